@@ -1,0 +1,23 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Backbones: an image to maps of falling resolution; one architecture per file."""
+
+from typing import Callable
+
+from mcn_ros.network.backbones.backbone import Backbone
+from mcn_ros.network.backbones.dla import dla34
+from mcn_ros.network.backbones.resnet import resnet18, resnet34, resnet50
+from mcn_ros.network.backbones.shufflenet import (shufflenet_v2_x0_5, shufflenet_v2_x1_0,
+                                                  shufflenet_v2_x1_0_leaky, shufflenet_v2_x1_5)
+
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    'dla34': dla34,
+    'resnet18': resnet18,
+    'resnet34': resnet34,
+    'resnet50': resnet50,
+    'shufflenet_v2_x0_5': shufflenet_v2_x0_5,
+    'shufflenet_v2_x1_0': shufflenet_v2_x1_0,
+    'shufflenet_v2_x1_0_leaky': shufflenet_v2_x1_0_leaky,
+    'shufflenet_v2_x1_5': shufflenet_v2_x1_5,
+}

@@ -1,0 +1,43 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What every backbone is: stages in a row, each of which gives one map."""
+
+from typing import Mapping, Sequence
+
+from torch import nn, Tensor
+from torchvision.models import WeightsEnum
+
+
+class Backbone(nn.Module):
+    """
+    Stages that run one after another.
+
+    They are open to the outside, so that trunks can run several backbones stage by stage.
+
+    :param stages: the input of each is the output of the one before, that of the first the image.
+    :param channels: channels of the output of each stage.
+    :param strides: input pixels per cell of the output of each stage.
+    :param public_names: names of public checkpoints -> names here, both as prefixes that end at
+        a dot or with the name; ``None`` for what public checkpoints have and no backbone needs.
+    :param imagenet: where torchvision keeps weights from ImageNet, if it does.
+    """
+
+    def __init__(self, stages: Sequence[nn.Module], channels: tuple[int, ...],
+                 strides: tuple[int, ...], public_names: Mapping[str, str | None],
+                 imagenet: WeightsEnum | None = None) -> None:
+        super().__init__()
+        assert len(stages) == len(channels) == len(strides)
+        self.stages = nn.ModuleList(stages)
+        self.channels = channels
+        self.strides = strides
+        self.public_names = public_names
+        self.imagenet = imagenet
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map (B, 3, H, W) normalised images to one (B, channels, H / stride, W / stride) each."""
+        outputs = []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        return outputs

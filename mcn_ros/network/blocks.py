@@ -1,0 +1,107 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Building blocks of backbones, necks and heads.
+
+The deformable convolution is the modulated one (Zhu et al., "Deformable ConvNets v2", CVPR 2019),
+on torchvision's operator, which runs on CPU and GPU and exports to ONNX (DeformConv, opset 19).
+"""
+
+import torch
+from torch import nn, Tensor
+from torchvision.ops import DeformConv2d
+
+TAPS = 9  # of a 3x3 kernel
+
+
+class DeformableConv(nn.Module):
+    """
+    A 3x3 convolution whose taps are moved and weighted by what another convolution sees.
+
+    The 27 channels of ``sampling`` are, per pixel, nine offsets (dy, dx), interleaved, in pixels
+    of the input map, then nine logits of the weights of the taps. It starts at zero: an
+    ordinary convolution of half the strength.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.sampling = nn.Conv2d(in_channels, 3 * TAPS, 3, padding=1)
+        nn.init.zeros_(self.sampling.weight)
+        nn.init.zeros_(self.sampling.bias)
+        self.conv = DeformConv2d(in_channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        sampling = self.sampling(x)
+        # Autocast passes the operator by on CPU, and the operator knows no bfloat16.
+        x, sampling = x.to(self.conv.weight.dtype), sampling.to(self.conv.weight.dtype)
+        return self.conv(x, sampling[:, :2 * TAPS], sampling[:, 2 * TAPS:].sigmoid())
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al., CVPR 2016), the shortcut given or x."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        shortcut = x if shortcut is None else shortcut
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + shortcut)
+
+
+def conv_norm_act(in_channels: int, out_channels: int, kernel: int = 3,
+                  stride: int = 1) -> nn.Sequential:
+    """Return convolution, batch norm, ReLU; the map keeps its size divided by the stride."""
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def separable_conv(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Sequential:
+    """
+    Return a depth-wise convolution, then a 1x1 one, each with batch norm, and a ReLU at the end.
+
+    There is none in between: depth-wise separable layers learn better without it (Chollet,
+    "Xception", CVPR 2017, section 4.7).
+    """
+    depth_wise = nn.Conv2d(in_channels, in_channels, kernel, padding=kernel // 2,
+                           groups=in_channels, bias=False)
+    return nn.Sequential(depth_wise, nn.BatchNorm2d(in_channels),
+                         *conv_norm_act(in_channels, out_channels, kernel=1))
+
+
+def spatial_conv(in_channels: int, out_channels: int, deformable: bool) -> nn.Sequential:
+    """Return a 3x3 convolution, deformable or plain, batch norm, ReLU."""
+    if not deformable:
+        return conv_norm_act(in_channels, out_channels)
+    return nn.Sequential(DeformableConv(in_channels, out_channels),
+                         nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """Return a trainable upsampling of each channel for itself, bilinear at the start."""
+    layer = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2,
+                               groups=channels, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(bilinear_kernel(factor).expand_as(layer.weight))
+    return layer
+
+
+def bilinear_kernel(factor: int) -> Tensor:
+    """
+    Return the transposed convolution that is bilinear interpolation.
+
+    :param factor: of the enlargement; even, so that pixel centres fall between output pixels.
+    :return: (2 factor, 2 factor) float32.
+    """
+    assert factor % 2 == 0
+    position = (torch.arange(2 * factor) + 0.5) / factor - 1
+    line = 1 - position.abs()
+    return line[:, None] * line[None, :]

@@ -1,0 +1,88 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Heads: features of a trunk to the named maps of a task (Zhou et al., "Objects as Points")."""
+
+from dataclasses import dataclass
+from typing import Literal, Mapping
+
+from torch import nn, Tensor
+
+from mcn_ros.network.blocks import separable_conv
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """
+    The shape of a head.
+
+    :param width: channels between features and maps; 64 is as in the MCN paper, 256 as in the
+        public CenterNet weights on DLA-34, 0 leaves nothing but a 1x1 convolution per map.
+    :param layout: ``per_map`` gives each map its own 3x3 convolution; ``shared`` gives the whole
+        head two depth-wise separable ones, which is several times cheaper.
+    :raises ValueError: for a negative width, an unknown layout or a shared layer of width 0.
+    """
+
+    width: int = 64
+    layout: Literal['per_map', 'shared'] = 'per_map'
+
+    def __post_init__(self) -> None:
+        if self.layout not in ('per_map', 'shared'):
+            raise ValueError(f'layout: {self.layout!r} is not one of per_map, shared')
+        if self.width < (0 if self.layout == 'per_map' else 1):
+            raise ValueError(f'width: {self.width} channels are too few for layout {self.layout}')
+
+
+class Head(nn.Module):
+    """
+    Logits of a task.
+
+    Weights keep PyTorch's uniform Kaiming start, as CenterNet's DLA heads do: it makes logits
+    of a size well below the biases, so that the bias alone decides the first predictions.
+
+    :param in_channels: channels of the features.
+    :param maps: map name -> number of channels.
+    :param config: the shape of the head.
+    :param biases: map name -> initial bias of its last layer, for maps where it is not 0.
+    :raises ValueError: for a bias of a map that does not exist.
+    """
+
+    def __init__(self, in_channels: int, maps: Mapping[str, int], config: HeadConfig,
+                 biases: Mapping[str, float] = {}) -> None:
+        super().__init__()
+        unknown = [name for name in biases if name not in maps]
+        if unknown:
+            raise ValueError(f'biases: no map {", ".join(unknown)} (known: {", ".join(maps)})')
+        self.stem = nn.Identity()
+        if config.layout == 'shared':
+            self.stem = nn.Sequential(separable_conv(in_channels, config.width),
+                                      separable_conv(config.width, config.width))
+            in_channels = config.width
+        width = config.width if config.layout == 'per_map' else 0
+        self.maps = nn.ModuleDict({name: _layers(in_channels, width, outputs)
+                                   for name, outputs in maps.items()})
+        self._init_biases(biases)
+
+    def _init_biases(self, biases: Mapping[str, float]) -> None:
+        for name, layers in self.maps.items():
+            convs = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+            for conv in convs:
+                nn.init.zeros_(conv.bias)
+            nn.init.constant_(convs[-1].bias, biases.get(name, 0.0))
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """
+        Compute all maps.
+
+        :param features: (B, in_channels, H, W) float.
+        :return: map name -> (B, channels of the map, H, W) logits.
+        """
+        features = self.stem(features)
+        return {name: layers(features) for name, layers in self.maps.items()}
+
+
+def _layers(in_channels: int, width: int, out_channels: int) -> nn.Sequential:
+    if width == 0:
+        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1))
+    return nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU(inplace=True),
+                         nn.Conv2d(width, out_channels, 1))

@@ -1,0 +1,165 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Necks: the stages of a backbone to one map of stride 4.
+
+Every neck is built from (channels and strides of all stages, channels of the result, whether
+its 3x3 convolutions are deformable) and maps the list of stage outputs to one tensor.
+"""
+
+import math
+from typing import Sequence
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
+                                    upsampling)
+
+STRIDE = 4
+
+
+class DeconvNeck(nn.Module):
+    """
+    Transposed convolutions on top of the last stage (CenterNet's ``resnet_dcn``).
+
+    Each doubles the resolution, after a 3x3 convolution that brings the channels down to four
+    times, then twice, then once those of the result.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__()
+        doublings = int(math.log2(strides[-1] / STRIDE))
+        if doublings < 1 or strides[-1] != STRIDE * 2 ** doublings:
+            raise ValueError(f'a last stage of stride {strides[-1]}: the deconv neck needs one '
+                             f'of {2 * STRIDE}, {4 * STRIDE}, {8 * STRIDE}, ...')
+        layers, width = [], channels[-1]
+        for power in reversed(range(doublings)):
+            narrower = out_channels * 2 ** power
+            layers += [spatial_conv(width, narrower, deformable), _doubling(narrower)]
+            width = narrower
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        return self.layers(stages[-1])
+
+
+class AggregationNeck(nn.Module):
+    """
+    Iterative deep aggregation (Yu et al., CVPR 2018, figure 4; CenterNet's ``dla_up, ida_up``).
+
+    From coarse to fine, each level is merged with everything coarser that has been brought to
+    its resolution; then the results of all levels but the coarsest are merged at the finest.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__()
+        self.levels = _levels(strides)
+        width = [channels[level] for level in self.levels]
+        # By the time that a level is merged, all that is coarser looks like the next level.
+        self.merges = nn.ModuleList(
+            Aggregation(width[level], [width[level + 1]] * (len(width) - 1 - level),
+                        [2] * (len(width) - 1 - level), deformable)
+            for level in reversed(range(len(width) - 1)))
+        self.project = nn.Identity()
+        if width[0] != out_channels:
+            self.project = spatial_conv(width[0], out_channels, deformable)
+        self.last = Aggregation(out_channels, width[1:-1],
+                                [2 ** level for level in range(1, len(width) - 1)], deformable)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        maps, results = [stages[level] for level in self.levels], []
+        for level, merge in zip(reversed(range(len(maps) - 1)), self.merges):
+            maps[level:] = merge(maps[level:])
+            results.insert(0, maps[-1])
+        return self.last([self.project(results[0]), *results[1:]])[-1]
+
+
+class Aggregation(nn.Module):
+    """
+    Merge coarser maps, one after another, into a fine one.
+
+    :param out_channels: of the fine map and of all results.
+    :param channels: of each coarser map.
+    :param factors: how many times coarser each is.
+    :param deformable: use deformable convolutions.
+    """
+
+    def __init__(self, out_channels: int, channels: Sequence[int], factors: Sequence[int],
+                 deformable: bool) -> None:
+        super().__init__()
+        self.projects = nn.ModuleList(
+            spatial_conv(width, out_channels, deformable) for width in channels)
+        self.upsamplings = nn.ModuleList(upsampling(out_channels, factor) for factor in factors)
+        self.nodes = nn.ModuleList(
+            spatial_conv(out_channels, out_channels, deformable) for _ in channels)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Map the fine map and the coarser ones to as many maps of the size of the fine one."""
+        results = [maps[0]]
+        for coarse, project, upsample, node in zip(maps[1:], self.projects, self.upsamplings,
+                                                   self.nodes):
+            results.append(node(upsample(project(coarse)) + results[-1]))
+        return results
+
+
+class TopDownNeck(nn.Module):
+    """
+    A light feature pyramid (Lin et al., CVPR 2017) of which only the finest level comes out.
+
+    Each level is brought to the common number of channels by a 1x1 convolution, added to what
+    comes from the coarser level, and fused by two depth-wise separable 5x5 convolutions: for
+    such layers a larger window costs next to nothing, and a point must see its whole object.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__()
+        if deformable:
+            raise ValueError('the top_down neck has no deformable convolutions')
+        self.levels = _levels(strides)
+        self.lateral = nn.ModuleList(
+            conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
+        self.fusion = nn.ModuleList(
+            nn.Sequential(separable_conv(out_channels, out_channels, kernel=5),
+                          separable_conv(out_channels, out_channels, kernel=5))
+            for _ in self.levels)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        maps = [lateral(stages[level]) for level, lateral in zip(self.levels, self.lateral)]
+        merged = self.fusion[-1](maps[-1])
+        for finer, fusion in zip(reversed(maps[:-1]), reversed(self.fusion[:-1])):
+            merged = fusion(finer + functional.interpolate(merged, scale_factor=2.0))
+        return merged
+
+
+def _doubling(channels: int) -> nn.Sequential:
+    """Return a transposed convolution that starts as the bilinear upsampling of each channel."""
+    layer = nn.ConvTranspose2d(channels, channels, 4, 2, 1, bias=False)
+    with torch.no_grad():
+        identity = torch.eye(channels)[:, :, None, None]
+        layer.weight.copy_(identity * bilinear_kernel(2))
+    return nn.Sequential(layer, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+
+def _levels(strides: Sequence[int]) -> list[int]:
+    """Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used."""
+    levels = [index for index, stride in enumerate(strides) if stride >= STRIDE]
+    used = [strides[level] for level in levels]
+    if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
+        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
+    return levels
+
+
+NECKS: dict[str, type] = {
+    'deconv': DeconvNeck,
+    'aggregation': AggregationNeck,
+    'top_down': TopDownNeck,
+}

@@ -1,0 +1,72 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Trunks: an image to the features of every task."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+from torch import nn, Tensor
+
+from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.necks import NECKS, STRIDE
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """
+    What a trunk is made of.
+
+    :param backbone: a key of ``BACKBONES``.
+    :param neck: a key of ``NECKS``.
+    :param channels: number of channels of the features.
+    :param deformable: use deformable convolutions in the neck.
+    :raises ValueError: for an unknown backbone or neck, or no channels.
+    """
+
+    backbone: str = 'shufflenet_v2_x1_0'
+    neck: str = 'top_down'
+    channels: int = 64
+    deformable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ValueError(f'backbone: {self.backbone!r} is not one of {", ".join(BACKBONES)}')
+        if self.neck not in NECKS:
+            raise ValueError(f'neck: {self.neck!r} is not one of {", ".join(NECKS)}')
+        if self.channels < 1:
+            raise ValueError(f'channels: {self.channels} is not positive')
+
+
+class SharedTrunk(nn.Module):
+    """
+    One backbone and one neck for all tasks (the MCN paper, section 3).
+
+    :param config: what it is made of.
+    :raises ValueError: if the parts do not fit together.
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stride = STRIDE
+        self.channels = config.channels
+        self.backbone = BACKBONES[config.backbone]()
+        self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
+                                       config.channels, config.deformable)
+
+    def forward(self, images: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """
+        Compute the features of some tasks.
+
+        :param images: (B, 3, H, W) float, normalised; H and W multiples of the coarsest stride.
+        :param tasks: names of the tasks.
+        :return: task -> (B, channels, H / stride, W / stride), the same tensor for every task.
+        :raises ValueError: for images of a size that the stages cannot halve.
+        """
+        height, width = images.shape[-2:]
+        coarsest = self.backbone.strides[-1]
+        if height % coarsest or width % coarsest:
+            raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
+        features = self.neck(self.backbone(images))
+        return {task: features for task in tasks}
