@@ -1,0 +1,192 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+MultiTask-CenterNet: one trunk, one head per task; and its weights file.
+
+Source: F. Heuer et al., "MultiTask-CenterNet (MCN): Efficient and Diverse Multitask Learning using
+an Anchor Free Approach", figure 2.
+
+A weights file is a safetensors file whose metadata holds the configuration as JSON, so the
+architecture, the classes and the normalisation travel with the weights.
+"""
+
+from dataclasses import dataclass, field, replace
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal, Mapping, Sequence
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save_file
+import torch
+from torch import nn, Tensor
+
+from mcn_ros.config import from_dict, to_dict
+from mcn_ros.geometry import Size
+from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
+from mcn_ros.tasks import build_tasks
+
+METADATA_KEY = 'mcn_ros'
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """
+    Everything that is needed to build a network.
+
+    :param tasks: task name -> fields of the task, for example {'detection': {'classes': [...]}}.
+    :param trunk: backbone and neck.
+    :param input_size: (height, width) in input pixels that the weights are meant for; multiples
+        of 32.
+    :param channel_order: order in which the backbone expects the colours. Images always come in
+        as RGB; public CenterNet weights expect BGR.
+    :param mean: per channel, of values in 0..1, in ``channel_order``.
+    :param std: per channel, of values in 0..1, in ``channel_order``.
+    """
+
+    tasks: dict[str, Any]
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    input_size: tuple[int, int] = (512, 512)
+    channel_order: Literal['rgb', 'bgr'] = 'rgb'
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self):
+        if any(side <= 0 or side % 32 for side in self.input_size):
+            raise ValueError(f'input_size: {self.input_size} are no positive multiples of 32')
+
+
+class MultiTaskNet(nn.Module):
+    """
+    A shared trunk and one head per task.
+
+    :ivar config: the :class:`ModelConfig`.
+    :ivar tasks: task name -> task, in the order of TASKS.
+    :raises ValueError: for a configuration that names something unknown.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.tasks = build_tasks(config.tasks)
+        # Every field is written out, so that stored weights keep their meaning when a default of
+        # the package changes.
+        self.config = replace(config, tasks=to_dict(self.tasks))
+        self.trunk = SharedTrunk(config.trunk)
+        self.heads = nn.ModuleDict(
+            {name: task.build_head(self.trunk.channels) for name, task in self.tasks.items()})
+        # Buffers, so that they move with the model and are part of exported graphs; they are in
+        # the configuration already, so they are not stored a second time.
+        for name in ('mean', 'std'):
+            value = 255 * torch.tensor(getattr(config, name)).reshape(1, 3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """
+        Prepare images for the trunk.
+
+        :param images: (B, 3, H, W) uint8 or float 0..255, RGB.
+        :return: (B, 3, H, W) float, in the channel order of the backbone.
+        """
+        images = images.to(self.mean.dtype)
+        if self.config.channel_order == 'bgr':
+            images = images.flip(1)
+        return (images - self.mean) / self.std
+
+    def forward(self, images: Tensor, rows: Mapping[str, Tensor] | None = None,
+                ) -> dict[str, dict[str, Tensor]]:
+        """
+        Run the trunk once and each head on its rows.
+
+        :param images: (B, 3, H, W) uint8 or float 0..255, RGB; H and W multiples of 32.
+        :param rows: task name -> (b,) int64 images that the head is run on; a task that is not
+            named is not run (lazy evaluation of UberNet, section 3). None: all tasks, all images.
+        :return: task name -> {map name: (b, C, H / 4, W / 4) logits}.
+        """
+        names = list(self.heads) if rows is None else [n for n in self.heads if n in rows]
+        features = self.trunk(self.normalise(images), names)
+        if rows is not None:
+            features = {name: features[name][rows[name]] for name in names}
+        return {name: self.heads[name](features[name]) for name in names}
+
+    def decode(self, outputs: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
+        """Return task name -> batched predictions in input pixels, not thresholded."""
+        return {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
+
+
+def save_model(model: MultiTaskNet, path: str | Path,
+               state: Mapping[str, Tensor] | None = None) -> None:
+    """
+    Write a weights file; an interrupted write leaves the old file as it was.
+
+    :param state: parameters to store in place of the model's own (an average over time, say).
+    """
+    path = Path(path)
+    tensors = {k: v.detach().cpu().contiguous()
+               for k, v in (model.state_dict() if state is None else state).items()}
+    description = json.dumps({'format': FORMAT, 'model': to_dict(model.config)})
+    partial = path.with_name(path.name + '.partial')
+    save_file(tensors, partial, metadata={METADATA_KEY: description})
+    os.replace(partial, path)
+
+
+def load_model(path: str | Path, heads: Sequence[str] | None = None,
+               input_size: Size | None = None) -> MultiTaskNet:
+    """
+    Read a weights file; nothing is built unless the whole file fits.
+
+    :param path: a file written by :func:`save_model`.
+    :param heads: names of the heads to build; the others are neither built nor read. None: all.
+    :param input_size: (height, width) in place of the stored one.
+    :return: the network in evaluation mode, on the CPU.
+    :raises ValueError: for a file that is missing, damaged or not from this package, and for heads
+        that it does not have.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f'weights: no such file: {path}')
+    try:
+        with safe_open(path, framework='pt') as file:
+            config = _read_config(path, file.metadata() or {})
+            config = _choose(config, path, heads, input_size)
+            state = {key: file.get_tensor(key) for key in file.keys() if _wanted(key, config)}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f'weights: {path} is not a readable safetensors file: {error}') from error
+    model = MultiTaskNet(config)
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    if expected != found:
+        different = sorted(k for k in expected.keys() | found.keys()
+                           if expected.get(k) != found.get(k))
+        raise ValueError(f'weights: {path} does not fit its own configuration in '
+                         f'{len(different)} tensors, first {different[0]}')
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _read_config(path: str | Path, metadata: Mapping[str, str]) -> ModelConfig:
+    if METADATA_KEY not in metadata:
+        raise ValueError(f'weights: {path} was not written by mcn_ros (its metadata has no '
+                         f'{METADATA_KEY!r})')
+    description = json.loads(metadata[METADATA_KEY])
+    if description.get('format') != FORMAT:
+        raise ValueError(f'weights: {path} has format {description.get("format")}, '
+                         f'this version reads {FORMAT}')
+    return from_dict(ModelConfig, description['model'], 'model')
+
+
+def _choose(config: ModelConfig, path: str | Path, heads: Sequence[str] | None,
+            input_size: Size | None) -> ModelConfig:
+    """Return the configuration with only the wanted heads."""
+    names = list(config.tasks) if heads is None else list(heads)
+    missing = [name for name in names if name not in config.tasks]
+    if missing or not names:
+        raise ValueError(f'heads: {", ".join(missing) or "none given"} '
+                         f'(known in {Path(path).name}: {", ".join(config.tasks)})')
+    tasks = {name: fields for name, fields in config.tasks.items() if name in names}
+    return replace(config, tasks=tasks, input_size=tuple(input_size or config.input_size))
+
+
+def _wanted(key: str, config: ModelConfig) -> bool:
+    parts = key.split('.')
+    return parts[0] != 'heads' or parts[1] in config.tasks

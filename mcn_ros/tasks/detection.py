@@ -1,0 +1,71 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Object detection: every object is the peak of a heatmap, with a size and an offset.
+
+Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import nn, Tensor
+
+from mcn_ros.geometry import Grid
+from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.structures import Instances
+from mcn_ros.tasks.centers import (
+    BOX_MAPS, center_losses, decode_centers, encode_centers, locate, to_input_pixels)
+from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
+from mcn_ros.vocabulary import COCO_CLASSES
+
+
+@dataclass(frozen=True)
+class DetectionTask:
+    """
+    Boxes of objects of one or more classes.
+
+    :param classes: class names; their order is the order of the heatmap channels.
+    :param head: width and layout of the head.
+    :param max_objects: most objects per training image; CenterNet has 128.
+    :param max_predictions: objects per image that decoding returns; CenterNet has 100.
+    """
+
+    classes: tuple[str, ...] = COCO_CLASSES
+    head: HeadConfig = field(default_factory=HeadConfig)
+    max_objects: int = 128
+    max_predictions: int = 100
+
+    def build_head(self, in_channels: int) -> nn.Module:
+        """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
+        maps = {'heatmap': len(self.classes), **BOX_MAPS}
+        return Head(in_channels, maps, self.head, {'heatmap': PRIOR_BIAS})
+
+    def encode(self, annotation: Instances, grid: Grid) -> dict[str, Tensor]:
+        """
+        Build the targets of one image.
+
+        Crowd boxes are regions where the class is unknown, and so is the whole map of a class that
+        the annotation does not label.
+
+        :param annotation: objects in input pixels.
+        :return: see :func:`mcn_ros.tasks.centers.encode_centers`.
+        """
+        crowd = np.zeros(len(annotation), bool) if annotation.crowd is None else annotation.crowd
+        centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
+        targets = encode_centers(
+            centers, annotation.classes[centers.rows], len(self.classes),
+            annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects)
+        if annotation.labelled_classes is not None:
+            targets['heatmap'][~annotation.labelled_classes] = UNKNOWN
+        return targets
+
+    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return L_center, L_size and L_off of MCN as heatmap, size and offset."""
+        return center_losses(outputs, targets)
+
+    def decode(self, outputs: dict[str, Tensor]) -> Instances:
+        """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
+        boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions)
+        return Instances(to_input_pixels(boxes), classes, scores)

@@ -1,0 +1,185 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Human poses: a person is a centre, joints are regressed from it and snapped to joint heatmaps.
+
+Source: "Objects as Points", section 4.2; MCN (Heuer et al.), section 3.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn, Tensor
+
+from mcn_ros.geometry import Grid
+from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.structures import Poses
+from mcn_ros.tasks.centers import (
+    BOX_MAPS, cell_points, center_losses, Centers, decode_centers, encode_centers, locate, pad,
+    to_input_pixels)
+from mcn_ros.tasks.heatmap import (
+    draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, masked_l1, PRIOR_BIAS)
+from mcn_ros.vocabulary import Skeleton, SKELETONS
+
+# A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
+SNAP_SCORE = 0.1
+# ... and not farther away than this share of the person's longer side.
+SNAP_DISTANCE = 0.3
+
+
+@dataclass(frozen=True)
+class PoseTask:
+    """
+    People with their joints; finds the people itself, so it works without a detection head.
+
+    :param skeleton: name of the skeleton, a key of SKELETONS.
+    :param head: width and layout of the head.
+    :param max_people: most people per training image; CenterNet has 32.
+    :param max_predictions: people (and peaks per joint) that decoding looks at; CenterNet has 100.
+    """
+
+    skeleton: str = 'coco17'
+    head: HeadConfig = field(default_factory=HeadConfig)
+    max_people: int = 32
+    max_predictions: int = 100
+
+    def __post_init__(self):
+        if self.skeleton not in SKELETONS:
+            raise ValueError(
+                f'pose.skeleton: unknown {self.skeleton!r} (known: {", ".join(SKELETONS)})')
+
+    @property
+    def joints(self) -> Skeleton:
+        """Return the skeleton itself."""
+        return SKELETONS[self.skeleton]
+
+    def build_head(self, in_channels: int) -> nn.Module:
+        """
+        Return a module: features -> six maps.
+
+        heatmap (1), size (2) and offset (2) of people; displacement (2 J) of the joints from the
+        person's cell as x, y pairs; joint_heatmap (J); joint_offset (2).
+        """
+        num = self.joints.num_keypoints
+        maps = {'heatmap': 1, **BOX_MAPS,
+                'displacement': 2 * num, 'joint_heatmap': num, 'joint_offset': 2}
+        biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS}
+        return Head(in_channels, maps, self.head, biases)
+
+    def encode(self, annotation: Poses, grid: Grid) -> dict[str, Tensor]:
+        """
+        Build the targets of one image.
+
+        Where people are a crowd, centres and joints are unknown; where a single person has no
+        labelled joint, the joints are unknown: their absence from the labels says nothing.
+
+        :param annotation: people in input pixels.
+        :return: the targets of :func:`mcn_ros.tasks.centers.encode_centers` and displacement
+            (K, J, 2), joint_cells (K, J) int64, joint_offset (K, J, 2), joint_valid (K, J) bool,
+            joint_heatmap (J, H, W); lengths in grid cells.
+        """
+        crowd = np.zeros(len(annotation), bool) if annotation.crowd is None else annotation.crowd
+        people = locate(annotation.boxes, ~crowd, grid, self.max_people)
+        none = np.zeros(len(annotation), np.int64)
+        targets = encode_centers(people, none[people.rows], 1, annotation.boxes[crowd],
+                                 none[crowd], grid, self.max_people)
+        jointless = ~(annotation.keypoint_scores > 0).any(axis=1)
+        unknown = annotation.boxes[crowd | jointless] / grid.stride
+        keypoints = annotation.keypoints[people.rows] / grid.stride
+        labelled = annotation.keypoint_scores[people.rows] > 0
+        return {**targets, **self._encode_joints(people, keypoints, labelled, unknown, grid)}
+
+    def _encode_joints(self, people: Centers, keypoints: np.ndarray, labelled: np.ndarray,
+                       unknown: np.ndarray, grid: Grid) -> dict[str, Tensor]:
+        """Build the joint targets; keypoints (N, J, 2) and unknown boxes (M, 4) in grid cells."""
+        inside = (keypoints >= 0) & (keypoints < [grid.width, grid.height])
+        valid = labelled & inside.all(axis=2)
+        points = np.where(valid[..., None], keypoints, 0)
+        cells = points.astype(np.int64)
+        heatmap = np.zeros((self.joints.num_keypoints, grid.height, grid.width), np.float32)
+        for box in unknown:
+            ignore_box(heatmap, box)
+        for person, joint in np.argwhere(valid):
+            column, row = cells[person, joint]
+            draw_peak(heatmap[joint], column, row, people.radii[person])
+        displacement = points - people.cells[:, None]
+        limit = self.max_people
+        return {
+            'joint_heatmap': torch.from_numpy(heatmap),
+            'joint_cells': pad(cells[..., 1] * grid.width + cells[..., 0], limit),
+            'joint_offset': pad((points - cells).astype(np.float32), limit),
+            'displacement': pad(displacement.astype(np.float32), limit),
+            'joint_valid': pad(valid, limit)}
+
+    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the centre losses, L_keyp (displacement, joint_heatmap) and L_keyp_off."""
+        losses = center_losses(outputs, targets)
+        valid = targets['joint_valid'][..., None]
+        displacement = gather_cells(outputs['displacement'], targets['cells'])
+        losses['displacement'] = masked_l1(
+            displacement.unflatten(2, (-1, 2)), targets['displacement'], valid)
+        losses['joint_heatmap'] = focal_loss(outputs['joint_heatmap'], targets['joint_heatmap'])
+        offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
+        losses['joint_offset'] = masked_l1(
+            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2))
+        return losses
+
+    def decode(self, outputs: dict[str, Tensor]) -> Poses:
+        """
+        Return (B, K) people, best first: boxes and joints in input pixels, not clipped.
+
+        Every joint has a position; its score tells whether it is there.
+        """
+        boxes, scores, _, cells = decode_centers(outputs, self.max_predictions)
+        width = outputs['heatmap'].shape[3]
+        regressed = gather_cells(outputs['displacement'], cells).unflatten(2, (-1, 2))
+        regressed = regressed + cell_points(cells, width)[:, :, None]  # (B, K, J, 2)
+        joints, joint_scores = self._snap(outputs, boxes, regressed)
+        return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
+                     skeleton=self.joints)
+
+    def _snap(self, outputs: dict[str, Tensor], boxes: Tensor, regressed: Tensor,
+              ) -> tuple[Tensor, Tensor]:
+        """
+        Move regressed joints to the nearest heatmap peak where CenterNet's rules allow it.
+
+        The score of a joint is that of its peak, or the heatmap's at the regressed position.
+        """
+        heatmap = outputs['joint_heatmap']
+        batch, num, height, width = heatmap.shape
+        peak_scores, _, cells = find_peaks(heatmap.reshape(batch * num, 1, height, width),
+                                           self.max_predictions)
+        peaks = peak_scores.shape[1]
+        peak_scores = peak_scores.reshape(batch, 1, num, peaks)
+        cells = cells.reshape(batch, num * peaks)
+        points = cell_points(cells, width) + gather_cells(outputs['joint_offset'], cells)
+        points = points.reshape(batch, 1, num, peaks, 2)
+
+        distances = (regressed[..., None, :] - points).square().sum(-1).sqrt()  # (B, K, J, P)
+        distances = distances + 1e6 * (peak_scores <= SNAP_SCORE)
+        distance, nearest = distances.min(dim=3)
+        people = regressed.shape[1]
+        snapped = points.expand(-1, people, -1, -1, -1).gather(
+            3, nearest[..., None, None].expand(-1, -1, -1, 1, 2)).squeeze(3)
+        snapped_scores = peak_scores.expand(-1, people, -1, -1).gather(
+            3, nearest[..., None]).squeeze(3)
+
+        low, high = boxes[:, :, None, :2], boxes[:, :, None, 2:]
+        inside = ((snapped >= low) & (snapped <= high)).all(dim=3)
+        longer = (high - low).amax(dim=3)
+        moves = inside & (distance <= SNAP_DISTANCE * longer)
+        own_scores = self._scores_at(heatmap, regressed)
+        return (torch.where(moves[..., None], snapped, regressed),
+                torch.where(moves, snapped_scores, own_scores))
+
+    @staticmethod
+    def _scores_at(heatmap: Tensor, points: Tensor) -> Tensor:
+        """Read (B, J, H, W) logits at points (B, K, J, 2) in grid cells; 0 outside of the grid."""
+        height, width = heatmap.shape[2:]
+        column, row = points.floor().long().unbind(dim=3)
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        cells = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)  # (B, K, J)
+        logits = heatmap.float().flatten(2).gather(2, cells.transpose(1, 2)).transpose(1, 2)
+        return torch.sigmoid(logits) * inside
