@@ -1,0 +1,79 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Score weights on an annotated data set: COCO AP, OKS AP and IoU, per task and class."""
+
+import argparse
+from collections.abc import Iterator
+import json
+from pathlib import Path
+from typing import Any, Sequence
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.data.coco import CocoDataset
+from mcn_ros.evaluation.dataset import evaluate
+from mcn_ros.runtime import load_predictor
+
+COLUMNS = 4
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='evaluate', description=__doc__)
+    parser.add_argument('--weights', default='', metavar='W',
+                        help='weights file, or the name of shipped weights (default: those of the '
+                             'package)')
+    parser.add_argument('--annotations', type=Path, required=True, metavar='COCO.json',
+                        help='annotation file in COCO format')
+    parser.add_argument('--images', type=Path, required=True, metavar='DIR',
+                        help='folder of the images that the annotation file names')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write all scores to this file')
+    parser.add_argument('--heads', nargs='+', metavar='HEAD',
+                        help='heads to run and score (default: all of the weights)')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    return parser.parse_args(arguments)
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return scores as text: the summary numbers of each task, then its classes."""
+    lines = []
+    for task, scores in results.items():
+        if task == 'images':
+            lines.append(f'{scores} images')
+            continue
+        summary = {name: value for name, value in scores.items() if name != 'per_class'}
+        width = max(7, *(len(name) + 2 for name in summary))
+        lines += [f'{task:14}' + ''.join(f'{name:>{width}}' for name in summary),
+                  ' ' * 14 + ''.join(f'{_number(value):>{width}}' for value in summary.values())]
+        lines += [*_classes(scores.get('per_class', {})), '']
+    return '\n'.join(lines)
+
+
+def _classes(per_class: dict[str, float]) -> Iterator[str]:
+    """Yield rows of classes; the person, whom this package is mostly about, comes first."""
+    names = sorted(per_class, key=lambda name: (name != 'person', name))
+    for start in range(0, len(names), COLUMNS):
+        row = names[start:start + COLUMNS]
+        yield '  ' + '  '.join(f'{name:16}{_number(per_class[name])}' for name in row)
+
+
+def _number(value: float | None) -> str:
+    return '    -' if value is None else f'{value:.3f}'
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluate."""
+    args = parse(arguments)
+    with clear_errors():
+        predictor = load_predictor(args.weights, args.heads, args.device)
+        dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
+        if args.json:  # a path that cannot be written to should not cost a whole run
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            args.json.touch()
+        results = evaluate(predictor, dataset, progress=True)
+        if results.keys() == {'images'}:
+            raise ValueError(f'{args.annotations}: labels nothing that the heads '
+                             f'{", ".join(predictor.heads)} predict')
+        print(table(results))
+        if args.json:
+            args.json.write_text(json.dumps(results, indent=2, allow_nan=False) + '\n')

@@ -1,0 +1,74 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Train a network: ``train CONFIG.yaml [key=value ...]``."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import yaml
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.config import from_dict
+from mcn_ros.trainer.train import summarise, train, TrainConfig
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog='train', description='Train a network.')
+    parser.add_argument('config', nargs='?', type=Path, help='YAML file of a TrainConfig')
+    parser.add_argument('overrides', nargs='*', metavar='key=value',
+                        help='replace a value, for example steps=100 model.trunk.channels=32')
+    parser.add_argument('--resume', type=Path, metavar='RUN',
+                        help='go on with an interrupted run, with its own configuration')
+    args = parser.parse_intermixed_args(arguments)
+    if (args.config is None) == (args.resume is None):
+        parser.error('give either a configuration or --resume RUN')
+    with clear_errors():
+        values = read_yaml(args.config or args.resume / 'config.yaml')
+        for override in args.overrides:
+            values = apply_override(values, override)
+        scores = train(from_dict(TrainConfig, values), resume=args.resume is not None)
+        print(summarise(scores))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """
+    Read a mapping from a YAML file.
+
+    :raises ValueError: if there is no such file or it holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f'{path}: {error}') from error
+    if not isinstance(values, dict):
+        raise ValueError(f'{path}: expected a mapping')
+    return values
+
+
+def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """
+    Replace one value of a nested mapping.
+
+    :param override: 'key=value' or 'outer.inner=value'; list items by number; the value is YAML.
+    :raises ValueError: without '=', or when a list has no such item.
+    """
+    path, found, text = override.partition('=')
+    if not found:
+        raise ValueError(f'{override!r}: expected key=value')
+    return _replaced(values, path.split('.'), yaml.safe_load(text), override)
+
+
+def _replaced(values: Any, keys: list[str], value: Any, override: str) -> Any:
+    if not keys:
+        return value
+    key, *rest = keys
+    if isinstance(values, list):
+        if not key.isdigit() or int(key) >= len(values):
+            raise ValueError(f'{override!r}: no item {key!r} (known: 0 to {len(values) - 1})')
+        return [_replaced(item, rest, value, override) if i == int(key) else item
+                for i, item in enumerate(values)]
+    inner = values if isinstance(values, dict) else {}
+    return {**inner, key: _replaced(inner.get(key), rest, value, override)}

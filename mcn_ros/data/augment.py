@@ -1,0 +1,171 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Random views of a sample: one affine of the pixels' places, one affine of their colours.
+
+After CenterNet's augmentation (X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", section 5):
+random scale, crop, flip and colour jitter. It knows annotations only by their ``warp``.
+"""
+
+from dataclasses import dataclass, replace
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mcn_ros.geometry import BORDER, crop, letterbox, Size
+from mcn_ros.structures import clip_boxes, Sample, select
+
+# Weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """
+    How much a view may differ from the whole image; ``NEUTRAL`` changes nothing.
+
+    :param scale: range of the magnification, relative to the whole image fitted into the input.
+    :param shift: share, 0..1, of the way that a crop (or a small image in a larger input) can move
+        before the image leaves the input, or empty border enters it.
+    :param degrees: largest rotation to either side.
+    :param flip: probability of mirroring left and right.
+    :param brightness: largest relative change of all colours.
+    :param contrast: largest relative change of the distance to the mean brightness.
+    :param saturation: largest relative change of the distance to gray.
+    :param hue: largest rotation of the colours about the gray axis, degrees.
+    :param gray: probability of removing all colour.
+    :param min_visible: an object of which a smaller share of its box is left in the input is no
+        longer an object to find, but nor is it background: it becomes a crowd.
+    """
+
+    scale: tuple[float, float] = (0.6, 1.4)
+    shift: float = 1.0
+    degrees: float = 0.0
+    flip: float = 0.5
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.3
+    hue: float = 8.0
+    gray: float = 0.02
+    min_visible: float = 0.2
+
+    def __post_init__(self):
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f'scale: {self.scale} is not a range of positive numbers')
+        for name in ('shift', 'flip', 'brightness', 'contrast', 'saturation', 'gray',
+                     'min_visible'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f'{name}: {getattr(self, name)} is not in 0..1')
+
+
+NEUTRAL = AugmentConfig(scale=(1.0, 1.0), shift=0.0, flip=0.0, brightness=0.0, contrast=0.0,
+                        saturation=0.0, hue=0.0, gray=0.0)
+
+
+def augment(sample: Sample, size: Size, rng: np.random.Generator,
+            config: AugmentConfig) -> Sample:
+    """
+    Return a random view of a sample.
+
+    :param sample: in camera pixels.
+    :param size: (height, width) of the view, input pixels.
+    :param rng: draws the same numbers for every view, whatever the sample contains.
+    :return: a sample in input pixels, ready to be encoded.
+    """
+    affine = random_affine(sample.image.shape[:2], size, rng, config)
+    # Colours first: the border must come out as inference has it.
+    colored = replace(sample, image=jitter_colors(sample.image, rng, config))
+    view = colored.warp(affine, size, BORDER)
+    annotations = {name: keep_visible(annotation, size, config.min_visible)
+                   for name, annotation in view.annotations.items()}
+    return replace(view, annotations=annotations)
+
+
+def letterbox_sample(sample: Sample, size: Size) -> Sample:
+    """Return the whole sample in input pixels, as inference sees it."""
+    return sample.warp(letterbox(sample.image.shape[:2], size), size, BORDER)
+
+
+def random_affine(source: Size, target: Size, rng: np.random.Generator,
+                  config: AugmentConfig) -> np.ndarray:
+    """
+    Draw a view of an image.
+
+    The centre is uniform among those for which a crop lies inside of the image, or a small image
+    inside of the input: so objects are cut by the view no more than its magnification demands.
+
+    :return: (2, 3) affine, camera pixels -> input pixels.
+    """
+    scale, across, down, turn, flip = rng.uniform(size=5)
+    low, high = (math.log(value) for value in config.scale)
+    fit = min(target[0] / source[0], target[1] / source[1])
+    factor = fit * math.exp(low + (high - low) * scale)
+    middle = np.array([source[1], source[0]]) / 2
+    room = np.abs(middle - np.array([target[1], target[0]]) / 2 / factor)
+    center = middle + config.shift * room * (2 * np.array([across, down]) - 1)
+    degrees = config.degrees * (2 * turn - 1)
+    return crop(center, factor, target, degrees, bool(flip < config.flip))
+
+
+def jitter_colors(image: np.ndarray, rng: np.random.Generator,
+                  config: AugmentConfig) -> np.ndarray:
+    """
+    Change brightness, contrast, saturation and hue at random.
+
+    All four are affine in RGB, so one matrix does them, rounds once and clips once.
+
+    :param image: (H, W, 3) uint8 RGB.
+    :return: (H, W, 3) uint8 RGB.
+    """
+    draws = rng.uniform(-1, 1, size=5)
+    brightness = 1 + config.brightness * draws[0]
+    contrast = 1 + config.contrast * draws[1]
+    saturation = 1 + config.saturation * draws[2]
+    if (draws[4] + 1) / 2 < config.gray:
+        saturation = 0.0
+    to_gray = np.tile(LUMA, (3, 1))
+    colors = to_gray + saturation * (_hue_rotation(config.hue * draws[3]) - to_gray)
+    mean = LUMA @ cv2.mean(image)[:3]
+    matrix = brightness * contrast * colors
+    offset = np.full((3, 1), brightness * (1 - contrast) * mean)
+    return cv2.transform(image, np.hstack([matrix, offset]))
+
+
+def _hue_rotation(degrees: float) -> np.ndarray:
+    """Return the (3, 3) rotation about the gray axis (Rodrigues); gray stays gray."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    return cos * np.eye(3) + sin * cross + (1 - cos) / 3
+
+
+def keep_visible(annotation: Any, size: Size, min_visible: float) -> Any:
+    """
+    Drop objects outside of an image and joints outside of it; slivers of objects become crowds.
+
+    :param annotation: in the pixels of the image; one without boxes is returned as it is.
+    :param size: (height, width) of the image.
+    :param min_visible: the share of a box below which an object is a sliver.
+    """
+    if not hasattr(annotation, 'boxes'):
+        return annotation
+    boxes = annotation.boxes
+    visible = _areas(clip_boxes(boxes, size)) / np.maximum(_areas(boxes), 1e-6)
+    crowd = visible < min_visible
+    if annotation.crowd is not None:
+        crowd |= annotation.crowd
+    annotation = replace(annotation, crowd=crowd)
+    if hasattr(annotation, 'keypoints'):
+        points = annotation.keypoints
+        # Comparisons with NaN are False: a joint that was absent stays absent.
+        inside = ((points >= 0) & (points < [size[1], size[0]])).all(axis=2)
+        annotation = replace(
+            annotation, keypoints=np.where(inside[..., None], points, np.float32(np.nan)),
+            keypoint_scores=annotation.keypoint_scores * inside)
+    return select(annotation, visible > 0)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

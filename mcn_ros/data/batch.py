@@ -1,0 +1,77 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Samples stacked to batches.
+
+A task sees only the images that are labelled for it, as in UberNet (I. Kokkinos, CVPR 2017,
+section 3.2: a task that has no ground truth for an image does not take part in its update).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.structures import Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """
+    B images with the targets of the tasks that are labelled in them.
+
+    :param images: (B, 3, H, W) uint8 RGB.
+    :param targets: task -> target name -> (R, ...), R images of the batch are labelled for it. A
+        task that no image is labelled for is missing.
+    :param rows: task -> (R,) int64: which images those are.
+    :param ids: B names of the images.
+    """
+
+    images: Tensor
+    targets: dict[str, dict[str, Tensor]]
+    rows: dict[str, Tensor]
+    ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> 'Batch':
+        """Return the batch on a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> 'Batch':
+        """Return the batch in page-locked memory; a loader with ``pin_memory`` calls this."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> 'Batch':
+        return replace(
+            self, images=change(self.images),
+            targets={task: {name: change(tensor) for name, tensor in targets.items()}
+                     for task, targets in self.targets.items()},
+            rows={task: change(tensor) for task, tensor in self.rows.items()})
+
+
+def collate(samples: Sequence[Sample], tasks: Mapping[str, Any], stride: int = STRIDE) -> Batch:
+    """
+    Encode samples and stack them.
+
+    :param samples: B samples of one size, in input pixels.
+    :param tasks: task name -> task.
+    :param stride: input pixels per grid cell.
+    """
+    images = torch.from_numpy(np.stack([sample.image for sample in samples]))
+    grid = Grid.of_input(samples[0].image.shape[:2], stride)
+    rows = {name: [i for i, sample in enumerate(samples) if name in sample.annotations]
+            for name in tasks}
+    rows = {name: labelled for name, labelled in rows.items() if labelled}
+    targets = {name: _stack([tasks[name].encode(samples[i].annotations[name], grid)
+                             for i in labelled])
+               for name, labelled in rows.items()}
+    return Batch(images.permute(0, 3, 1, 2).contiguous(), targets,
+                 {name: torch.tensor(labelled) for name, labelled in rows.items()},
+                 tuple(sample.id for sample in samples))
+
+
+def _stack(targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([target[name] for target in targets]) for name in targets[0]}

@@ -1,0 +1,145 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Images as they travel in ROS messages and bags, decoded to RGB without ROS.
+
+The node, the bag evaluation and the player share this decoder. It is NumPy and OpenCV only:
+bags are to be read where there is no ROS; and of the cv_bridge versions in use, those built for
+NumPy 1 fail with NumPy 2, while the one on PyPI ignores padded rows and does not know all
+encodings. The tests compare the two wherever cv_bridge can do it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+
+class Encoding(NamedTuple):
+    """
+    How a pixel is stored.
+
+    :param channels: values per pixel.
+    :param dtype: type of a value.
+    :param to_rgb: OpenCV conversion to RGB, None where the data is RGB.
+    """
+
+    channels: int
+    dtype: str
+    to_rgb: int | None
+
+
+# The names are those of sensor_msgs/image_encodings.hpp. A Bayer name gives the first two pixels
+# of the first two rows; OpenCV's four-letter constants do the same.
+ENCODINGS = {
+    'rgb8': Encoding(3, 'uint8', None),
+    'bgr8': Encoding(3, 'uint8', cv2.COLOR_BGR2RGB),
+    'rgba8': Encoding(4, 'uint8', cv2.COLOR_RGBA2RGB),
+    'bgra8': Encoding(4, 'uint8', cv2.COLOR_BGRA2RGB),
+    'mono8': Encoding(1, 'uint8', cv2.COLOR_GRAY2RGB),
+    'mono16': Encoding(1, 'uint16', cv2.COLOR_GRAY2RGB),
+    'bayer_rggb8': Encoding(1, 'uint8', cv2.COLOR_BayerRGGB2RGB),
+    'bayer_bggr8': Encoding(1, 'uint8', cv2.COLOR_BayerBGGR2RGB),
+    'bayer_gbrg8': Encoding(1, 'uint8', cv2.COLOR_BayerGBRG2RGB),
+    'bayer_grbg8': Encoding(1, 'uint8', cv2.COLOR_BayerGRBG2RGB),
+    'yuv422': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_UYVY),
+    'uyvy': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422_yuy2': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_YUY2),
+    'yuyv': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_YUY2),
+}
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """
+    An image in the fields of sensor_msgs/Image.
+
+    :param encoding: a key of ENCODINGS.
+    :param height: rows.
+    :param width: pixels per row.
+    :param step: bytes per row, padding included.
+    :param data: buffer of at least step * height bytes.
+    :param is_bigendian: byte order of 16 bit values.
+    """
+
+    encoding: str
+    height: int
+    width: int
+    step: int
+    data: Any
+    is_bigendian: bool = False
+
+    def to_rgb(self) -> np.ndarray:
+        """
+        Decode.
+
+        :return: (H, W, 3) uint8 RGB; shares memory with ``data`` where that is RGB already.
+        :raises ValueError: for an encoding that is not supported and for fields that contradict
+            each other.
+        """
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f'encoding {self.encoding!r} of a {self.width}x{self.height} image '
+                             f'is not supported (supported: {", ".join(ENCODINGS)})')
+        encoding = ENCODINGS[self.encoding]
+        pixels = self._pixels(encoding)
+        if encoding.dtype == 'uint16':
+            pixels = cv2.convertScaleAbs(pixels.astype(np.uint16, copy=False), alpha=255 / 65535)
+        return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
+
+    def _pixels(self, encoding: Encoding) -> np.ndarray:
+        """Return a (H, W, C) view of the data that leaves the padding of the rows out."""
+        value = np.dtype(encoding.dtype).newbyteorder('>' if self.is_bigendian else '<')
+        pixel = encoding.channels * value.itemsize
+        data = np.frombuffer(self.data, np.uint8)
+        if self.height < 1 or self.width < 1:
+            self._reject('has no pixels')
+        if self.step < self.width * pixel:
+            self._reject(f'needs {self.width * pixel} bytes per row')
+        if data.size < self.step * self.height:
+            self._reject(f'needs {self.step * self.height} bytes')
+        if encoding.channels == 2 and self.width % 2:
+            self._reject('needs an even width')
+        return np.ndarray((self.height, self.width, encoding.channels), value, data,
+                          strides=(self.step, pixel, value.itemsize))
+
+    def _reject(self, problem: str) -> None:
+        raise ValueError(
+            f'{self.encoding} image of {self.width}x{self.height} pixels with step {self.step} '
+            f'and {len(self.data)} bytes of data: {problem}')
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """
+    An image in the fields of sensor_msgs/CompressedImage.
+
+    :param file_format: such as 'jpeg', 'png' or 'rgb8; jpeg compressed bgr8'. The data itself decides
+        how it is decoded.
+    :param data: buffer with the content of an image file.
+    """
+
+    file_format: str
+    data: Any
+
+    def to_rgb(self) -> np.ndarray:
+        """
+        Decode.
+
+        :return: (H, W, 3) uint8 RGB.
+        :raises ValueError: for data that is no image, and for a JPEG image that is cut off:
+            OpenCV would fill the rest with grey.
+        """
+        data = np.frombuffer(self.data, np.uint8)
+        problem = 'is no image that can be decoded (JPEG and PNG can)'
+        image = None
+        if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data.tobytes():
+            problem = 'is a JPEG image that is cut off'
+        elif data.size:
+            # The orientation of a photograph is ignored: pixels stay where annotations expect them
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if image is None:
+            raise ValueError(f'compressed image of format {self.file_format!r} '
+                             f'and {data.size} bytes of data: {problem}')
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)

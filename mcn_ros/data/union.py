@@ -1,0 +1,141 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Several data sets as one, and the order in which a training draws from them."""
+
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+
+from mcn_ros.data.augment import augment, AugmentConfig
+from mcn_ros.geometry import Size
+from mcn_ros.structures import Sample
+
+# What a random number is for enters its seed: no two purposes share a stream.
+_EPOCH, _PASS, _VIEW = range(3)
+
+
+class Draw(NamedTuple):
+    """
+    One draw of a training: which sample, and when, which seeds its augmentation.
+
+    :param epoch: number of the epoch.
+    :param position: number of the draw within the epoch.
+    :param index: index into the data set.
+    """
+
+    epoch: int
+    position: int
+    index: int
+
+
+class Union:
+    """
+    Data sets one after the other, with a share of the draws for each.
+
+    :param datasets: map-style data sets of samples.
+    :param weights: relative shares; by default every sample is drawn equally often.
+    :raises ValueError: for no data, or for weights that do not fit.
+    """
+
+    def __init__(self, datasets: Sequence, weights: Sequence[float] | None = None):
+        self.datasets = tuple(datasets)
+        self.sizes = tuple(len(dataset) for dataset in datasets)
+        if not self.sizes or min(self.sizes) == 0:
+            raise ValueError(f'empty data: the data sets have {self.sizes} samples')
+        weights = self.sizes if weights is None else weights
+        if len(weights) != len(self.sizes) or min(weights) < 0 or sum(weights) <= 0:
+            raise ValueError(f'weights: expected {len(self.sizes)} shares >= 0, not all 0, '
+                             f'got {tuple(weights)}')
+        self.shares = tuple(weight / sum(weights) for weight in weights)
+        self._ends = np.cumsum(self.sizes)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample; indices count through the data sets in turn."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        which = int(np.searchsorted(self._ends, index, side='right'))
+        start = self._ends[which] - self.sizes[which]
+        return self.datasets[which][int(index - start)]
+
+
+class Draws:
+    """
+    The endless sequence of a training's draws, from ``start`` to ``stop``; a sampler for a loader.
+
+    An epoch has as many draws as the union has samples, split by the shares; a data set is gone
+    through completely before one of its samples comes again. The sequence is a function of the
+    seed: a training that was stopped after n draws continues with ``start=n``.
+
+    :param union: what to draw from.
+    :param seed: seed of the sequence.
+    :param start: first draw.
+    :param stop: one after the last draw, None for no end.
+    """
+
+    def __init__(self, union: Union, seed: int, start: int = 0, stop: int | None = None):
+        self.sizes, self.shares = union.sizes, union.shares
+        self.seed, self.start, self.stop = seed, start, stop
+
+    def __len__(self) -> int:
+        if self.stop is None:
+            raise TypeError('draws without an end have no length')
+        return max(0, self.stop - self.start)
+
+    def __iter__(self) -> Iterator[Draw]:
+        epoch, position = divmod(self.start, sum(self.sizes))
+        drawn = self.start
+        while True:
+            for index in self.epoch(epoch)[position:].tolist():
+                if drawn == self.stop:
+                    return
+                yield Draw(epoch, position, index)
+                position += 1
+                drawn += 1
+            epoch, position = epoch + 1, 0
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Return the indices of one epoch in the order drawn, (len(union),) int64."""
+        counts = np.diff(np.rint(np.cumsum(self.shares) * sum(self.sizes)), prepend=0)
+        starts = np.cumsum((0, *self.sizes[:-1]))
+        parts = [start + self._pass(which, epoch * count, (epoch + 1) * count)
+                 for which, (start, count) in enumerate(zip(starts, counts.astype(int)))]
+        return self._rng(_EPOCH, epoch).permutation(np.concatenate(parts))
+
+    def _pass(self, which: int, first: int, last: int) -> np.ndarray:
+        """Return draws ``first`` to ``last`` of one data set: permutations one after the other."""
+        size = self.sizes[which]
+        before = first // size
+        orders = [self._rng(_PASS, which, turn).permutation(size)
+                  for turn in range(before, last // size + 1)]
+        return np.concatenate(orders)[first - before * size:last - before * size]
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, *key))
+
+
+class TrainingSet:
+    """
+    Loads and augments the sample of a draw; the result depends on the seed and the draw only.
+
+    Encoding is left to :func:`mcn_ros.data.batch.collate`, which a loader runs in its workers too.
+
+    :param dataset: map-style data set of samples, for instance a union.
+    :param size: (height, width) of the network's input.
+    :param config: the augmentation.
+    :param seed: seed of the augmentation.
+    """
+
+    def __init__(self, dataset, size: Size, config: AugmentConfig, seed: int):
+        self.dataset, self.size, self.config, self.seed = dataset, size, config, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """Return a random view, in input pixels."""
+        rng = np.random.default_rng((self.seed, _VIEW, draw.epoch, draw.position))
+        return augment(self.dataset[draw.index], self.size, rng, self.config)

@@ -1,0 +1,36 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Finding weights files."""
+
+import os
+from pathlib import Path
+
+DEFAULT_WEIGHTS = 'mcn_shufflenet.safetensors'
+
+
+def models_folders() -> list[Path]:
+    """Return where weights are shipped: the source tree, then every ament prefix."""
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    return [Path(__file__).resolve().parents[2] / 'models',
+            *(Path(prefix, 'share', 'mcn_ros', 'models') for prefix in prefixes if prefix)]
+
+
+def weights_path(name: str | Path = '') -> Path:
+    """
+    Resolve the weights a user asks for.
+
+    :param name: a path; or the bare name of a file in a models folder; or '' for the default.
+    :return: path of an existing file.
+    :raises ValueError: if there is none; the shipped names are listed.
+    """
+    wanted = Path(name or DEFAULT_WEIGHTS).expanduser()
+    if name and wanted.is_file():
+        return wanted
+    folders = models_folders()
+    if wanted.name == str(wanted):
+        for folder in folders:
+            if (folder / wanted).is_file():
+                return folder / wanted
+    shipped = sorted({path.name for folder in folders for path in folder.glob('*.safetensors')})
+    raise ValueError(f'weights: no such file: {wanted} (shipped: {", ".join(shipped) or "none"})')
