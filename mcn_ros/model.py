@@ -44,6 +44,7 @@ class ModelConfig:
         as RGB; public CenterNet weights expect BGR.
     :param mean: per channel, of values in 0..1, in ``channel_order``.
     :param std: per channel, of values in 0..1, in ``channel_order``.
+    :raises ValueError: for a task that is unknown or wrongly described, and for bad values.
     """
 
     tasks: dict[str, Any]
@@ -56,6 +57,22 @@ class ModelConfig:
     def __post_init__(self):
         if any(side <= 0 or side % 32 for side in self.input_size):
             raise ValueError(f'input_size: {self.input_size} are no positive multiples of 32')
+        if not all(value > 0 for value in self.std):
+            raise ValueError(f'std: {self.std} are not all positive')
+        build_tasks(self.tasks)
+
+
+@dataclass(frozen=True)
+class Description:
+    """
+    What the metadata of a weights file says.
+
+    :param format: version of the file format.
+    :param model: fields of the :class:`ModelConfig`.
+    """
+
+    format: int
+    model: dict[str, Any]
 
 
 class MultiTaskNet(nn.Module):
@@ -64,7 +81,6 @@ class MultiTaskNet(nn.Module):
 
     :ivar config: the :class:`ModelConfig`.
     :ivar tasks: task name -> task, in the order of TASKS.
-    :raises ValueError: for a configuration that names something unknown.
     """
 
     def __init__(self, config: ModelConfig):
@@ -125,7 +141,7 @@ def save_model(model: MultiTaskNet, path: str | Path,
     path = Path(path)
     tensors = {k: v.detach().cpu().contiguous()
                for k, v in (model.state_dict() if state is None else state).items()}
-    description = json.dumps({'format': FORMAT, 'model': to_dict(model.config)})
+    description = json.dumps(to_dict(Description(FORMAT, to_dict(model.config))))
     partial = path.with_name(path.name + '.partial')
     save_file(tensors, partial, metadata={METADATA_KEY: description})
     os.replace(partial, path)
@@ -143,7 +159,7 @@ def load_model(path: str | Path, heads: Sequence[str] | None = None,
     :raises ValueError: for a file that is missing, damaged or not from this package, and for heads
         that it does not have.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ValueError(f'weights: no such file: {path}')
     try:
         with safe_open(path, framework='pt') as file:
@@ -152,14 +168,15 @@ def load_model(path: str | Path, heads: Sequence[str] | None = None,
             state = {key: file.get_tensor(key) for key in file.keys() if _wanted(key, config)}
     except (SafetensorError, OSError) as error:
         raise ValueError(f'weights: {path} is not a readable safetensors file: {error}') from error
-    model = MultiTaskNet(config)
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    with torch.device('meta'):  # shapes only: a damaged configuration may ask for any size
+        expected = {k: tuple(v.shape) for k, v in MultiTaskNet(config).state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     if expected != found:
         different = sorted(k for k in expected.keys() | found.keys()
                            if expected.get(k) != found.get(k))
         raise ValueError(f'weights: {path} does not fit its own configuration in '
                          f'{len(different)} tensors, first {different[0]}')
+    model = MultiTaskNet(config)
     model.load_state_dict(state)
     return model.eval()
 
@@ -168,11 +185,13 @@ def _read_config(path: str | Path, metadata: Mapping[str, str]) -> ModelConfig:
     if METADATA_KEY not in metadata:
         raise ValueError(f'weights: {path} was not written by mcn_ros (its metadata has no '
                          f'{METADATA_KEY!r})')
-    description = json.loads(metadata[METADATA_KEY])
-    if description.get('format') != FORMAT:
-        raise ValueError(f'weights: {path} has format {description.get("format")}, '
-                         f'this version reads {FORMAT}')
-    return from_dict(ModelConfig, description['model'], 'model')
+    try:
+        description = from_dict(Description, json.loads(metadata[METADATA_KEY]))
+        if description.format != FORMAT:
+            raise ValueError(f'has format {description.format}, this version reads {FORMAT}')
+        return from_dict(ModelConfig, description.model, 'model')
+    except ValueError as error:
+        raise ValueError(f'weights: {path}: {error}') from error
 
 
 def _choose(config: ModelConfig, path: str | Path, heads: Sequence[str] | None,

@@ -69,3 +69,15 @@ COCO_CATEGORIES = {
 }
 
 COCO_CLASSES = tuple(COCO_CATEGORIES.values())
+
+
+def check_classes(classes: tuple[str, ...], where: str) -> None:
+    """
+    Check the class names of a task.
+
+    :param where: what the names are, for the message.
+    :raises ValueError: if there is none, or one is given twice.
+    """
+    twice = sorted({name for name in classes if classes.count(name) > 1})
+    if twice or not classes:
+        raise ValueError(f'{where}: {", ".join(twice) + " given twice" if twice else "none given"}')

@@ -24,13 +24,13 @@ def weights_path(name: str | Path = '') -> Path:
     :return: path of an existing file.
     :raises ValueError: if there is none; the shipped names are listed.
     """
-    wanted = Path(name or DEFAULT_WEIGHTS).expanduser()
-    if name and wanted.is_file():
+    wanted = Path(os.path.expanduser(name or DEFAULT_WEIGHTS))
+    if name and os.path.isfile(wanted):
         return wanted
     folders = models_folders()
     if wanted.name == str(wanted):
         for folder in folders:
-            if (folder / wanted).is_file():
+            if os.path.isfile(folder / wanted):
                 return folder / wanted
     shipped = sorted({path.name for folder in folders for path in folder.glob('*.safetensors')})
     raise ValueError(f'weights: no such file: {wanted} (shipped: {", ".join(shipped) or "none"})')

@@ -55,8 +55,10 @@ def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int) -> Cen
     rows = np.flatnonzero((sides > 0).all(axis=1) & usable)[:limit]
     clipped, sides = clipped[rows], sides[rows]
     points = (clipped[:, :2] + clipped[:, 2:]) / 2
+    # The centre of a sliver at the far border can be rounded onto the border.
+    cells = np.minimum(points.astype(np.int64), [grid.width - 1, grid.height - 1])
     radii = [gaussian_radius(np.ceil(h), np.ceil(w)) for w, h in sides]
-    return Centers(rows, clipped, points, points.astype(np.int64), radii)
+    return Centers(rows, clipped, points, cells, radii)
 
 
 def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crowds: np.ndarray,

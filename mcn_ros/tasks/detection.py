@@ -18,7 +18,7 @@ from mcn_ros.structures import Instances
 from mcn_ros.tasks.centers import (
     BOX_MAPS, center_losses, decode_centers, encode_centers, locate, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
-from mcn_ros.vocabulary import COCO_CLASSES
+from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class DetectionTask:
     head: HeadConfig = field(default_factory=HeadConfig)
     max_objects: int = 128
     max_predictions: int = 100
+
+    def __post_init__(self):
+        check_classes(self.classes, 'detection.classes')
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""

@@ -18,7 +18,7 @@ from torch.nn import functional
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import ClassMap, IGNORE
-from mcn_ros.vocabulary import COCO_CLASSES
+from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class SegmentationTask:
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self):
+        check_classes(self.classes, 'segmentation.classes')
         if len(self.classes) >= IGNORE:
             raise ValueError(
                 f'segmentation.classes: {len(self.classes)} given, at most {IGNORE - 1} fit')

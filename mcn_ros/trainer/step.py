@@ -46,9 +46,12 @@ def train_step(model: torch.nn.Module, batch: Batch, optimizer: torch.optim.Opti
     :param scaler: keeps float16 gradients from vanishing; disabled for other types.
     :param amp: type of the forward pass on a GPU, None for float32.
     :param max_norm: gradients are scaled down to this norm.
-    :return: the losses, not weighted, and their weighted sum as 'total'.
+    :return: the losses, not weighted, and their weighted sum as 'total'; nothing, and no update,
+        if no image of the batch is labelled for any task.
     :raises FloatingPointError: if the total is not finite; nothing is updated then.
     """
+    if not batch.rows:
+        return {}
     with torch.autocast(batch.images.device.type, amp, enabled=amp is not None):
         losses = batch_losses(model, batch)
     total = weighted_sum(losses, weights)

@@ -14,10 +14,11 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 import yaml
@@ -67,6 +68,8 @@ class TrainConfig:
     :param steps: number of updates.
     :param batch_size: images per update.
     :param learning_rate: of AdamW, at its highest.
+    :param backbone_rate: learning rate of the backbone relative to that of all else; below 1, a
+        pretrained backbone keeps more of what it knows.
     :param weight_decay: of AdamW.
     :param warmup_steps: updates until the learning rate is at its highest; it falls as a cosine
         to zero from there.
@@ -92,6 +95,7 @@ class TrainConfig:
     steps: int = 10000
     batch_size: int = 16
     learning_rate: float = 1e-3
+    backbone_rate: float = 1.0
     weight_decay: float = 1e-4
     warmup_steps: int = 500
     max_norm: float = 35.0
@@ -130,10 +134,8 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
     torch.manual_seed(config.seed)
 
     model = build_model(config).to(device=device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
-                            use_buffers=True)
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate,
-                                  weight_decay=config.weight_decay)
+    average = AveragedModel(model, avg_fn=running_average(config.ema_decay), use_buffers=True)
+    optimizer = build_optimizer(config, model)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     scaler = torch.amp.GradScaler(device.type, enabled=amp == torch.float16)
     weights = {**LOSS_WEIGHTS, **config.loss_weights}
@@ -155,7 +157,7 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
             run.log(losses)
             bar.set_postfix_str(f'loss {run.mean("total"):.3f}', refresh=False)
             bar.update()
-            last = step == config.steps
+            last, scores = step == config.steps, {}
             if validation and (last or step % config.validate_every == 0):
                 scores = evaluate(Predictor(average.module.eval(), str(device)), validation,
                                   progress=False)
@@ -163,6 +165,29 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
             if last or step % config.save_every == 0 or step % config.validate_every == 0:
                 run.save(step, average.module, scores)
     return scores
+
+
+def build_optimizer(config: TrainConfig, model: MultiTaskNet) -> torch.optim.Optimizer:
+    """Return AdamW over all parameters of the network."""
+    backbone = list(model.trunk.backbone.parameters())
+    known = {id(parameter) for parameter in backbone}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    return torch.optim.AdamW(
+        [{'params': backbone, 'lr': config.backbone_rate * config.learning_rate},
+         {'params': rest}], config.learning_rate, weight_decay=config.weight_decay)
+
+
+def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """
+    Return the update of an exponential average that forgets the first, random weights quickly.
+
+    :param decay: share of the old average; after n updates no more than (1 + n) / (10 + n).
+    """
+    def update(average: Tensor, value: Tensor, count: Tensor) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return average * kept + value * (1 - kept)
+
+    return update
 
 
 def build_model(config: TrainConfig) -> MultiTaskNet:

@@ -1,0 +1,82 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Heads: sizes, starting values, layouts."""
+
+import math
+
+import pytest
+import torch
+
+from mcn_ros.network.heads import Head, HeadConfig
+
+DETECTION = {'center': 80, 'size': 2, 'offset': 2}
+
+
+def count(maps, config):
+    with torch.device('meta'):
+        return sum(p.numel() for p in Head(64, maps, config).parameters())
+
+
+# Maps of CenterNet's heads, with the number of parameters for widths 256, 128, 64 and 0.
+@pytest.mark.parametrize('maps, counts', [
+    ({'center': 80}, (168_272, 84_176, 42_128, 5_200)),
+    ({'center': 1}, (147_969, 73_985, 36_993, 65)),
+    ({'size': 2}, (148_226, 74_114, 37_058, 130)),
+    ({'displacement': 34}, (156_450, 78_242, 39_138, 2_210)),
+    ({'joints': 17}, (152_081, 76_049, 38_033, 1_105)),
+    ({'classes': 81}, (168_529, 84_305, 42_193, 5_265)),
+    (DETECTION, (464_724, 232_404, 116_244, 5_460)),
+    (DETECTION | {'center': 1}, (444_421, 222_213, 111_109, 325)),
+    ({'displacement': 34, 'joints': 17, 'offset': 2}, (456_757, 228_405, 114_229, 3_445)),
+])
+def test_counts_of_the_reference(maps, counts):
+    assert tuple(count(maps, HeadConfig(width)) for width in (256, 128, 64, 0)) == counts
+
+
+@pytest.mark.parametrize('config', [HeadConfig(16), HeadConfig(0), HeadConfig(16, 'shared')])
+class TestEveryLayout:
+
+    def test_maps_have_their_channels_in_order(self, config):
+        maps = Head(8, DETECTION, config)(torch.randn(2, 8, 5, 7))
+        assert list(maps) == list(DETECTION)
+        assert {name: m.shape for name, m in maps.items()} == {
+            name: (2, channels, 5, 7) for name, channels in DETECTION.items()}
+
+    def test_the_bias_decides_the_first_logits(self, config):
+        head = Head(8, DETECTION, config, {'center': -2.19}).eval()
+        maps = head(torch.zeros(1, 8, 5, 7))
+        torch.testing.assert_close(maps['center'], torch.full_like(maps['center'], -2.19))
+        assert not maps['size'].any() and not maps['offset'].any()
+        probability = head(torch.rand(1, 8, 5, 7))['center'].sigmoid().mean().item()
+        assert math.isclose(probability, 0.1, abs_tol=0.05)
+
+    def test_every_parameter_learns(self, config):
+        head = Head(8, DETECTION, config)
+        sum(m.pow(2).sum() for m in head(torch.randn(2, 8, 5, 7)).values()).backward()
+        assert all(p.grad is not None and p.grad.any() for p in head.parameters())
+
+    def test_features_are_not_changed(self, config):
+        features = torch.randn(1, 8, 5, 7)
+        before = features.clone()
+        Head(8, DETECTION, config)(features)
+        assert torch.equal(features, before)
+
+
+def test_shared_is_cheaper():
+    assert count(DETECTION, HeadConfig(64, 'shared')) < 0.2 * count(DETECTION, HeadConfig(64))
+
+
+@pytest.mark.parametrize('arguments, word', [
+    ({'width': -1}, 'width'),
+    ({'width': 0, 'layout': 'shared'}, 'shared'),
+    ({'layout': 'tower'}, 'per_map'),
+])
+def test_bad_config_is_refused(arguments, word):
+    with pytest.raises(ValueError, match=word):
+        HeadConfig(**arguments)
+
+
+def test_bias_of_no_map_is_refused():
+    with pytest.raises(ValueError, match='centre.*center'):
+        Head(8, DETECTION, HeadConfig(), {'centre': -2.19})

@@ -1,0 +1,81 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Necks: which stages they use, how they start, what they refuse."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from mcn_ros.network.necks import AggregationNeck, DeconvNeck, NECKS, TopDownNeck
+
+CHANNELS = (6, 8, 10, 12, 14)
+STRIDES = (2, 4, 8, 16, 32)
+KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
+         if (name, deformable) != ('top_down', True)]
+
+
+def stages(batch=2, height=64, width=96):
+    return [torch.randn(batch, channels, height // stride, width // stride, requires_grad=True)
+            for channels, stride in zip(CHANNELS, STRIDES)]
+
+
+@pytest.mark.parametrize('name, deformable', KINDS)
+class TestEveryNeck:
+
+    def test_result_has_stride_four(self, name, deformable):
+        neck = NECKS[name](CHANNELS, STRIDES, 16, deformable)
+        assert neck(stages()).shape == (2, 16, 16, 24)
+
+    def test_every_parameter_learns(self, name, deformable):
+        neck = NECKS[name](CHANNELS, STRIDES, 16, deformable)
+        neck(stages()).pow(2).sum().backward()
+        assert [key for key, p in neck.named_parameters() if p.grad is None
+                or not p.grad.any()] == []
+
+    def test_the_stages_that_matter(self, name, deformable):
+        neck, inputs = NECKS[name](CHANNELS, STRIDES, 16, deformable), stages()
+        neck(inputs).pow(2).sum().backward()
+        used = [stage.grad is not None and bool(stage.grad.any()) for stage in inputs]
+        last_only = [False, False, False, False, True]
+        assert used == (last_only if name == 'deconv' else [False, True, True, True, True])
+
+    def test_stages_are_not_changed(self, name, deformable):
+        inputs = stages()
+        before = [stage.detach().clone() for stage in inputs]
+        with torch.no_grad():
+            NECKS[name](CHANNELS, STRIDES, 16, deformable)(inputs)
+        assert all(torch.equal(stage, copy) for stage, copy in zip(inputs, before))
+
+
+def test_aggregation_takes_the_finest_stage_as_it_is_where_it_fits():
+    fitting = AggregationNeck(CHANNELS, STRIDES, CHANNELS[1], False)
+    assert not list(fitting.project.parameters())
+    assert list(AggregationNeck(CHANNELS, STRIDES, 16, False).project.parameters())
+
+
+def test_transposed_convolutions_start_bilinear():
+    neck = DeconvNeck(CHANNELS, STRIDES, 4, False)
+    doublings = [layer[0] for layer in list(neck.layers)[1::2]]
+    assert [layer.out_channels for layer in doublings] == [16, 8, 4]
+    x = torch.randn(1, 8, 5, 6)
+    expected = functional.interpolate(x, scale_factor=2, mode='bilinear')
+    torch.testing.assert_close(doublings[1](x)[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2])
+
+
+def test_number_of_deconvolutions_follows_the_stride():
+    neck = DeconvNeck((3, 5), (4, 16), 4, False)
+    assert neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)]).shape == (2, 4, 16, 16)
+
+
+def test_top_down_cannot_be_deformable():
+    with pytest.raises(ValueError, match='top_down.*deformable'):
+        TopDownNeck(CHANNELS, STRIDES, 16, True)
+
+
+@pytest.mark.parametrize('name, strides', [
+    ('deconv', (2, 4)), ('deconv', (4, 24)), ('aggregation', (8, 16)), ('aggregation', (4, 16)),
+    ('top_down', (8, 16)), ('top_down', (2, 4))])
+def test_strides_that_cannot_be_merged_are_refused(name, strides):
+    with pytest.raises(ValueError, match='stride'):
+        NECKS[name]((6, 8), strides, 16, False)

@@ -1,0 +1,155 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Trunks: every combination of parts, and the sizes of the reference networks."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.network.necks import NECKS
+from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
+
+COMBINATIONS = [(backbone, neck, deformable) for backbone in BACKBONES for neck in NECKS
+                for deformable in (False, True) if (neck, deformable) != ('top_down', True)]
+DLA = TrunkConfig('dla34', 'aggregation', 64, True)
+RESNET = TrunkConfig('resnet18', 'deconv', 64, True)
+TINY = TrunkConfig('shufflenet_v2_x0_5', 'top_down', 16)
+SMALL = [TINY, TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 16, True),
+         TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True)]
+
+
+class Single(nn.Module):
+    """A trunk with one output, as exporters want it."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, images):
+        return self.trunk(images, ['only'])['only']
+
+
+def meta_trunk(config):
+    with torch.device('meta'):
+        return SharedTrunk(config).eval()
+
+
+def gmac(function):
+    """Return the multiplications, without those of the bilinear sampling."""
+    def deform_conv(x_shape, weight_shape, *args, out_shape=None, **kwargs):
+        batch, _, height, width = out_shape
+        return 2 * math.prod(weight_shape) * batch * height * width
+
+    mapping = {torch.ops.torchvision.deform_conv2d: deform_conv}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        function()
+    return counter.get_total_flops() / 2e9
+
+
+@pytest.mark.parametrize('backbone, neck, deformable', COMBINATIONS)
+def test_every_combination_gives_the_declared_features(backbone, neck, deformable):
+    trunk = meta_trunk(TrunkConfig(backbone, neck, 48, deformable))
+    features = Single(trunk)(torch.empty(2, 3, 64, 96, device='meta'))
+    assert features.shape == (2, 48, 16, 24)
+    assert (trunk.channels, trunk.stride) == (48, 4)
+
+
+@pytest.mark.parametrize('config, count', [
+    # 19,211,168 of the reference without two projections that it never uses.
+    (DLA, 19_169_440),
+    (RESNET, 14_321_105),
+])
+def test_reference_trunks_have_the_reference_size(config, count):
+    assert sum(p.numel() for p in meta_trunk(config).parameters()) == count
+
+
+@pytest.mark.parametrize('config, expected', [
+    # 25.50 of the reference, with 2 x 64 x 128 x 64^2 fewer in the unused projections.
+    (DLA, 25.50 - 0.067),
+    (RESNET, 11.41),
+])
+def test_reference_trunks_have_the_reference_cost(config, expected):
+    trunk, images = meta_trunk(config), torch.empty(1, 3, 512, 512, device='meta')
+    assert gmac(lambda: trunk(images, ['only'])) == pytest.approx(expected, abs=0.006)
+
+
+def test_three_heads_on_the_small_trunk_stay_below_two_gmac():
+    maps = [{'center': 80, 'size': 2, 'offset': 2},
+            {'center': 1, 'size': 2, 'offset': 2, 'displacement': 34, 'joints': 17, 'refine': 2},
+            {'classes': 81}]
+    trunk = Single(meta_trunk(TrunkConfig()))
+    with torch.device('meta'):
+        heads = [Head(64, task, HeadConfig(64, 'shared')).eval() for task in maps]
+
+    def network():
+        features = trunk(torch.empty(1, 3, 512, 512, device='meta'))
+        for head in heads:
+            head(features)
+    assert gmac(network) < 2.0
+
+
+@pytest.mark.parametrize('config', SMALL, ids=lambda config: config.neck)
+class TestRealTrunks:
+
+    def test_batched_is_single(self, config):
+        trunk, images = Single(SharedTrunk(config).eval()), torch.randn(2, 3, 64, 96)
+        with torch.no_grad():
+            single = torch.cat([trunk(images[:1]), trunk(images[1:])])
+            torch.testing.assert_close(trunk(images), single, rtol=1e-4, atol=1e-5)
+
+    def test_channels_last_changes_nothing(self, config):
+        trunk, images = Single(SharedTrunk(config).eval()), torch.randn(1, 3, 64, 96)
+        with torch.no_grad():
+            expected = trunk(images)
+            trunk.to(memory_format=torch.channels_last)
+            output = trunk(images.to(memory_format=torch.channels_last))
+        torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
+
+    def test_every_used_parameter_learns(self, config):
+        trunk = SharedTrunk(config)
+        Single(trunk)(torch.randn(2, 3, 64, 64)).pow(2).mean().backward()
+        idle = [name for name, p in trunk.named_parameters()
+                if p.grad is None or not p.grad.isfinite().all() or not p.grad.any()]
+        assert idle == []
+
+    def test_exports_with_any_batch_and_height(self, config):
+        trunk = Single(SharedTrunk(config).eval())
+        batch, rows = torch.export.Dim('batch', max=8), torch.export.Dim('rows', max=32)
+        with torch.no_grad():
+            program = torch.export.export(trunk, (torch.randn(2, 3, 64, 96),),
+                                          dynamic_shapes=({0: batch, 2: 32 * rows},))
+            images = torch.randn(3, 3, 96, 96)
+            torch.testing.assert_close(program.module()(images), trunk(images))
+
+
+def test_tasks_share_one_tensor():
+    features = SharedTrunk(TINY)(torch.randn(2, 3, 64, 64), ('detection', 'pose'))
+    assert list(features) == ['detection', 'pose']
+    assert features['detection'] is features['pose']
+
+
+@pytest.mark.parametrize('size', [(64, 100), (48, 64)])
+def test_images_must_fit_the_strides(size):
+    with pytest.raises(ValueError, match=f'{size[0]}x{size[1]}.*32'):
+        SharedTrunk(TINY)(torch.randn(1, 3, *size), ['only'])
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ({'backbone': 'resnet19'}, 'resnet19.*resnet18'),
+    ({'neck': 'fpn'}, 'fpn.*top_down'),
+    ({'channels': 0}, 'channels'),
+])
+def test_bad_config_names_the_known_parts(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        TrunkConfig(**arguments)
+
+
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match='deformable'):
+        SharedTrunk(TrunkConfig(deformable=True))
