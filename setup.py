@@ -1,0 +1,42 @@
+from glob import glob
+from os.path import isfile
+
+from setuptools import find_packages, setup
+
+package_name = 'mcn_ros'
+
+
+def files(pattern):
+    return sorted(filter(isfile, glob(pattern)))
+
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(include=['mcn_ros', 'mcn_ros.*']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/mcn_ros']),
+        ('share/mcn_ros', ['package.xml']),
+        ('share/mcn_ros/launch', files('launch/*.py')),
+        ('share/mcn_ros/config', files('config/*.yaml') + files('config/*.rviz')),
+        ('share/mcn_ros/config/train', files('config/train/*.yaml')),
+        ('share/mcn_ros/models', files('models/*')),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,  # the node reads its weights and parameters from files
+    maintainer='mcn_ros maintainers',
+    maintainer_email='maintainers@mcn-ros.org',
+    description='MultiTask-CenterNet for ROS 2',
+    license='Apache-2.0',
+    # ./mcn reads its list of commands here.
+    entry_points={
+        'console_scripts': [
+            'camera_player = mcn_ros.ros.camera_player:main',
+            'demo = mcn_ros.commands.demo:main',
+            'evaluate = mcn_ros.commands.evaluate:main',
+            'mcn_node = mcn_ros.ros.mcn_node:main',
+            'synthesize = mcn_ros.commands.synthesize:main',
+            'train = mcn_ros.commands.train:main',
+        ],
+    },
+)
