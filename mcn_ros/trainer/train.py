@@ -144,7 +144,8 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
 
     run = Run(Path(config.run), {'model': model, 'average': average, 'optimizer': optimizer,
                                  'schedule': schedule, 'scaler': scaler})
-    first = run.resume() if resume else run.start(config)
+    first = run.resume() if resume else run.start()
+    run.describe(config)
     batches = load_batches(config, model, first)
     scores = {}
     with tqdm(total=config.steps, initial=first, unit='step', dynamic_ncols=True) as bar:
@@ -230,14 +231,17 @@ class Run:
         self.history: list[dict[str, Any]] = []
         self._sums: dict[str, list[float]] = {}
 
-    def start(self, config: TrainConfig) -> int:
-        """Make the folder and write the configuration; return 0, the updates done so far."""
+    def start(self) -> int:
+        """Make the folder; return 0, the updates done so far."""
         if (self.folder / 'checkpoint.pt').exists():
             raise ValueError(f'{self.folder} holds a run already; resume it or choose another')
         self.folder.mkdir(parents=True, exist_ok=True)
+        return 0
+
+    def describe(self, config: TrainConfig) -> None:
+        """Write the configuration; that of a resumed run may have changed."""
         text = yaml.safe_dump(to_dict(config), sort_keys=False)
         (self.folder / 'config.yaml').write_text(text)
-        return 0
 
     def resume(self) -> int:
         """Load the checkpoint; return the number of updates done so far."""
