@@ -49,7 +49,7 @@ class CocoDataset:
     @property
     def ids(self) -> tuple[int, ...]:
         """Return the image ids of the file, in the order of the samples."""
-        return tuple(record.id for record in self.file.records)
+        return tuple(record.image_id for record in self.file.records)
 
     def __len__(self) -> int:
         return len(self.file.records)
@@ -69,7 +69,7 @@ class CocoDataset:
         found = {name: READERS[name](self.file, record, task)
                  for name, task in self.tasks.items()}
         annotations = {name: value for name, value in found.items() if value is not None}
-        return Sample(image, annotations, str(record.id))
+        return Sample(image, annotations, str(record.image_id))
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -159,5 +159,5 @@ def _check_masks(file: CocoFile, classes: tuple[str, ...]) -> None:
         promised = {file.classes[c] for c in file.named(record, 'segmentation') if c in classes}
         bare = [c for c, mask in zip(record.categories, record.masks) if mask is None]
         if promised.intersection(bare):
-            raise ValueError(f'{file.path}: image {record.id} is labelled for segmentation, but '
-                             'not all of its objects have a segmentation')
+            raise ValueError(f'{file.path}: image {record.image_id} is labelled for segmentation, '
+                             'but not all of its objects have a segmentation')

@@ -30,7 +30,7 @@ class Record:
     """
     What a file says of one image; N objects, P of them persons, J joints in the file's order.
 
-    :param id: image id.
+    :param image_id: its id in the file.
     :param file_name: image file, relative to the folder of images.
     :param size: (height, width) in camera pixels.
     :param labelled: the ``labelled`` key, None where it is absent.
@@ -42,7 +42,7 @@ class Record:
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
     """
 
-    id: int
+    image_id: int
     file_name: str
     size: Size
     labelled: tuple[str, ...] | None
@@ -125,6 +125,8 @@ def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
     left, top = np.maximum(np.floor(points.min(axis=0)) - 1, 0).astype(int)
     right, bottom = np.ceil(points.max(axis=0)).astype(int) + 1
     region = labels[top:bottom, left:right]
+    if not region.size:
+        return
     shifted = [(polygon.reshape(-1, 2) - [left, top]).ravel() for polygon in mask]
     drawn = coco_mask.decode(coco_mask.frPyObjects(shifted, *region.shape))
     region[drawn.any(axis=2)] = value
@@ -221,12 +223,13 @@ def _record(image_id: int, image: Mapping[str, Any], objects: list[tuple[Any, ..
             raise ValueError(f'{where}: a run-length mask is {mask["size"]}, the image {size}')
     persons = [rows for rows in keypoints if rows is not None]
     return Record(
-        id=image_id, file_name=_get(image, 'file_name', where), size=size,
+        image_id=image_id, file_name=_get(image, 'file_name', where), size=size,
         labelled=None if labelled is None else tuple(labelled),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
-        keypoints=np.array(persons, np.float32).reshape(-1, num_joints, 3), masks=tuple(masks))
+        keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
+        masks=tuple(masks))
 
 
 def _check_labelled(record: Record, classes: Mapping[str, int], path: Path) -> None:
@@ -234,5 +237,5 @@ def _check_labelled(record: Record, classes: Mapping[str, int], path: Path) -> N
     for entry in record.labelled or ():
         name = entry.partition(':')[2]
         if name and name not in classes:
-            raise ValueError(f'{path}: image {record.id}: labelled has {entry!r}, but {name!r} is '
-                             f'no category (categories: {", ".join(classes)})')
+            raise ValueError(f'{path}: image {record.image_id}: labelled has {entry!r}, but '
+                             f'{name!r} is no category (categories: {", ".join(classes)})')

@@ -85,7 +85,8 @@ class RawImage:
         encoding = ENCODINGS[self.encoding]
         pixels = self._pixels(encoding)
         if encoding.dtype == 'uint16':
-            pixels = cv2.convertScaleAbs(pixels.astype(np.uint16, copy=False), alpha=255 / 65535)
+            # The copy is in the byte order of this machine, and aligned.
+            pixels = cv2.convertScaleAbs(pixels.astype(np.uint16), alpha=255 / 65535)
         return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
 
     def _pixels(self, encoding: Encoding) -> np.ndarray:
@@ -115,8 +116,8 @@ class EncodedImage:
     """
     An image in the fields of sensor_msgs/CompressedImage.
 
-    :param file_format: such as 'jpeg', 'png' or 'rgb8; jpeg compressed bgr8'. The data itself decides
-        how it is decoded.
+    :param file_format: such as 'jpeg', 'png' or 'rgb8; jpeg compressed bgr8'; only named in
+        messages, the data itself decides how it is decoded.
     :param data: buffer with the content of an image file.
     """
 
@@ -137,7 +138,7 @@ class EncodedImage:
         if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data.tobytes():
             problem = 'is a JPEG image that is cut off'
         elif data.size:
-            # The orientation of a photograph is ignored: pixels stay where annotations expect them
+            # EXIF does not turn the image: pixels stay where they are.
             image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image is None:
             raise ValueError(f'compressed image of format {self.file_format!r} '

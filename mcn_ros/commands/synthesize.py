@@ -1,0 +1,52 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Draw a data set of procedural scenes: images and COCO annotations of every kind."""
+
+import argparse
+from pathlib import Path
+import re
+from typing import Sequence
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.data.synthetic.write import write_dataset
+from mcn_ros.geometry import Size
+
+MIN_SIDE = 32
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='synthesize', description=__doc__)
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR',
+                        help='new or empty folder, or one that synthesize wrote before: receives '
+                             'images/*.jpg and annotations.json')
+    parser.add_argument('--count', type=int, required=True, metavar='N', help='number of scenes')
+    parser.add_argument('--seed', type=int, default=0, metavar='S',
+                        help='the same seed draws the same scenes (default: 0)')
+    parser.add_argument('--size', type=_size, default=(320, 320), metavar='WxH',
+                        help='width and height of the images (default: 320x320)')
+    args = parser.parse_args(arguments)
+    if args.count < 1:
+        parser.error(f'--count: {args.count} is not at least 1')
+    if args.seed < 0:
+        parser.error(f'--seed: {args.seed} is negative')
+    return args
+
+
+def _size(text: str) -> Size:
+    """Return (height, width) of a text such as 640x480."""
+    found = re.fullmatch(r'(\d+)x(\d+)', text)
+    if not found or min(map(int, found.groups())) < MIN_SIDE:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not WIDTHxHEIGHT in pixels, both at least {MIN_SIDE}, like 640x480')
+    width, height = map(int, found.groups())
+    return height, width
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the scenes."""
+    args = parse(arguments)
+    with clear_errors():
+        write_dataset(args.out, args.count, args.seed, args.size, progress=True)
+    print(f'{args.count} scenes in {args.out}')

@@ -1,0 +1,45 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command synthesize."""
+
+import json
+
+import cv2
+import pytest
+
+from mcn_ros.commands.synthesize import main, parse
+
+
+def test_it_writes_a_data_set(tmp_path, capsys):
+    main(['--out', str(tmp_path / 'set'), '--count', '2', '--seed', '9', '--size', '48x32'])
+    file = json.loads((tmp_path / 'set' / 'annotations.json').read_text())
+    assert [image['file_name'] for image in file['images']] == ['00000001.jpg', '00000002.jpg']
+    assert cv2.imread(str(tmp_path / 'set' / 'images' / '00000002.jpg')).shape == (32, 48, 3)
+    assert '2 scenes' in capsys.readouterr().out
+
+
+def test_defaults():
+    args = parse(['--out', 'x', '--count', '3'])
+    assert (args.count, args.seed, args.size) == (3, 0, (320, 320))
+    assert parse(['--out', 'x', '--count', '3', '--size', '640x480']).size == (480, 640)
+
+
+@pytest.mark.parametrize('changes', [
+    ['--count', '0'], ['--seed', '-1'], ['--size', '320'], ['--size', '16x320'],
+    ['--size', '64x64x3'], ['--count', 'many']])
+def test_impossible_arguments_are_refused(tmp_path, changes, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['--out', str(tmp_path / 'set'), '--count', '1', *changes])
+    assert caught.value.code == 2
+    assert changes[0] in capsys.readouterr().err
+    assert not (tmp_path / 'set').exists()
+
+
+def test_a_foreign_folder_is_an_error_in_one_line(tmp_path, capsys):
+    (tmp_path / 'precious.txt').touch()
+    with pytest.raises(SystemExit) as caught:
+        main(['--out', str(tmp_path), '--count', '1'])
+    assert caught.value.code == 1
+    error = capsys.readouterr().err.strip()
+    assert 'choose another folder' in error and len(error.splitlines()) == 1

@@ -1,0 +1,21 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Settings of the whole suite."""
+
+from hypothesis import settings
+import pytest
+import torch
+
+# A busy machine is no error, and the same examples in every run let a failure be repeated.
+settings.register_profile('mcn_ros', deadline=None, derandomize=True, database=None)
+settings.load_profile('mcn_ros')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Use one thread: on a busy machine two wait for each other six times as long as they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,0 +1,164 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Decoding of images: every encoding, padding, and every kind of damage."""
+
+from array import array
+
+import cv2
+from hypothesis import given, strategies
+import numpy as np
+import pytest
+
+from mcn_ros.data.image_formats import EncodedImage, ENCODINGS, RawImage
+
+# A smooth picture, as colour subsampling and demosaicing are exact for no other; sides are even.
+ROWS, COLUMNS = np.mgrid[0:24, 0:32].astype(np.float32)
+PICTURE = np.stack([40 + 5 * COLUMNS, 60 + 4 * ROWS, 200 - 3 * COLUMNS], axis=-1).astype(np.uint8)
+
+
+def mosaic(picture, pattern):
+    """Return what a sensor with a Bayer filter sees; ``pattern`` as in 'rggb'."""
+    channel = {'r': 0, 'g': 1, 'b': 2}
+    seen = np.empty(picture.shape[:2], np.uint8)
+    for place, color in enumerate(pattern):
+        row, column = divmod(place, 2)
+        seen[row::2, column::2] = picture[row::2, column::2, channel[color]]
+    return seen
+
+
+def subsample(picture, luma):
+    """Return (H, W, 2) YUV 4:2:2 with the luma in the first or second byte of a pixel."""
+    yuv = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV).astype(np.float32)
+    packed = np.empty((*picture.shape[:2], 2), np.float32)
+    # BT.601 with 16..235, which is what a camera sends; RGB2YUV has the full range.
+    packed[:, :, luma] = 16 + yuv[:, :, 0] * 219 / 255
+    r, g, b = (picture[:, ::2, i].astype(np.float32) for i in range(3))
+    packed[:, ::2, 1 - luma] = 128 - 0.148 * r - 0.291 * g + 0.439 * b
+    packed[:, 1::2, 1 - luma] = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    return packed.round().clip(0, 255).astype(np.uint8)
+
+
+GREY = cv2.cvtColor(PICTURE, cv2.COLOR_RGB2GRAY)
+OPAQUE = np.full((24, 32, 1), 255, np.uint8)
+# What a camera sends of PICTURE in each encoding.
+SENT = {
+    'rgb8': PICTURE,
+    'bgr8': PICTURE[:, :, ::-1],
+    'rgba8': np.dstack([PICTURE, OPAQUE]),
+    'bgra8': np.dstack([PICTURE[:, :, ::-1], OPAQUE]),
+    'mono8': GREY,
+    'mono16': GREY.astype('<u2') * 257,
+    **{f'bayer_{p}8': mosaic(PICTURE, p) for p in ('rggb', 'bggr', 'gbrg', 'grbg')},
+    'yuv422': subsample(PICTURE, luma=1),
+    'uyvy': subsample(PICTURE, luma=1),
+    'yuv422_yuy2': subsample(PICTURE, luma=0),
+    'yuyv': subsample(PICTURE, luma=0),
+}
+
+
+def as_raw(encoding, pixels, padding=0, container=array, bigendian=False):
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels).reshape(height, -1).view(np.uint8)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
+    data = rows.tobytes()
+    data = {array: lambda: array('B', data), bytes: lambda: data,
+            np.ndarray: lambda: np.frombuffer(data, np.uint8)}[container]()
+    return RawImage(encoding, height, width, rows.shape[1], data, bigendian)
+
+
+def test_every_encoding_is_tested():
+    assert set(SENT) == set(ENCODINGS)
+
+
+@pytest.mark.parametrize('padding', [0, 1, 13])
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_the_picture_comes_back(encoding, padding):
+    rgb = as_raw(encoding, SENT[encoding], padding).to_rgb()
+    assert rgb.shape == PICTURE.shape and rgb.dtype == np.uint8
+    expected = np.dstack([GREY] * 3) if encoding.startswith('mono') else PICTURE
+    # At the border, demosaicing has less to go by.
+    difference = np.abs(rgb.astype(int) - expected)[2:-2, 2:-2]
+    assert difference.max() <= (8 if encoding.startswith(('bayer', 'yu', 'uy')) else 0)
+
+
+@pytest.mark.parametrize('container', [array, bytes, np.ndarray])
+def test_any_buffer_will_do(container):
+    rgb = as_raw('bgr8', SENT['bgr8'], 5, container).to_rgb()
+    np.testing.assert_array_equal(rgb, PICTURE)
+
+
+def test_rgb_is_not_copied():
+    raw = as_raw('rgb8', PICTURE, padding=4)
+    assert np.shares_memory(raw.to_rgb(), np.frombuffer(raw.data, np.uint8))
+
+
+def test_byte_order_of_mono16():
+    little = as_raw('mono16', SENT['mono16'])
+    big = as_raw('mono16', SENT['mono16'].astype('>u2'), bigendian=True)
+    np.testing.assert_array_equal(little.to_rgb(), big.to_rgb())
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_byte_order_does_not_matter_for_bytes(encoding):
+    if encoding != 'mono16':
+        little = as_raw(encoding, SENT[encoding])
+        big = as_raw(encoding, SENT[encoding], bigendian=True)
+        np.testing.assert_array_equal(little.to_rgb(), big.to_rgb())
+
+
+@pytest.mark.parametrize('encoding', ['32FC1', '16UC1', 'nv12', '', 'RGB8'])
+def test_unknown_encodings_are_named_with_the_known_ones(encoding):
+    with pytest.raises(ValueError, match=f'{encoding!r}.*32x24.*rgb8, bgr8.*yuyv'):
+        RawImage(encoding, 24, 32, 96, bytes(96 * 24)).to_rgb()
+
+
+@pytest.mark.parametrize('height, width, step, size, problem', [
+    (24, 32, 96, 96 * 24 - 1, 'needs 2304 bytes'),
+    (24, 32, 95, 95 * 24, 'needs 96 bytes per row'),
+    (24, 32, 0, 96 * 24, 'needs 96 bytes per row'),
+    (0, 32, 96, 0, 'has no pixels'),
+    (24, 0, 0, 0, 'has no pixels'),
+    (24, 32, 96, 0, 'needs 2304 bytes'),
+])
+def test_contradictions_are_named(height, width, step, size, problem):
+    with pytest.raises(ValueError, match=problem) as error:
+        RawImage('bgr8', height, width, step, bytes(size)).to_rgb()
+    for fact in ('bgr8', f'{width}x{height}', f'step {step}', f'{size} bytes'):
+        assert fact in str(error.value)
+
+
+def test_yuv_of_odd_width_is_rejected():
+    with pytest.raises(ValueError, match='even width'):
+        RawImage('yuyv', 4, 5, 10, bytes(40)).to_rgb()
+
+
+@given(encoding=strategies.sampled_from(sorted(ENCODINGS)) | strategies.text(max_size=8),
+       height=strategies.integers(0, 9), width=strategies.integers(0, 9),
+       step=strategies.integers(0, 40), size=strategies.integers(0, 400))
+def test_any_message_gives_an_image_or_a_value_error(encoding, height, width, step, size):
+    try:
+        rgb = RawImage(encoding, height, width, step, bytes(size)).to_rgb()
+    except ValueError as error:
+        assert '\n' not in str(error)
+    else:
+        assert rgb.shape == (height, width, 3) and rgb.dtype == np.uint8
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('grey', [False, True])
+def test_files_are_decoded_to_rgb(suffix, grey):
+    stored = GREY if grey else cv2.cvtColor(PICTURE, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(suffix, stored)[1].tobytes()
+    rgb = EncodedImage('whatever', array('B', data)).to_rgb()
+    expected = np.dstack([GREY] * 3) if grey else PICTURE
+    assert np.abs(rgb.astype(int) - expected).max() <= (0 if suffix == '.png' else 12)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_broken_files_are_rejected(suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = cv2.imencode(suffix, noise)[1].tobytes()
+    for broken in (b'', data[:20], data[: len(data) // 2], b'\0' * 100, data[100:]):
+        with pytest.raises(ValueError, match=f"'{suffix}'.*{len(broken)} bytes"):
+            EncodedImage(suffix, broken).to_rgb()
