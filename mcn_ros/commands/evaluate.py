@@ -45,7 +45,9 @@ def table(results: dict[str, Any]) -> str:
         width = max(7, *(len(name) + 2 for name in summary))
         lines += [f'{task:14}' + ''.join(f'{name:>{width}}' for name in summary),
                   ' ' * 14 + ''.join(f'{_number(value):>{width}}' for value in summary.values())]
-        lines += [*_classes(scores.get('per_class', {})), '']
+        if scores.get('per_class'):
+            lines += [f'  {next(iter(summary))} by class', *_classes(scores['per_class'])]
+        lines.append('')
     return '\n'.join(lines)
 
 
@@ -54,7 +56,7 @@ def _classes(per_class: dict[str, float]) -> Iterator[str]:
     names = sorted(per_class, key=lambda name: (name != 'person', name))
     for start in range(0, len(names), COLUMNS):
         row = names[start:start + COLUMNS]
-        yield '  ' + '  '.join(f'{name:16}{_number(per_class[name])}' for name in row)
+        yield '    ' + '  '.join(f'{name:16}{_number(per_class[name])}' for name in row)
 
 
 def _number(value: float | None) -> str:

@@ -1,0 +1,78 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command line of the evaluation, on a tiny network and two pictures."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mcn_ros.commands.evaluate import main, table
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Write weights, images and annotations of boxes (of a person and a dog)."""
+    folder = tmp_path_factory.mktemp('files')
+    tasks = {'detection': {'classes': ['person', 'dog']}, 'pose': {}}
+    save_model(MultiTaskNet(ModelConfig(tasks, input_size=(64, 64))), folder / 'w.safetensors')
+    (folder / 'images').mkdir()
+    for index in (1, 2):
+        cv2.imwrite(str(folder / 'images' / f'{index}.png'), np.zeros((48, 64, 3), np.uint8))
+    box = {'image_id': 1, 'iscrowd': 0, 'bbox': [10, 10, 20, 20], 'area': 400}
+    (folder / 'boxes.json').write_text(json.dumps({
+        'images': [{'id': i, 'file_name': f'{i}.png', 'width': 64, 'height': 48} for i in (1, 2)],
+        'annotations': [{**box, 'id': i, 'category_id': i} for i in (1, 2)],
+        'categories': [{'id': 1, 'name': 'person'}, {'id': 2, 'name': 'dog'}]}))
+    return folder
+
+
+def arguments(folder, *extra, weights='w.safetensors'):
+    return ['--weights', str(folder / weights), '--annotations', str(folder / 'boxes.json'),
+            '--images', str(folder / 'images'), '--device', 'cpu', *map(str, extra)]
+
+
+def failure(capsys, arguments):
+    """Return the one line that a failing command prints."""
+    with pytest.raises(SystemExit) as info:
+        main(arguments)
+    assert info.value.code == 1
+    output, error = capsys.readouterr()
+    assert output == '' and error.count('\n') == 1
+    return error
+
+
+def test_scores_are_printed_and_written(files, tmp_path, capsys):
+    path = tmp_path / 'new' / 'scores.json'
+    main(arguments(files, '--json', path))
+    output = capsys.readouterr().out
+    scores = json.loads(path.read_text())
+    assert scores.keys() == {'detection', 'images'}  # the file has no joints
+    assert scores['images'] == 2
+    assert 0 <= scores['detection']['AP'] <= scores['detection']['AP50'] <= 1
+    assert scores['detection']['per_class'].keys() == {'person', 'dog'}
+    assert '2 images' in output and 'AP50' in output and 'dog' in output
+
+
+def test_what_is_wrong_is_told_in_one_line(files, tmp_path, capsys):
+    assert 'nothing.safetensors' in failure(
+        capsys, arguments(files, weights='nothing.safetensors'))
+    assert 'detection, pose' in failure(capsys, arguments(files, '--heads', 'depth'))
+    assert 'labels nothing' in failure(capsys, arguments(files, '--heads', 'pose'))
+    assert 'device' in failure(capsys, arguments(files, '--device', 'abacus'))
+    (tmp_path / 'file').write_text('')
+    assert 'file' in failure(capsys, arguments(files, '--json', tmp_path / 'file' / 'x.json'))
+
+
+def test_table_marks_what_cannot_be_scored():
+    scores = {'pose': {'AP': 0.51234, 'APm': None}, 'images': 3,
+              'segmentation': {'mIoU': 0.25, 'per_class': {'dog': 0.5, 'person': 0.75}}}
+    lines = table(scores).splitlines()
+    assert lines[0].split() == ['pose', 'AP', 'APm']
+    assert lines[1].split() == ['0.512', '-']
+    assert lines[-2].strip() == 'mIoU by class'
+    assert lines[-1].split() == ['person', '0.750', 'dog', '0.500']
+    assert '3 images' in lines
