@@ -143,7 +143,7 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 
 
 
 def _shrink(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average pixels before a strong reduction: bilinear sampling alone would skip most of them."""
+    """Average pixels before a strong reduction: bilinear sampling alone would skip most."""
     factor = math.sqrt(abs(np.linalg.det(affine[:, :2])))
     whole = int(1 / factor)
     if whole < 2:

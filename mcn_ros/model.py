@@ -71,7 +71,7 @@ class Description:
     :param model: fields of the :class:`ModelConfig`.
     """
 
-    format: int
+    format: int  # noqa: A003
     model: dict[str, Any]
 
 

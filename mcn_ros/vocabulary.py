@@ -78,6 +78,8 @@ def check_classes(classes: tuple[str, ...], where: str) -> None:
     :param where: what the names are, for the message.
     :raises ValueError: if there is none, or one is given twice.
     """
+    if not classes:
+        raise ValueError(f'{where}: none given')
     twice = sorted({name for name in classes if classes.count(name) > 1})
-    if twice or not classes:
-        raise ValueError(f'{where}: {", ".join(twice) + " given twice" if twice else "none given"}')
+    if twice:
+        raise ValueError(f'{where}: {", ".join(twice)} given twice')

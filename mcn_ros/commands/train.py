@@ -5,6 +5,7 @@
 
 import argparse
 from pathlib import Path
+import re
 from typing import Any, Mapping, Sequence
 
 import yaml
@@ -14,20 +15,35 @@ from mcn_ros.config import from_dict
 from mcn_ros.trainer.train import summarise, train, TrainConfig
 
 
+class Loader(yaml.SafeLoader):
+    """YAML as of version 1.2, in which 1e-3 is a number rather than a word."""
+
+
+Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$'),
+    list('-+0123456789'))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog='train', description='Train a network.')
-    parser.add_argument('config', nargs='?', type=Path, help='YAML file of a TrainConfig')
+    parser.add_argument('config', nargs='?', help='YAML file of a TrainConfig')
     parser.add_argument('overrides', nargs='*', metavar='key=value',
                         help='replace a value, for example steps=100 model.trunk.channels=32')
     parser.add_argument('--resume', type=Path, metavar='RUN',
                         help='go on with an interrupted run, with its own configuration')
     args = parser.parse_intermixed_args(arguments)
-    if (args.config is None) == (args.resume is None):
+    if args.config is None and args.resume is None:
         parser.error('give either a configuration or --resume RUN')
     with clear_errors():
-        values = read_yaml(args.config or args.resume / 'config.yaml')
-        for override in args.overrides:
+        if args.resume is None:
+            values, overrides = read_yaml(Path(args.config)), args.overrides
+        else:
+            # The folder may have been moved; and without a configuration in front of them, the
+            # parser takes the first override for one.
+            values = {**read_yaml(args.resume / 'config.yaml'), 'run': str(args.resume)}
+            overrides = [args.config, *args.overrides] if args.config else []
+        for override in overrides:
             values = apply_override(values, override)
         scores = train(from_dict(TrainConfig, values), resume=args.resume is not None)
         print(summarise(scores))
@@ -37,12 +53,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     Read a mapping from a YAML file.
 
-    :raises ValueError: if there is no such file or it holds something else.
+    :raises OSError: if it cannot be read.
+    :raises ValueError: if it holds something else.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f'{path}: {error}') from error
+    values = _parse(path.read_bytes(), str(path))
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected a mapping')
     return values
@@ -53,12 +67,19 @@ def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     Replace one value of a nested mapping.
 
     :param override: 'key=value' or 'outer.inner=value'; list items by number; the value is YAML.
-    :raises ValueError: without '=', or when a list has no such item.
+    :raises ValueError: without '=', when the value is no YAML or a list has no such item.
     """
     path, found, text = override.partition('=')
     if not found:
         raise ValueError(f'{override!r}: expected key=value')
-    return _replaced(values, path.split('.'), yaml.safe_load(text), override)
+    return _replaced(values, path.split('.'), _parse(text, repr(override)), override)
+
+
+def _parse(text: str | bytes, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f'{where}: {" ".join(str(error).split())}') from error
 
 
 def _replaced(values: Any, keys: list[str], value: Any, override: str) -> Any:

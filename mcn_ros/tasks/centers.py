@@ -73,8 +73,8 @@ def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crow
     :param crowd_classes: (M,) channel of each crowd.
     :param grid: the output raster.
     :param limit: K, rows of the padded lists.
-    :return: heatmap (C, H, W) float32; cells (K,) int64; size, offset (K, 2) float32 in grid cells;
-        valid (K,) bool.
+    :return: heatmap (C, H, W) float32; cells (K,) int64; size, offset (K, 2) float32 in grid
+        cells; valid (K,) bool.
     """
     heatmap = np.zeros((num_classes, grid.height, grid.width), np.float32)
     for box, channel in zip(crowds, crowd_classes):
@@ -115,7 +115,7 @@ def decode_centers(outputs: dict[str, Tensor], count: int,
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:
-    """Return the corner points (..., 2) xy float32 of flat cells in a grid of ``width`` columns."""
+    """Return the corners (..., 2) xy float32 of flat cells in a grid of ``width`` columns."""
     return torch.stack([cells % width, cells // width], dim=-1).float()
 
 

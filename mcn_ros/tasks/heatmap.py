@@ -4,8 +4,8 @@
 """
 Heatmaps whose peaks are points: drawing targets, the focal loss and finding peaks.
 
-Source: X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", 2019, section 3; the Gaussian radius
-is CornerNet's (H. Law, J. Deng, ECCV 2018).
+Source: X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", 2019, section 3; the Gaussian
+radius is CornerNet's (H. Law, J. Deng, ECCV 2018).
 """
 
 import math
@@ -103,7 +103,8 @@ def find_peaks(logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
 
     :param logits: (B, C, H, W).
     :param count: K, at most C * H * W.
-    :return: scores (B, K) in 0..1, channels (B, K) int64, flat cells (B, K) int64 (row * W + column).
+    :return: scores (B, K) in 0..1, channels (B, K) int64, flat cells (B, K) int64 (row * W +
+        column).
     """
     local = functional.max_pool2d(logits, 3, stride=1, padding=1)
     scores = torch.sigmoid(logits.float()) * (logits == local)

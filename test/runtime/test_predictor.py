@@ -1,0 +1,275 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Images of any size in, predictions in camera pixels out."""
+
+from hypothesis import assume, given, settings, strategies
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.geometry import BORDER
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.runtime import load_predictor, Predictor
+from mcn_ros.runtime.backends import BACKENDS
+from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.tasks import TASKS
+
+INPUT = (64, 96)
+
+
+def build(names=tuple(TASKS), seed=0):
+    torch.manual_seed(seed)
+    tasks = {name: {'head': {'width': 8}} for name in names}
+    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
+    model = MultiTaskNet(ModelConfig(tasks, trunk, INPUT))
+    with torch.no_grad():
+        model.train()(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+        for head in model.heads.values():  # outputs that differ from place to place
+            for layers in head.maps.values():
+                layers[-1].weight *= 20
+    return model
+
+
+@pytest.fixture(scope='module')
+def predictor():
+    return Predictor(build(), 'cpu')
+
+
+def brightness_backend(model, device, dtype):
+    """
+    Return a network that sees one bright thing.
+
+    Its box encloses the bright input pixels, its joints are corners of the box, and its class map,
+    at stride 4, is 1 where the input is bright.
+    """
+    def see(image):
+        bright = image.float().mean(dim=0) > 170
+        rows, columns = bright.nonzero(as_tuple=True)
+        box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+        return box, bright[2::4, 2::4].to(torch.uint8)
+
+    def run(images):
+        boxes, labels = (torch.stack(each) for each in zip(*map(see, images)))
+        boxes, scores = boxes[:, None], torch.ones(len(images), 1)
+        joints = boxes[..., [0, 1, 2, 3]].reshape(-1, 1, 2, 2).repeat(1, 1, 9, 1)[:, :, :17]
+        return {'detection': Instances(boxes, torch.zeros(len(images), 1).long(), scores),
+                'pose': Poses(boxes, scores, joints, torch.ones(len(images), 1, 17)),
+                'segmentation': ClassMap(labels, stride=4)}
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def seer():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKENDS, 'brightness', brightness_backend)
+        return Predictor(build(), 'cpu', 'brightness')
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def tiles(height, width, seed=0):
+    """Return an image that keeps its contrast when it is reduced."""
+    blocks = noise(-(-height // 16), -(-width // 16), seed)
+    return blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width].copy()
+
+
+@settings(max_examples=60)
+@given(strategies.integers(20, 700), strategies.integers(20, 700), strategies.data())
+def test_predictions_are_in_camera_pixels(seer, height, width, data):
+    one_input_pixel = max(height / INPUT[0], width / INPUT[1])
+    least = int(6 * one_input_pixel) + 1  # large enough to be seen in the input
+    assume(min(height, width) > least)
+    left = data.draw(strategies.integers(0, width - least))
+    top = data.draw(strategies.integers(0, height - least))
+    right = data.draw(strategies.integers(left + least, width))
+    bottom = data.draw(strategies.integers(top + least, height))
+    image = np.zeros((height, width, 3), np.uint8)
+    image[top:bottom, left:right] = 255
+
+    found = seer(image)
+    box = found['detection'].boxes[0]
+    np.testing.assert_allclose(box, [left, top, right, bottom], atol=1.01 * one_input_pixel)
+    assert (box >= 0).all() and (box <= [width, height, width, height]).all()
+    np.testing.assert_array_equal(found['pose'].boxes[0], box)
+    joints = found['pose'].keypoints[0]
+    np.testing.assert_allclose(joints[0], [left, top], atol=1.01 * one_input_pixel)
+    np.testing.assert_allclose(joints[1], [right, bottom], atol=1.01 * one_input_pixel)
+
+    labels = found['segmentation'].labels
+    assert labels.shape == (height, width) and labels.dtype == np.uint8
+    assert set(np.unique(labels)) <= {0, 1}
+    # Labels are right everywhere but near the edges, within a cell of four input pixels.
+    distance = np.ceil(4 * one_input_pixel).astype(int)
+    near = np.zeros((height, width), bool)
+    for rows in (top, bottom):
+        near[max(0, rows - distance):rows + distance] = True
+    for columns in (left, right):
+        near[:, max(0, columns - distance):columns + distance] = True
+    np.testing.assert_array_equal(labels[~near], image[~near][:, 0] // 255)
+
+
+@pytest.mark.parametrize('height, width', [(1, 1), (1, 400), (400, 1), (3, 5), (2000, 11)])
+def test_extreme_shapes(predictor, height, width):
+    found = predictor(noise(height, width))
+    for name in ('detection', 'pose'):
+        boxes = found[name].boxes
+        assert np.isfinite(boxes).all() and (boxes >= 0).all()
+        assert (boxes <= [width, height, width, height]).all()
+    labels = found['segmentation'].labels
+    assert labels.shape == (height, width) and labels.max() <= 80
+
+
+def test_types_of_predictions(predictor):
+    found = predictor(noise(50, 70))
+    assert list(found) == predictor.heads == list(TASKS)
+    detection, pose = found['detection'], found['pose']
+    assert detection.boxes.shape == (100, 4) and pose.keypoints.shape == (100, 17, 2)
+    assert detection.boxes.dtype == pose.keypoints.dtype == detection.scores.dtype == np.float32
+    assert detection.classes.dtype == np.int64 and found['segmentation'].labels.dtype == np.uint8
+    for structure in (detection, pose):
+        assert (np.diff(structure.scores) <= 0).all()
+        assert structure.scores.min() >= 0 and structure.scores.max() <= 1
+    assert found['segmentation'].stride == 1
+
+
+@pytest.mark.parametrize('height, width, pad', [(64, 64, (0, 16)), (32, 96, (16, 0)),
+                                                (128, 128, (0, 32)), (64, 80, (0, 8))])
+def test_padding_to_the_shape_of_the_input_changes_nothing(predictor, height, width, pad):
+    image = tiles(height, width)
+    padded = np.pad(image, [(pad[0],) * 2, (pad[1],) * 2, (0, 0)], constant_values=BORDER)
+    found, expected = predictor(image), predictor(padded)
+    shift = np.array([pad[1], pad[0]])
+    limit = [width, height, width, height]
+    for name in ('detection', 'pose'):
+        np.testing.assert_array_equal(found[name].scores, expected[name].scores)
+        boxes = np.clip(expected[name].boxes - np.tile(shift, 2), 0, limit)
+        np.testing.assert_allclose(found[name].boxes, boxes, atol=1e-3)
+    np.testing.assert_allclose(found['pose'].keypoints, expected['pose'].keypoints - shift,
+                               atol=1e-3)
+    window = expected['segmentation'].labels[pad[0]:pad[0] + height, pad[1]:pad[1] + width]
+    np.testing.assert_array_equal(found['segmentation'].labels, window)
+
+
+def test_the_input_is_the_letterboxed_image(monkeypatch):
+    inputs = []
+
+    def backend(model, device, dtype):
+        return lambda images: inputs.append(images) or {}
+
+    monkeypatch.setitem(BACKENDS, 'recorder', backend)
+    recorder = Predictor(build(['pose']), 'cpu', 'recorder')
+    image = tiles(128, 96)  # fitted into 64 x 96 it is 64 x 48, in the middle
+    assert recorder(image) == {}
+    images, = inputs
+    assert images.shape == (1, 3, *INPUT) and images.dtype == torch.uint8
+    assert (images[..., :24] == BORDER).all() and (images[..., 72:] == BORDER).all()
+    means = image.reshape(64, 2, 48, 2, 3).mean(axis=(1, 3)).transpose(2, 0, 1)  # RGB stays RGB
+    assert np.abs(images[0, :, :, 24:72].numpy() - means).max() < 1
+
+
+def test_a_batch_is_its_images(predictor):
+    images = [tiles(64, 96, 0), tiles(200, 90, 1), tiles(33, 120, 2)]
+    for image, found in zip(images, predictor.batch(images), strict=True):
+        alone = predictor(image)
+        np.testing.assert_allclose(found['detection'].scores, alone['detection'].scores, atol=1e-5)
+        # Which of two equally likely objects comes first may depend on the batch.
+        clear = np.abs(np.diff(alone['detection'].scores)) > 1e-4
+        rows = [0] if clear[0] else []
+        rows += [i for i in range(1, 99) if clear[i - 1] and clear[i]]
+        assert len(rows) > 5
+        np.testing.assert_allclose(found['detection'].boxes[rows], alone['detection'].boxes[rows],
+                                   atol=0.05)
+        same = found['segmentation'].labels == alone['segmentation'].labels
+        assert same.shape == image.shape[:2] and same.mean() > 0.99
+
+
+def test_a_batch_of_different_images_keeps_their_order(seer):
+    images = []
+    for index, (height, width) in enumerate([(64, 96), (300, 200), (100, 400)]):
+        images.append(np.zeros((height, width, 3), np.uint8))
+        images[-1][height // 4:height // 2, width // 4:width // (3 - index // 2)] = 255
+    for image, found in zip(images, seer.batch(images), strict=True):
+        alone = seer(image)
+        np.testing.assert_array_equal(found['detection'].boxes, alone['detection'].boxes)
+        np.testing.assert_array_equal(found['segmentation'].labels, alone['segmentation'].labels)
+
+
+def test_views_are_images_too(predictor):
+    image = tiles(90, 120)
+    expected = predictor(np.ascontiguousarray(image[::-1, ::-1, ::-1]))
+    found = predictor(image[::-1, ::-1, ::-1])
+    np.testing.assert_array_equal(found['detection'].boxes, expected['detection'].boxes)
+    image.flags.writeable = False
+    predictor(image)
+
+
+def test_an_image_is_not_changed(predictor):
+    image = tiles(90, 120)
+    before = image.copy()
+    predictor(image)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize('image', [
+    np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 1), np.uint8),
+    np.zeros((4, 5, 3), np.float32), np.zeros((4, 5, 3), np.int16), np.zeros((0, 5, 3), np.uint8),
+    np.zeros((4, 0, 3), np.uint8), np.zeros((1, 4, 5, 3), np.uint8), np.uint8(3)])
+def test_bad_images(predictor, image):
+    with pytest.raises(ValueError, match=r'^image: expected \(H, W, 3\) uint8 RGB, got \('):
+        predictor(image)
+    with pytest.raises(ValueError, match='^image: '):
+        predictor.batch([noise(4, 5), image])
+
+
+def test_warm_up(predictor):
+    predictor.warm_up()
+    predictor.warm_up((10, 20), 2)
+
+
+@pytest.mark.parametrize('arguments, named', [
+    (('tpu',), "device: 'tpu' is not available"), (('cpu', 'magic'), "backend: 'magic'"),
+    (('cpu', 'auto', 'int4'), "precision: 'int4'")])
+def test_bad_choices(tmp_path, arguments, named):
+    with pytest.raises(ValueError, match=named):
+        Predictor(build(['detection']), *arguments)
+    # The weights are not even looked at.
+    with pytest.raises(ValueError, match=named):
+        load_predictor(tmp_path / 'nothing', None, *arguments)
+
+
+def test_attributes(predictor):
+    assert predictor.device == 'cpu' and predictor.backend in BACKENDS
+    assert predictor.heads == list(predictor.tasks) == list(TASKS)
+    assert predictor.input_size == INPUT
+
+
+@pytest.mark.parametrize('heads', [None, [], ['pose'], ['segmentation', 'detection']])
+def test_load(predictor, tmp_path, heads):
+    path = tmp_path / 'w.safetensors'
+    save_model(build(), path)
+    for weights in (path, str(path)):
+        loaded = load_predictor(weights, heads, 'cpu')
+        assert loaded.heads == [name for name in TASKS if not heads or name in heads]
+    image = tiles(90, 120)
+    found, expected = loaded(image), predictor(image)
+    assert list(found) == loaded.heads
+    for name, structure in found.items():
+        for rows in set(structure.ROWS) - {'crowd'}:
+            np.testing.assert_array_equal(getattr(structure, rows), getattr(expected[name], rows))
+
+
+def test_load_errors_are_one_line(tmp_path):
+    path = tmp_path / 'w.safetensors'
+    save_model(build(['pose']), path)
+    damaged = tmp_path / 'damaged.safetensors'
+    damaged.write_bytes(path.read_bytes()[:5000])
+    for arguments, named in [((tmp_path / 'no',), 'no such file'), ((damaged,), str(damaged)),
+                             ((path, ['nonsense']), 'nonsense')]:
+        with pytest.raises(ValueError) as info:
+            load_predictor(*arguments, device='cpu')
+        assert named in str(info.value) and '\n' not in str(info.value)

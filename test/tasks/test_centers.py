@@ -1,0 +1,156 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Boxes to centres on the grid, and back."""
+
+from hypothesis import given, strategies
+from hypothesis.extra import numpy as arrays
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.geometry import Grid
+from mcn_ros.tasks.centers import (
+    cell_points, center_losses, decode_centers, encode_centers, locate, pad, to_input_pixels)
+from mcn_ros.tasks.heatmap import UNKNOWN
+
+GRID = Grid(16, 24, 4)  # 64 x 96 input pixels
+LIMIT = 8
+
+NOWHERE = np.zeros((0, 4), np.float32)
+NOTHING = np.zeros(0, np.int64)
+
+any_boxes = arrays.arrays(
+    np.float32, strategies.tuples(strategies.integers(0, 12), strategies.just(4)),
+    elements=strategies.floats(-50, 150, width=32) | strategies.sampled_from([0, 64, 96]))
+
+
+def encode(boxes, classes=None, num_classes=2, crowds=NOWHERE, crowd_classes=NOTHING):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    centers = locate(boxes, np.ones(len(boxes), bool), GRID, LIMIT)
+    classes = np.zeros(len(boxes), np.int64) if classes is None else np.array(classes)
+    return encode_centers(centers, classes[centers.rows], num_classes,
+                          np.array(crowds, np.float32).reshape(-1, 4), np.array(crowd_classes),
+                          GRID, LIMIT)
+
+
+def batched(targets):
+    return {name: value[None] for name, value in targets.items()}
+
+
+def perfect(targets):
+    """Return the maps that the targets of one image ask for."""
+    outputs = {'heatmap': torch.where(targets['heatmap'] == 1, 20.0, -20.0)[None]}
+    for name in ('size', 'offset'):
+        outputs[name] = torch.zeros(1, 2, GRID.height, GRID.width)
+        cells = targets['cells'][targets['valid']]
+        outputs[name].flatten(2)[0, :, cells] = targets[name][targets['valid']].T
+    return outputs
+
+
+@given(any_boxes, strategies.integers(0, 2 ** 12 - 1))
+def test_every_box_with_an_area_in_the_grid_is_located_in_it(boxes, bits):
+    usable = np.array([bool(bits >> i & 1) for i in range(len(boxes))], bool)
+    centers = locate(boxes, usable, GRID, LIMIT)
+    clipped = np.clip(boxes, 0, [96, 64, 96, 64]) / 4
+    seen = usable & (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    np.testing.assert_array_equal(centers.rows, np.flatnonzero(seen)[:LIMIT])
+    np.testing.assert_allclose(centers.boxes, clipped[centers.rows], atol=1e-5)
+    assert (centers.cells >= 0).all() and (centers.cells < [24, 16]).all()
+    assert (centers.points >= centers.boxes[:, :2]).all()
+    assert (centers.points <= centers.boxes[:, 2:]).all()
+    offset = centers.points - centers.cells
+    assert (offset >= 0).all() and (offset <= 1).all()
+    targets = encode_centers(centers, np.zeros(len(centers.rows), int), 1, boxes[~usable],
+                             np.zeros((~usable).sum(), int), GRID, LIMIT)
+    assert targets['heatmap'].isfinite().all()
+    assert targets['valid'].sum() == len(centers.rows)
+
+
+def test_targets_of_one_box():
+    targets = encode([[10, 20, 50, 40]], [1])  # centre (30, 30) is (7.5, 7.5) in cells
+    assert (targets['heatmap'] == 1).nonzero().tolist() == [[1, 7, 7]]
+    assert targets['cells'].tolist() == [7 * 24 + 7] + [0] * 7
+    assert targets['size'][0].tolist() == [10, 5] and targets['offset'][0].tolist() == [0.5, 0.5]
+    assert targets['valid'].tolist() == [True] + [False] * 7
+    assert not targets['heatmap'][0].any()
+    types = {name: value.dtype for name, value in targets.items()}
+    assert types == {'heatmap': torch.float32, 'cells': torch.int64, 'size': torch.float32,
+                     'offset': torch.float32, 'valid': torch.bool}
+
+
+def test_a_box_is_cut_at_the_border_of_the_grid():
+    targets = encode([[-40, 20, 20, 300]])  # what is left is (0, 20, 20, 64)
+    assert targets['size'][0].tolist() == [5, 11]
+    assert targets['cells'][0] == 10 * 24 + 2 and targets['offset'][0].tolist() == [0.5, 0.5]
+
+
+def test_a_sliver_at_the_far_border_is_in_the_last_cell():
+    # Its centre, between neighbouring float32 numbers, is rounded to the border itself.
+    right, bottom = np.nextafter(np.float32([96, 64]), np.float32(0))
+    targets = encode([[right, 8, 200, 20], [8, bottom, 20, 200]])
+    assert targets['valid'].sum() == 2 and (targets['heatmap'] == 1).sum() == 2
+    assert targets['cells'][:2].tolist() == [3 * 24 + 23, 15 * 24 + 3]
+
+
+def test_two_objects_in_one_cell_both_stay_in_the_lists():
+    targets = encode([[10, 10, 20, 20], [12, 12, 18, 18]])
+    assert targets['valid'].sum() == 2 and targets['cells'][0] == targets['cells'][1]
+    assert (targets['heatmap'] == 1).sum() == 1
+
+
+def test_crowds_are_unknown_for_their_class():
+    targets = encode([[40, 20, 48, 28]], [0], 2, [[30, 10, 70, 40], [0, 0, 9, 9]], [0, 1])
+    unknown = targets['heatmap'] == UNKNOWN
+    assert (targets['heatmap'][0] == 1).sum() == 1  # the object within the crowd remains
+    inside = torch.zeros(16, 24, dtype=torch.bool)
+    inside[2:10, 7:18] = True
+    drawn = targets['heatmap'][0] > 0
+    assert torch.equal(unknown[0], inside & ~drawn)
+    assert unknown[1].sum() == 9 and unknown[1, :3, :3].all()
+
+
+@given(strategies.integers(0, 2 ** 32 - 1), strategies.integers(0, LIMIT))
+def test_decoding_perfect_maps_gives_the_boxes_back(seed, count):
+    rng = np.random.default_rng(seed)
+    # Centres two cells apart: a heatmap cannot hold two peaks side by side.
+    places = rng.choice(8 * 12, count, replace=False)
+    centers = 8 * np.stack([places % 12, places // 12], axis=1) + rng.uniform(0, 3.9, (count, 2))
+    half = rng.uniform(0, 1, (count, 2)) * np.minimum(centers, [96, 64] - centers)
+    boxes = np.hstack([centers - half, centers + half]).astype(np.float32)
+    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+    classes = rng.integers(0, 2, len(boxes))
+    targets = encode(boxes, classes)
+    outputs = perfect(targets)
+    found, scores, kinds, cells = decode_centers(outputs, LIMIT)
+    real = scores[0] > 0.5
+    assert real.sum() == len(boxes) and (scores[0].diff() <= 0).all()
+    assert sorted(cells[0, real].tolist()) == sorted(targets['cells'][:len(boxes)].tolist())
+    order = [cells[0].tolist().index(cell) for cell in targets['cells'][:len(boxes)].tolist()]
+    np.testing.assert_allclose(to_input_pixels(found)[0, order], boxes, atol=1e-3)
+    assert kinds[0, order].tolist() == classes.tolist()
+    losses = center_losses(outputs, batched(targets))
+    assert all(loss < 1e-6 for loss in losses.values())
+
+
+def test_a_negative_size_is_no_inverted_box():
+    outputs = {'heatmap': torch.zeros(1, 1, 4, 4), 'size': torch.full((1, 2, 4, 4), -3.0),
+               'offset': torch.zeros(1, 2, 4, 4)}
+    boxes = decode_centers(outputs, 16)[0]
+    assert torch.equal(boxes[..., :2], boxes[..., 2:])
+
+
+def test_losses_average_over_objects_and_coordinates():
+    targets = batched(encode([[10, 20, 50, 40], [60, 10, 80, 30]]))
+    outputs = perfect({name: value[0] for name, value in targets.items()})
+    outputs['size'].flatten(2)[0, 0, targets['cells'][0, 0]] += 2.0
+    outputs['offset'].flatten(2)[0, :, targets['cells'][0, 1]] -= 0.5
+    losses = center_losses(outputs, targets)
+    assert losses['size'].item() == pytest.approx(2 / 4)
+    assert losses['offset'].item() == pytest.approx(1 / 4)
+
+
+def test_small_parts():
+    assert pad(np.ones((2, 3)), 4).tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert cell_points(torch.tensor([0, 25]), 24).tolist() == [[0, 0], [1, 1]]
+    assert to_input_pixels(torch.tensor([1.5])).item() == 6

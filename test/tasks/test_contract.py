@@ -1,0 +1,373 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+What holds for every task: a new line in TASKS is tested here without a change.
+
+Annotations are made by the type of annotation, which is the type that the task decodes to.
+"""
+
+from dataclasses import fields, replace
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.config import from_dict, to_dict
+from mcn_ros.data.batch import collate
+from mcn_ros.geometry import Grid
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample, select, to_numpy
+from mcn_ros.tasks import build_tasks, TASKS
+
+SIZE = (64, 96)
+GRID = Grid.of_input(SIZE)
+CHANNELS = 8
+
+
+def lattice(rng, count):
+    """
+    Return (count, 2) points in input pixels in cells that are no neighbours.
+
+    A heatmap cannot hold two peaks side by side, and one cell has one offset.
+    """
+    cells = rng.choice(GRID.height // 2 * GRID.width // 2, count, replace=False)
+    corners = 8 * np.stack([cells % (GRID.width // 2), cells // (GRID.width // 2)], axis=1)
+    return corners + rng.uniform(0.1, 3.9, (count, 2))
+
+
+def random_boxes(rng, count):
+    centers = lattice(rng, count)
+    half = rng.uniform(0.2, 1, (count, 2)) * np.minimum(centers, np.array(SIZE[::-1]) - centers)
+    return np.hstack([centers - half, centers + half]).astype(np.float32)
+
+
+def random_instances(task, rng):
+    count = rng.integers(1, 8)
+    return Instances(random_boxes(rng, count), rng.integers(0, len(task.classes), count),
+                     np.ones(count, np.float32))
+
+
+def random_poses(task, rng):
+    count, joints = rng.integers(1, 4), task.joints.num_keypoints
+    known = rng.random((count, joints)) < 0.8
+    known[:, 0] = True
+    points = lattice(rng, count * joints).reshape(count, joints, 2).astype(np.float32)
+    points[~known] = np.nan
+    return Poses(random_boxes(rng, count), np.ones(count, np.float32), points,
+                 known.astype(np.float32), skeleton=task.joints)
+
+
+def random_class_map(task, rng):
+    values = np.array([*range(len(task.classes) + 1), IGNORE], np.uint8)
+    cells = rng.choice(values, (GRID.height, GRID.width))
+    return ClassMap(cells.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def poor_instances(task):
+    some = random_instances(task, np.random.default_rng(0))
+    return {'none': select(some, slice(0, 0)),
+            'crowds': replace(some, crowd=np.ones(len(some), bool)),
+            'outside': replace(some, boxes=some.boxes + 1000),
+            'unlabelled': replace(select(some, slice(0, 0)),
+                                  labelled_classes=np.zeros(len(task.classes), bool))}
+
+
+def poor_poses(task):
+    some = random_poses(task, np.random.default_rng(0))
+    return {'none': select(some, slice(0, 0)),
+            'crowds': replace(some, crowd=np.ones(len(some), bool)),
+            'outside': replace(some, boxes=some.boxes + 1000, keypoints=some.keypoints - 1000),
+            'no joints': replace(some, keypoints=np.full_like(some.keypoints, np.nan),
+                                 keypoint_scores=np.zeros_like(some.keypoint_scores))}
+
+
+def poor_class_maps(task):
+    labels = np.zeros(SIZE, np.uint8)
+    return {'background': ClassMap(labels), 'ignored': ClassMap(labels + np.uint8(IGNORE)),
+            'unlabelled': ClassMap(labels, np.zeros(len(task.classes), bool))}
+
+
+def assert_instances(found, expected, atol=0.01, joints=False):
+    certain = found.scores > 0.5
+    assert certain.sum() == len(expected)
+    assert (np.diff(found.scores) <= 0).all()
+    rows = [np.abs(found.boxes - box).sum(axis=1).argmin() for box in expected.boxes]
+    assert certain[rows].all() and len(set(rows)) == len(rows)
+    np.testing.assert_allclose(found.boxes[rows], expected.boxes, atol=atol)
+    if not joints:
+        np.testing.assert_array_equal(found.classes[rows], expected.classes)
+        return
+    labelled = expected.keypoint_scores > 0
+    np.testing.assert_allclose(found.keypoints[rows][labelled], expected.keypoints[labelled],
+                               atol=atol)
+    # A joint outside of its person's box, or on the edge, need not find its heatmap peak.
+    inside = ((expected.keypoints > expected.boxes[:, None, :2] + 2 * atol)
+              & (expected.keypoints < expected.boxes[:, None, 2:] - 2 * atol)).all(axis=2)
+    assert (found.keypoint_scores[rows][labelled & inside] > 0.5).all()
+
+
+def assert_poses(found, expected, atol=0.01):
+    assert found.skeleton == expected.skeleton
+    assert_instances(found, expected, atol, joints=True)
+
+
+def assert_class_map(found, expected, atol=None):
+    labels = found.warp(np.eye(2, 3), SIZE).labels
+    known = expected.labels != IGNORE
+    assert labels.shape == SIZE and known.any()
+    np.testing.assert_array_equal(labels[known], expected.labels[known])
+
+
+RANDOM = {Instances: random_instances, Poses: random_poses, ClassMap: random_class_map}
+POOR = {Instances: poor_instances, Poses: poor_poses, ClassMap: poor_class_maps}
+ASSERT_SAME = {Instances: assert_instances, Poses: assert_poses, ClassMap: assert_class_map}
+
+
+def variants():
+    """Yield every task as it is by default, with one and few classes, and each switch thrown."""
+    for name, cls in TASKS.items():
+        task = cls()
+        yield pytest.param(task, id=name)
+        if hasattr(task, 'classes'):
+            yield pytest.param(replace(task, classes=('person',)), id=f'{name}-person')
+            task = replace(task, classes=('person', 'car', 'dog'))
+        for field in fields(task):
+            if isinstance(getattr(task, field.name), bool):
+                thrown = replace(task, **{field.name: not getattr(task, field.name)})
+                yield pytest.param(thrown, id=f'{name}-{field.name}')
+
+
+TASK_VARIANTS = pytest.mark.parametrize('task', list(variants()))
+EACH_TASK = pytest.mark.parametrize('task', [cls() for cls in TASKS.values()], ids=TASKS)
+
+
+def maps_of(task, fill=torch.zeros, batch=1):
+    """Return free maps, shaped as those of the task's head."""
+    features = torch.zeros(1, CHANNELS, GRID.height, GRID.width)
+    shapes = {name: maps.shape[1:] for name, maps in task.build_head(CHANNELS)(features).items()}
+    return {name: fill(batch, *shape).requires_grad_() for name, shape in shapes.items()}
+
+
+def annotation_type(task):
+    return type(task.decode(maps_of(task)))
+
+
+def random_annotation(task, seed):
+    return RANDOM[annotation_type(task)](task, np.random.default_rng(seed))
+
+
+def encode(task, *annotations):
+    encoded = [task.encode(annotation, GRID) for annotation in annotations]
+    return {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]}
+
+
+def total_loss(task, maps, targets):
+    return sum(task.loss(maps, targets).values())
+
+
+def gradients(task, maps, targets):
+    found = torch.autograd.grad(total_loss(task, maps, targets), maps.values(), allow_unused=True)
+    return {name: gradient for name, gradient in zip(maps, found) if gradient is not None}
+
+
+def perfect_maps(task, targets, steps=300):
+    """Return the maps that minimise the task's own loss."""
+    maps = maps_of(task)
+    optimizer = torch.optim.Adam(maps.values(), lr=0.5, eps=1e-12)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        total_loss(task, maps, targets).backward()
+        optimizer.step()
+        schedule.step()
+    return maps
+
+
+@TASK_VARIANTS
+@pytest.mark.parametrize('seed', range(2))
+def test_what_is_encoded_and_learned_is_decoded(task, seed):
+    annotation = random_annotation(task, seed)
+    targets = encode(task, annotation)
+    start = maps_of(task)
+    maps = perfect_maps(task, targets)
+    found = to_numpy(select(task.decode(maps), 0))
+    ASSERT_SAME[type(annotation)](found, annotation)
+
+    # These maps are where the loss is least.
+    least = total_loss(task, maps, targets)
+    assert least < 0.01 * total_loss(task, start, targets)
+    generator = torch.manual_seed(seed)
+    for size in (0.1, 1, 10):
+        moved = {name: values + size * torch.randn(values.shape, generator=generator)
+                 for name, values in maps.items()}
+        assert total_loss(task, moved, targets) > least
+
+
+@TASK_VARIANTS
+def test_every_map_is_taught(task):
+    found = gradients(task, maps_of(task, torch.randn), encode(task, random_annotation(task, 0)))
+    assert found.keys() == maps_of(task).keys()
+    assert all(gradient.any() for gradient in found.values())
+
+
+@TASK_VARIANTS
+def test_losses_are_finite_where_there_is_nothing_to_learn(task):
+    for kind, annotation in POOR[annotation_type(task)](task).items():
+        targets = encode(task, annotation)
+        for fill in (torch.zeros, torch.randn, lambda *shape: 1e4 * torch.randn(*shape)):
+            maps = maps_of(task, fill)
+            losses = task.loss(maps, targets)
+            assert all(loss.isfinite() and loss > -1e-5 and loss.ndim == 0
+                       for loss in losses.values()), kind
+            assert all(gradient.isfinite().all()
+                       for gradient in gradients(task, maps, targets).values()), kind
+
+
+@TASK_VARIANTS
+def test_what_is_unlabelled_teaches_nothing(task):
+    poor = POOR[annotation_type(task)](task)
+    for kind in poor.keys() & {'unlabelled', 'ignored'}:
+        found = gradients(task, maps_of(task, torch.randn), encode(task, poor[kind]))
+        assert all(gradient.abs().max() < 1e-6 for gradient in found.values()), kind
+
+
+@EACH_TASK
+def test_the_images_of_a_batch_are_decoded_one_by_one(task):
+    maps = {name: values.detach() for name, values in maps_of(task, torch.randn, 3).items()}
+    both = task.decode(maps)
+    for row in range(3):
+        one = task.decode({name: values[row:row + 1] for name, values in maps.items()})
+        for name in both.ROWS:
+            if getattr(both, name) is not None:
+                torch.testing.assert_close(getattr(both, name)[row], getattr(one, name)[0])
+
+
+@EACH_TASK
+def test_predictions_have_static_shapes(task):
+    shapes = [{name: getattr(task.decode(maps_of(task, fill)), name) for name in
+               annotation_type(task).ROWS} for fill in (torch.zeros, torch.randn, torch.ones)]
+    shapes = [{name: value.shape for name, value in each.items() if value is not None}
+              for each in shapes]
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
+@EACH_TASK
+def test_nothing_is_changed_in_place(task):
+    annotation = random_annotation(task, 0)
+    before = pickle.dumps(annotation)
+    targets = encode(task, annotation)
+    assert pickle.dumps(annotation) == before
+    maps = maps_of(task, torch.randn)
+    kept = {name: values.clone() for name, values in maps.items()}
+    kept_targets = {name: values.clone() for name, values in targets.items()}
+    task.loss(maps, targets)
+    task.decode(maps)
+    assert all(torch.equal(maps[name], kept[name]) for name in maps)
+    assert all(torch.equal(targets[name], kept_targets[name]) for name in targets)
+
+
+@EACH_TASK
+def test_half_precision_is_enough(task):
+    targets = encode(task, random_annotation(task, 0))
+    maps = maps_of(task, torch.randn)
+    half = {name: values.detach().half() for name, values in maps.items()}
+    torch.testing.assert_close(total_loss(task, half, targets), total_loss(task, maps, targets),
+                               rtol=0.01, atol=0.01)
+    task.decode(half)
+
+
+@TASK_VARIANTS
+def test_a_task_is_its_configuration(task):
+    assert pickle.loads(pickle.dumps(task)) == task
+    assert hash(task) == hash(replace(task))
+    assert from_dict(type(task), json.loads(json.dumps(to_dict(task)))) == task
+
+
+def test_tasks_are_built_in_the_order_of_the_table():
+    assert list(build_tasks(dict.fromkeys(reversed(TASKS)))) == list(TASKS)
+    assert build_tasks(dict.fromkeys(TASKS, {})) == {name: cls() for name, cls in TASKS.items()}
+
+
+@pytest.mark.parametrize('configs, message', [
+    ({}, rf'^heads: none given \(known: {", ".join(TASKS)}\)$'),
+    ({'nonsense': {}}, r"^heads: \['nonsense'\] \(known: detection"),
+    ({'detection': {'clases': []}}, "^detection.clases: unknown key; did you mean 'classes'"),
+    ({'pose': 3}, '^pose: expected a mapping, got 3$')])
+def test_bad_tasks(configs, message):
+    with pytest.raises(ValueError, match=message):
+        build_tasks(configs)
+
+
+def network(layout):
+    torch.manual_seed(0)
+    tasks = {name: {'head': {'layout': layout, 'width': 16}} for name in TASKS}
+    return MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=16), SIZE))
+
+
+def labelled_sample(model, seed):
+    rng = np.random.default_rng(seed)
+    annotations = {name: random_annotation(task, seed) for name, task in model.tasks.items()}
+    return Sample(rng.integers(0, 256, (*SIZE, 3), np.uint8), annotations)
+
+
+def losses_of(model, batch):
+    outputs = model(batch.images, batch.rows)
+    return {name: total_loss(model.tasks[name], maps, batch.targets[name])
+            for name, maps in outputs.items()}
+
+
+@pytest.mark.parametrize('layout', ['per_map', 'shared'])
+def test_every_parameter_learns(layout):
+    model = network(layout)
+    batch = collate([labelled_sample(model, 0), labelled_sample(model, 1)], model.tasks)
+    sum(losses_of(model, batch).values()).backward()
+    idle = [name for name, parameter in model.named_parameters()
+            if parameter.grad is None or not parameter.grad.any()]
+    assert idle == []
+
+
+@pytest.mark.parametrize('name', TASKS)
+def test_an_image_that_is_not_labelled_for_a_task_does_not_teach_it(name):
+    model = network('per_map').eval()
+    first, second = labelled_sample(model, 0), labelled_sample(model, 1)
+    del second.annotations[name]
+    batch = collate([second, first], model.tasks)
+    assert batch.rows[name].tolist() == [1]
+    images = batch.images.float().requires_grad_()
+    outputs = model(images, batch.rows)
+    loss = total_loss(model.tasks[name], outputs[name], batch.targets[name])
+    parameters = dict(model.named_parameters())
+    found = torch.autograd.grad(loss, [images, *parameters.values()], allow_unused=True)
+    assert not found[0][0].any() and found[0][1].any()
+
+    alone = collate([first], model.tasks)
+    expected = torch.autograd.grad(losses_of(model, alone)[name], parameters.values(),
+                                   allow_unused=True)
+    for key, one, other in zip(parameters, found[1:], expected):
+        assert (one is None) == (other is None), key
+        if one is not None:
+            torch.testing.assert_close(one, other, msg=key, rtol=1e-3, atol=1e-5)
+        elif key.startswith('heads.'):
+            assert not key.startswith(f'heads.{name}.')
+
+
+def test_a_small_network_learns_one_sample_by_heart():
+    model = network('per_map')
+    sample = labelled_sample(model, 0)
+    batch = collate([sample], model.tasks)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 150)
+    for _ in range(150):
+        losses = losses_of(model, batch)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        schedule.step()
+    found = model.decode(model(batch.images))
+    for name, annotation in sample.annotations.items():
+        assert losses[name] < 0.1, name
+        ASSERT_SAME[type(annotation)](to_numpy(select(found[name], 0)), annotation, atol=1.0)

@@ -1,0 +1,137 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What detection adds to centres: classes, crowds and partial labels."""
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.geometry import Grid
+from mcn_ros.network.heads import HeadConfig
+from mcn_ros.structures import Instances
+from mcn_ros.tasks.detection import DetectionTask
+from mcn_ros.tasks.heatmap import focal_loss, UNKNOWN
+
+GRID = Grid(16, 16, 4)
+TASK = DetectionTask(('a', 'b', 'c'), HeadConfig(8))
+
+BOXES = np.array([[4, 8, 22, 30], [30, 4, 60, 28], [6, 40, 40, 62]], np.float32)
+
+
+def instances(classes=(0, 1, 2), crowd=None, labelled=None):
+    rows = len(classes)
+    return Instances(BOXES[:rows], np.array(classes, np.int64), np.ones(rows, np.float32),
+                     None if crowd is None else np.array(crowd),
+                     None if labelled is None else np.array(labelled))
+
+
+def targets_of(*annotations):
+    encoded = [TASK.encode(annotation, GRID) for annotation in annotations]
+    return {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]}
+
+
+def random_outputs(batch=1, seed=0):
+    generator = torch.manual_seed(seed)
+    shapes = {'heatmap': 3, 'size': 2, 'offset': 2}
+    return {name: torch.randn(batch, channels, 16, 16, generator=generator).requires_grad_()
+            for name, channels in shapes.items()}
+
+
+def gradients(outputs, losses):
+    found = torch.autograd.grad(sum(losses.values()), outputs.values(), allow_unused=True)
+    return dict(zip(outputs, found))
+
+
+def test_perfect_maps_by_hand():
+    outputs = {'heatmap': torch.full((1, 3, 16, 16), -9.0), 'size': torch.zeros(1, 2, 16, 16),
+               'offset': torch.zeros(1, 2, 16, 16)}
+    for box, channel in zip(BOXES / 4, range(3)):
+        x, y = (box[:2] + box[2:]) / 2
+        cell = 0, slice(None), int(y), int(x)
+        outputs['heatmap'][0, channel, int(y), int(x)] = 9 - channel
+        outputs['size'][cell] = torch.from_numpy(box[2:] - box[:2])
+        outputs['offset'][cell] = torch.tensor([x % 1, y % 1])
+    found = TASK.decode(outputs)
+    assert found.boxes.shape == (1, 100, 4) and found.classes.dtype == torch.int64
+    np.testing.assert_allclose(found.boxes[0, :3], BOXES, atol=1e-4)
+    assert found.classes[0, :3].tolist() == [0, 1, 2]
+    assert (found.scores[0, :3] > 0.99).all() and (found.scores[0, 3:] < 0.01).all()
+
+
+def test_partial_labels_are_a_mask():
+    outputs = random_outputs()
+    partial = targets_of(instances([0, 2], labelled=[True, False, True]))
+    losses = TASK.loss(outputs, partial)
+    found = gradients(outputs, losses)
+
+    full = targets_of(instances([0, 2]))
+    by_hand = TASK.loss(outputs, full)
+    keep = [0, 2]
+    by_hand['heatmap'] = focal_loss(outputs['heatmap'][:, keep], full['heatmap'][:, keep])
+    expected = gradients(outputs, by_hand)
+    for name in outputs:
+        torch.testing.assert_close(found[name], expected[name])
+    assert not found['heatmap'][:, 1].any() and found['heatmap'][:, keep].all()
+
+
+def test_what_one_image_does_not_label_another_may():
+    outputs = random_outputs(2)
+    targets = targets_of(instances([0], labelled=[True, False, False]),
+                         instances([1, 1], labelled=[False, True, True]))
+    gradient = gradients(outputs, TASK.loss(outputs, targets))['heatmap']
+    taught = gradient.flatten(2).any(dim=2)
+    assert taught.tolist() == [[True, False, False], [False, True, True]]
+
+
+def test_nothing_labelled_teaches_nothing():
+    outputs = random_outputs()
+    targets = targets_of(instances([], labelled=[False] * 3))
+    losses = TASK.loss(outputs, targets)
+    assert all(loss == 0 for loss in losses.values())
+    assert not any(gradient.any() for gradient in gradients(outputs, losses).values())
+
+
+def test_labelled_but_empty_teaches_that_there_is_nothing():
+    outputs = random_outputs()
+    gradient = gradients(outputs, TASK.loss(outputs, targets_of(instances([]))))
+    assert (gradient['heatmap'] > 0).all()
+    assert not gradient['size'].any() and not gradient['offset'].any()
+
+
+def test_a_crowd_teaches_nothing_of_its_class():
+    outputs = random_outputs()
+    targets = targets_of(instances([0, 1, 1], crowd=[False, True, False]))
+    gradient = gradients(outputs, TASK.loss(outputs, targets))
+    # The crowd (30, 4, 60, 28) touches these cells, and nothing else is near them.
+    crowd = 0, slice(1, 7), slice(7, 15)
+    assert not gradient['heatmap'][0, 1, crowd[1], crowd[2]].any()
+    assert gradient['heatmap'][0, 0, crowd[1], crowd[2]].all()
+    assert targets['valid'].sum() == 2  # it has no size either
+    assert (gradient['heatmap'][0, 1] == 0).sum() == 6 * 8
+
+
+def test_an_object_in_a_crowd_is_still_an_object():
+    boxes = np.array([[30, 4, 60, 28], [40, 12, 48, 20]], np.float32)
+    annotation = Instances(boxes, np.zeros(2, int), np.ones(2), np.array([True, False]))
+    heatmap = TASK.encode(annotation, GRID)['heatmap'][0]
+    assert (heatmap == 1).nonzero().tolist() == [[4, 11]]
+    assert heatmap[1, 7] == UNKNOWN
+
+
+def test_more_objects_than_fit_are_left_out():
+    task = DetectionTask(('a',), max_objects=2)
+    targets = task.encode(instances([0, 0, 0]), GRID)
+    assert targets['valid'].tolist() == [True, True] and (targets['heatmap'] == 1).sum() == 2
+
+
+def test_a_small_grid_has_fewer_predictions():
+    outputs = {name: values[..., :4, :4] for name, values in random_outputs().items()}
+    assert TASK.decode(outputs).boxes.shape == (1, 48, 4)
+
+
+@pytest.mark.parametrize('classes, message', [
+    ((), 'detection.classes: none given'), (('a', 'a'), 'detection.classes: a given twice')])
+def test_bad_classes(classes, message):
+    with pytest.raises(ValueError, match=message):
+        DetectionTask(classes)

@@ -1,0 +1,244 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Joints: their targets, what is not known of them, and how they snap to heatmap peaks."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.geometry import Grid
+from mcn_ros.structures import Poses
+from mcn_ros.tasks.heatmap import UNKNOWN
+from mcn_ros.tasks.pose import PoseTask
+
+TASK = PoseTask()
+GRID = Grid(20, 20, 4)  # 80 x 80 input pixels
+LEAST = -12.0
+
+
+def poses(boxes, keypoints=None, crowd=None):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    points = np.full((len(boxes), 17, 2), np.nan, np.float32)
+    for (person, joint), place in (keypoints or {}).items():
+        points[person, joint] = place
+    return Poses(boxes, np.ones(len(boxes), np.float32), points,
+                 (~np.isnan(points[..., 0])).astype(np.float32),
+                 None if crowd is None else np.array(crowd))
+
+
+def targets_of(annotation):
+    return {name: value[None] for name, value in TASK.encode(annotation, GRID).items()}
+
+
+def empty_outputs(batch=1):
+    channels = {'heatmap': 1, 'size': 2, 'offset': 2, 'displacement': 34, 'joint_heatmap': 17,
+                'joint_offset': 2}
+    outputs = {name: torch.zeros(batch, count, 20, 20) for name, count in channels.items()}
+    outputs['heatmap'] += LEAST
+    outputs['joint_heatmap'] += LEAST
+    return outputs
+
+
+def add_person(outputs, cell=(10, 10), size=(10.0, 12.0), displacement=(2.25, -1.5), score=3.0):
+    """Put a person on the maps; joint 0 is regressed at cell + displacement, all in cells."""
+    x, y = cell
+    outputs['heatmap'][0, 0, y, x] = score
+    outputs['size'][0, :, y, x] = torch.tensor(size)
+    outputs['offset'][0, :, y, x] = 0.5
+    outputs['displacement'][0, :2, y, x] = torch.tensor(displacement)
+
+
+def add_candidate(outputs, x, y, probability=0.8, joint=0):
+    """Put a joint candidate at a point in cells."""
+    row, column = int(y), int(x)
+    outputs['joint_heatmap'][0, joint, row, column] = math.log(probability / (1 - probability))
+    outputs['joint_offset'][0, :, row, column] = torch.tensor([x % 1, y % 1])
+
+
+def joint(outputs, person=0):
+    """Return place (in cells) and score of joint 0."""
+    found = TASK.decode(outputs)
+    return (found.keypoints[0, person, 0] / 4).tolist(), found.keypoint_scores[0, person, 0].item()
+
+
+# The person's box is (5.5, 4.5, 15.5, 16.5) in cells, its joint 0 is regressed at (12.25, 8.5),
+# and a joint moves by at most 0.3 * 12 = 3.6 cells.
+REGRESSED = [12.25, 8.5]
+
+
+def test_a_near_candidate_is_taken_with_its_score():
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, 13.25, 9.75)
+    place, score = joint(outputs)
+    assert place == pytest.approx([13.25, 9.75]) and score == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize('candidate, taken', [
+    ((15.25, 8.5), True), ((15.75, 8.5), False),  # the right side of the box is at 15.5
+    ((12.25, 5.25), True), ((12.25, 4.25), False),  # its top at 4.5, without any margin
+    ((9.0, 8.5), True), ((8.25, 8.5), False),  # 3.25 and 4 cells away
+    ((12.25, 12.0), True), ((12.25, 12.25), False)])  # 3.5 and 3.75 cells away
+def test_a_candidate_must_be_in_the_box_and_near(candidate, taken):
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, *candidate)
+    place, score = joint(outputs)
+    assert place == pytest.approx(list(candidate) if taken else REGRESSED)
+    assert (score > 0.5) == taken
+
+
+@pytest.mark.parametrize('probability, taken', [(0.11, True), (0.09, False)])
+def test_a_candidate_must_be_likely(probability, taken):
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, 13.25, 8.75, probability)
+    assert joint(outputs)[0] == pytest.approx([13.25, 8.75] if taken else REGRESSED)
+
+
+def test_the_nearest_candidate_wins_not_the_likeliest():
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, 14.25, 8.5, 0.99)
+    add_candidate(outputs, 11.25, 8.5, 0.3)
+    place, score = joint(outputs)
+    assert place == pytest.approx([11.25, 8.5]) and score == pytest.approx(0.3)
+
+
+def test_an_unlikely_candidate_does_not_hide_a_likely_one():
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, 14.25, 8.5, 0.5)
+    add_candidate(outputs, 11.25, 8.5, 0.05)
+    assert joint(outputs)[0] == pytest.approx([14.25, 8.5])
+
+
+def test_the_nearest_candidate_outside_of_the_box_keeps_the_regression():
+    # As the reference has it: the nearest is chosen first, then it is accepted or not.
+    outputs = empty_outputs()
+    add_person(outputs, displacement=(5.25, -1.5))  # regressed at (15.25, 8.5)
+    add_candidate(outputs, 15.75, 8.5)
+    add_candidate(outputs, 13.25, 8.5)
+    assert joint(outputs)[0] == pytest.approx([15.25, 8.5])
+
+
+def test_several_people_may_take_the_same_candidate():
+    outputs = empty_outputs()
+    add_person(outputs, (8, 10), displacement=(1.0, 0.0), score=4.0)
+    add_person(outputs, (12, 10), displacement=(-1.0, 0.0))
+    add_candidate(outputs, 10.25, 10.5)
+    assert joint(outputs, 0)[0] == joint(outputs, 1)[0] == pytest.approx([10.25, 10.5])
+
+
+def test_a_candidate_of_another_joint_is_not_taken():
+    outputs = empty_outputs()
+    add_person(outputs)
+    add_candidate(outputs, 13.25, 8.5, joint=1)
+    assert joint(outputs)[0] == pytest.approx(REGRESSED)
+
+
+def test_a_joint_that_stays_is_scored_where_it_is():
+    outputs = empty_outputs()
+    add_person(outputs, displacement=(2.25, -7.5))  # (12.25, 2.5) is outside of the box
+    add_candidate(outputs, 12.75, 2.75, 0.6)
+    place, score = joint(outputs)
+    assert place == pytest.approx([12.25, 2.5]) and score == pytest.approx(0.6)
+    add_person(outputs, displacement=(2.25, -70.0))  # outside of the grid
+    assert joint(outputs) == (pytest.approx([12.25, -60.0]), 0)
+
+
+def test_perfect_maps_by_hand():
+    outputs = empty_outputs()
+    add_person(outputs)
+    places = np.random.default_rng(0).uniform([6, 5], [15, 16], (17, 2))
+    outputs['displacement'][0, :, 10, 10] = torch.from_numpy(places - 10).flatten()
+    found = TASK.decode(outputs)
+    assert found.boxes.shape == (1, 100, 4) and found.keypoints.shape == (1, 100, 17, 2)
+    np.testing.assert_allclose(found.boxes[0, 0], [22, 18, 62, 66], atol=1e-4)
+    np.testing.assert_allclose(found.keypoints[0, 0], 4 * places, atol=1e-4)
+    assert found.scores[0, 0].item() == pytest.approx(1 / (1 + math.exp(-3)))
+    assert (found.scores[0, 1:] < 1e-4).all() and (found.keypoint_scores[0, 0] < 1e-4).all()
+
+
+def test_targets_of_one_person():
+    targets = TASK.encode(poses([[22, 18, 62, 66]], {(0, 3): (50, 35), (0, 5): (30.5, 60)}), GRID)
+    assert targets['cells'][0] == 10 * 20 + 10  # the centre is (42, 42), (10.5, 10.5) in cells
+    assert targets['joint_valid'].nonzero().tolist() == [[0, 3], [0, 5]]
+    assert targets['joint_cells'][0, 3] == 8 * 20 + 12
+    assert targets['joint_offset'][0, 3].tolist() == [0.5, 0.75]
+    assert targets['displacement'][0, 3].tolist() == [2.5, -1.25]  # from the cell's corner
+    assert (targets['joint_heatmap'] == 1).nonzero().tolist() == [[3, 8, 12], [5, 15, 7]]
+    assert not targets['joint_heatmap'][0].any()  # a joint that is not labelled is nowhere
+
+
+def test_a_joint_outside_of_the_input_is_no_target():
+    targets = TASK.encode(poses([[22, 18, 62, 90]], {
+        (0, 0): (80, 40), (0, 1): (40, -0.1), (0, 2): (79.9, 79.9), (0, 3): (0, 0)}), GRID)
+    assert targets['joint_valid'][0].nonzero().flatten().tolist() == [2, 3]
+    assert not targets['joint_heatmap'][:2].any()
+
+
+def test_a_joint_with_a_score_of_zero_is_not_labelled():
+    annotation = poses([[22, 18, 62, 66]], {(0, 3): (50, 35), (0, 5): (30.5, 60)})
+    annotation.keypoint_scores[0, 3] = 0
+    targets = TASK.encode(annotation, GRID)
+    assert targets['joint_valid'].nonzero().tolist() == [[0, 5]]
+    assert not targets['joint_heatmap'][3].any()
+
+
+def gradient_of(annotation, name):
+    torch.manual_seed(0)
+    outputs = {key: torch.randn_like(value).requires_grad_()
+               for key, value in empty_outputs().items()}
+    losses = TASK.loss(outputs, targets_of(annotation))
+    return torch.autograd.grad(sum(losses.values()), outputs[name])[0][0]
+
+
+def test_people_without_labelled_joints_teach_no_joints():
+    annotation = poses([[8, 8, 40, 40], [52, 52, 72, 76]], {(1, 0): (60, 60)})
+    joints = gradient_of(annotation, 'joint_heatmap')
+    assert not joints[:, 2:10, 2:10].any()
+    joints[:, 2:10, 2:10] = 1
+    assert joints.all()
+    # They are people all the same.
+    assert (TASK.encode(annotation, GRID)['heatmap'] == 1).sum() == 2
+    assert gradient_of(annotation, 'heatmap').all()
+    moved = gradient_of(annotation, 'displacement').any(dim=0).nonzero().tolist()
+    assert moved == [[16, 15]]  # the centre of the other one
+
+
+def test_a_crowd_teaches_neither_people_nor_joints():
+    annotation = poses([[8, 8, 40, 40], [52, 52, 72, 76]], {(0, 0): (20, 20), (1, 0): (60, 60)},
+                       crowd=[True, False])
+    for name in ('heatmap', 'joint_heatmap'):
+        gradient = gradient_of(annotation, name)
+        assert not gradient[:, 2:10, 2:10].any() and (gradient == 0).sum() == 64 * len(gradient)
+    assert TASK.encode(annotation, GRID)['valid'].sum() == 1
+
+
+def test_a_joint_in_an_unknown_region_counts():
+    annotation = poses([[8, 8, 40, 40], [4, 4, 36, 60]], {(1, 0): (20, 20)})
+    heatmap = TASK.encode(annotation, GRID)['joint_heatmap'][0]
+    assert heatmap[5, 5] == 1 and heatmap[2, 9] == UNKNOWN
+
+
+def test_losses_by_hand():
+    targets = targets_of(poses([[22, 18, 62, 66]], {(0, 3): (50, 35), (0, 5): (30.5, 60)}))
+    outputs = empty_outputs()
+    outputs['displacement'][0, 6:8, 10, 10] = torch.tensor([2.5 + 1, -1.25])  # joint 3
+    outputs['displacement'][0, 10:12, 10, 10] = torch.tensor([-2.375, 5.0 - 2])  # joint 5
+    outputs['joint_offset'][0, :, 8, 12] = torch.tensor([0.5, 0.75 - 0.25])
+    outputs['joint_offset'][0, :, 15, 7] = torch.tensor([0.625, 0.0])
+    losses = TASK.loss(outputs, targets)
+    assert losses['displacement'].item() == pytest.approx(3 / 4)
+    assert losses['joint_offset'].item() == pytest.approx(0.25 / 4)
+    assert set(losses) == {'heatmap', 'size', 'offset', 'displacement', 'joint_heatmap',
+                           'joint_offset'}
+
+
+def test_unknown_skeleton():
+    with pytest.raises(ValueError, match=r"pose.skeleton: unknown 'dog' \(known: coco17\)"):
+        PoseTask('dog')

@@ -1,0 +1,326 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The network for any mix of heads, and its weights file, whole or damaged."""
+
+from itertools import chain, combinations
+import json
+
+import pytest
+from safetensors.torch import load_file, save_file
+import torch
+
+from mcn_ros.config import to_dict
+from mcn_ros.model import load_model, METADATA_KEY, ModelConfig, MultiTaskNet, save_model
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.tasks import TASKS
+from mcn_ros.vocabulary import COCO_CLASSES
+
+SUBSETS = list(chain.from_iterable(combinations(TASKS, n + 1) for n in range(len(TASKS))))
+HEAD = {'width': 8}
+
+
+def config(names=tuple(TASKS), classes=('person', 'car'), full_resolution=False, **changes):
+    fields = {'detection': {'classes': classes}, 'pose': {},
+              'segmentation': {'classes': classes, 'full_resolution': full_resolution}}
+    tasks = {name: {**fields.get(name, {}), 'head': HEAD} for name in names}
+    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
+    return ModelConfig(**{'tasks': tasks, 'trunk': trunk, 'input_size': (64, 96), **changes})
+
+
+def build(*args, seed=0, **kwargs):
+    """Return a network whose every parameter and buffer has a value of its own."""
+    torch.manual_seed(seed)
+    model = MultiTaskNet(config(*args, **kwargs))
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        model.train()(images)  # running statistics
+    return model.eval()
+
+
+def random_images(count=2, seed=1):
+    generator = torch.manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, 64, 96), dtype=torch.uint8, generator=generator)
+
+
+def run(model, images=None, **kwargs):
+    with torch.no_grad():
+        return model(random_images() if images is None else images, **kwargs)
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert first[name].keys() == second[name].keys()
+        for key, values in first[name].items():
+            assert torch.equal(values, second[name][key]), (name, key)
+
+
+@pytest.fixture(scope='module')
+def model():
+    return build()
+
+
+@pytest.fixture(scope='module')
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'all.safetensors'
+    save_model(model, path)
+    return path
+
+
+@pytest.mark.parametrize('names', SUBSETS, ids='+'.join)
+@pytest.mark.parametrize('full_resolution', [False, True])
+@pytest.mark.parametrize('classes', [('person',), COCO_CLASSES], ids=len)
+def test_any_mix_of_heads(names, classes, full_resolution):
+    model = build(names, classes, full_resolution)
+    outputs = run(model)
+    assert tuple(outputs) == names == tuple(model.tasks)
+    for name, maps in outputs.items():
+        fine = name == 'segmentation' and full_resolution
+        assert {values.shape[2:] for values in maps.values()} == {(64, 96) if fine else (16, 24)}
+        assert all(len(values) == 2 and values.isfinite().all() for values in maps.values())
+    predictions = model.decode(outputs)
+    assert tuple(predictions) == names
+
+
+def test_class_counts():
+    outputs = run(build(classes=('person',)))
+    assert outputs['detection']['heatmap'].shape[1] == 1
+    assert outputs['segmentation']['logits'].shape[1] == 2
+    outputs = run(build(classes=COCO_CLASSES))
+    assert outputs['detection']['heatmap'].shape[1] == 80
+    assert outputs['segmentation']['logits'].shape[1] == 81
+
+
+def test_heads_share_the_trunk():
+    counts = {names: sum(p.numel() for p in MultiTaskNet(config(names)).parameters())
+              for names in SUBSETS}
+    trunk = sum(p.numel() for p in MultiTaskNet(config()).trunk.parameters())
+    together = sum(counts[name,] - trunk for name in TASKS)
+    assert counts[tuple(TASKS)] == trunk + together
+
+
+def test_normalisation_by_hand():
+    model = build(mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    images = random_images()
+    mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.6, 0.7])
+    expected = ((images.float() / 255).permute(0, 2, 3, 1) - mean) / std
+    torch.testing.assert_close(model.normalise(images).permute(0, 2, 3, 1), expected)
+
+
+def test_bgr_is_rgb_with_the_channels_reversed():
+    constants = {'mean': (0.1, 0.2, 0.3), 'std': (0.5, 0.6, 0.7)}
+    rgb, bgr = build(**constants), build(channel_order='bgr', **constants)
+    bgr.load_state_dict(rgb.state_dict())
+    images = random_images()
+    assert_equal(run(bgr, images), run(rgb, images.flip(1)))
+
+
+def test_bytes_are_floats(model):
+    images = random_images()
+    assert_equal(run(model, images), run(model, images.float()))
+
+
+def test_rows_are_evaluated_and_no_others(model):
+    images = random_images(3)
+    everything = run(model, images)
+    rows = {'segmentation': torch.tensor([2, 0]), 'detection': torch.tensor([1])}
+    some = run(model, images, rows=rows)
+    assert list(some) == ['detection', 'segmentation']
+    for name, maps in some.items():
+        for key, values in maps.items():
+            torch.testing.assert_close(values, everything[name][key][rows[name]])
+
+
+def test_a_task_without_rows_is_not_run(model):
+    calls = []
+    hooks = [head.register_forward_hook(lambda *_, name=name: calls.append(name))
+             for name, head in model.heads.items()]
+    run(model, rows={'pose': torch.tensor([0])})
+    for hook in hooks:
+        hook.remove()
+    assert calls == ['pose']
+    assert run(model, rows={}) == {}
+
+
+def test_a_batch_is_its_images(model):
+    images = random_images(3)
+    batched = run(model, images)
+    for row in range(3):
+        for name, maps in run(model, images[row:row + 1]).items():
+            for key, values in maps.items():
+                torch.testing.assert_close(values[0], batched[name][key][row], rtol=1e-4,
+                                           atol=1e-4)
+
+
+def test_saved_and_loaded_it_is_the_same(model, saved):
+    loaded = load_model(saved)
+    assert not loaded.training and loaded.config == model.config and loaded.tasks == model.tasks
+    assert_equal(run(loaded), run(model))
+    assert not list(saved.parent.glob('*.partial'))
+
+
+def test_the_file_says_all_about_the_network(tmp_path):
+    model = build(channel_order='bgr', mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7),
+                  full_resolution=True)
+    save_model(model, tmp_path / 'w')
+    loaded = load_model(tmp_path / 'w')
+    assert loaded.config == model.config
+    assert torch.equal(loaded.mean, model.mean) and torch.equal(loaded.std, model.std)
+    # Defaults are written out: weights keep their meaning when a default changes.
+    assert loaded.config.tasks['detection']['max_predictions'] == 100
+    assert_equal(run(loaded), run(model))
+
+
+def test_other_parameters_can_be_saved(model, tmp_path):
+    state = {key: value + 1 if value.is_floating_point() else value
+             for key, value in model.state_dict().items()}
+    save_model(model, tmp_path / 'w', state)
+    loaded = load_model(tmp_path / 'w').state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+def test_channels_last_is_saved_too(model, tmp_path):
+    moved = build().to(memory_format=torch.channels_last)
+    save_model(moved, tmp_path / 'w')
+    assert_equal(run(load_model(tmp_path / 'w')), run(model))
+
+
+@pytest.mark.parametrize('names', SUBSETS, ids='+'.join)
+def test_some_heads_are_loaded_and_no_others(model, saved, names):
+    loaded = load_model(saved, list(reversed(names)))
+    assert tuple(loaded.tasks) == tuple(loaded.heads) == tuple(loaded.config.tasks) == names
+    expected = run(model)
+    assert_equal(run(loaded), {name: expected[name] for name in names})
+
+
+def test_some_heads_are_a_model_of_their_own(saved, tmp_path):
+    save_model(load_model(saved, ['pose']), tmp_path / 'pose')
+    assert list(load_model(tmp_path / 'pose').tasks) == ['pose']
+    assert (tmp_path / 'pose').stat().st_size < saved.stat().st_size
+
+
+def test_another_input_size(saved):
+    assert load_model(saved, input_size=(128, 32)).config.input_size == (128, 32)
+    with pytest.raises(ValueError, match=r'input_size: \(60, 64\) are no positive multiples'):
+        load_model(saved, input_size=(60, 64))
+
+
+def refusal(path, *args):
+    """Return the message of the one error that there may be."""
+    with pytest.raises(ValueError) as info:
+        load_model(path, *args)
+    message = str(info.value)
+    assert '\n' not in message
+    return message
+
+
+@pytest.mark.parametrize('heads, named', [
+    (['nonsense'], 'nonsense'), (['pose', 'nonsense', 'more'], 'nonsense, more'),
+    ([], 'none given')])
+def test_unknown_heads(saved, heads, named):
+    known = ', '.join(TASKS)
+    assert refusal(saved, heads) == f'heads: {named} (known in all.safetensors: {known})'
+
+
+def test_no_such_file(tmp_path):
+    for name in ('nothing.safetensors', 'x' * 300, ''):
+        assert refusal(tmp_path / name) == f'weights: no such file: {tmp_path / name}'
+    assert 'no such file' in refusal('')
+
+
+def test_every_truncated_file_is_refused(saved, tmp_path):
+    content, path = saved.read_bytes(), tmp_path / 'short.safetensors'
+    header = 8 + int.from_bytes(content[:8], 'little')
+    lengths = {*range(20), *range(20, header, 997), *range(header - 3, header + 4),
+               *range(header, len(content), 30011), len(content) - 1}
+    for length in lengths:
+        path.write_bytes(content[:length])
+        assert str(path) in refusal(path), length
+
+
+@pytest.mark.parametrize('content', [b'', b'not weights at all', bytes(100), b'\xff' * 100,
+                                     b'\x02\0\0\0\0\0\0\0{}'])
+def test_foreign_files(tmp_path, content):
+    (tmp_path / 'w').write_bytes(content)
+    assert str(tmp_path / 'w') in refusal(tmp_path / 'w')
+
+
+def test_foreign_safetensors(tmp_path):
+    path = tmp_path / 'w'
+    for metadata in (None, {'format': 'pt'}):
+        save_file({'weight': torch.zeros(3)}, path, metadata)
+        message = refusal(path)
+        assert f"{path} was not written by mcn_ros (its metadata has no 'mcn_ros')" in message
+
+
+def tampered(saved, path, change):
+    """Write the weights again with another description."""
+    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    text = change(description)
+    if not isinstance(text, str):
+        text = json.dumps(description if text is None else text)
+    save_file(load_file(saved), path, {METADATA_KEY: text})
+    return refusal(path)
+
+
+def model_change(**values):
+    return lambda description: description['model'].update(values)
+
+
+@pytest.mark.parametrize('change, named', [
+    (lambda d: '', 'Expecting value'),
+    (lambda d: '{"format": 1', 'Expecting'),
+    (lambda d: [], 'expected a mapping'),
+    (lambda d: {'format': 1}, 'model: missing'),
+    (lambda d: {'model': d['model']}, 'format: missing'),
+    (lambda d: d.update(format='1'), 'format: expected int'),
+    (lambda d: d.update(format=99), 'has format 99, this version reads 1'),
+    (lambda d: d.update(model=None), 'model: expected a mapping'),
+    (lambda d: d['model'].pop('tasks') and None, 'model.tasks: missing'),
+    (model_change(nonsense=1), 'model.nonsense: unknown key'),
+    (model_change(tasks={}), 'heads: none given'),
+    (model_change(tasks={'nonsense': {}}), 'nonsense'),
+    (model_change(tasks={'detection': {'nonsense': 1}}), 'detection.nonsense: unknown key'),
+    (model_change(tasks={'detection': {'classes': []}}), 'detection.classes: none given'),
+    (model_change(tasks={'detection': {'classes': ['person']}}), 'does not fit'),
+    (model_change(trunk={'backbone': 'vgg'}), "backbone: 'vgg' is not one of"),
+    (model_change(trunk={'backbone': 'resnet18'}), 'does not fit its own configuration'),
+    (model_change(trunk={'channels': -1}), 'channels: -1 is not positive'),
+    (model_change(trunk={'channels': 10 ** 9}), 'does not fit its own configuration'),
+    (model_change(input_size=[64, 65]), 'input_size'),
+    (model_change(input_size=[0, 64]), 'input_size'),
+    (model_change(input_size=None), 'model.input_size: expected a list'),
+    (model_change(channel_order='gbr'), "'gbr' is not one of rgb, bgr"),
+    (model_change(std=[0, 1, 1]), 'std'),
+    (model_change(std=[float('nan'), 1, 1]), 'std'),
+    (model_change(mean='dark'), 'model.mean: expected a list')])
+def test_tampered_descriptions(saved, tmp_path, change, named):
+    path = tmp_path / 'tampered.safetensors'
+    message = tampered(saved, path, change)
+    assert str(path) in message and named in message
+
+
+def test_tensors_that_do_not_fit(saved, tmp_path):
+    state, path = load_file(saved), tmp_path / 'w'
+    description = {METADATA_KEY: json.dumps({'format': 1,
+                                             'model': to_dict(load_model(saved).config)})}
+    first = min(state)
+    for changed in ({k: v for k, v in state.items() if k != first},
+                    {**state, first: state[first][:1]},
+                    {**state, 'heads.pose.more': torch.zeros(1)}):
+        save_file(changed, path, description)
+        assert f'{path} does not fit its own configuration in 1 tensors' in refusal(path)
+
+
+@pytest.mark.parametrize('changes, named', [
+    ({'input_size': (64, 60)}, 'input_size'), ({'std': (1.0, -1.0, 1.0)}, 'std'),
+    ({'tasks': {}}, 'heads: none given'),
+    ({'tasks': {'nonsense': {}}}, r"heads: \['nonsense'\]")])
+def test_bad_configurations(changes, named):
+    with pytest.raises(ValueError, match=named):
+        config(**changes)
+
+
+def test_the_order_of_tasks_does_not_depend_on_the_configuration():
+    assert list(MultiTaskNet(config(tuple(reversed(TASKS)))).tasks) == list(TASKS)
