@@ -156,7 +156,7 @@ class Sample:
 
     image: np.ndarray
     annotations: dict[str, Any]
-    id: str = ''
+    id: str = ''  # noqa: A003
 
     def warp(self, affine: np.ndarray, size: Size, border: int = 0) -> 'Sample':
         """Return image and annotations in another frame of ``size`` (height, width)."""

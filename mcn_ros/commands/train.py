@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for override in overrides:
             values = apply_override(values, override)
         scores = train(from_dict(TrainConfig, values), resume=args.resume is not None)
-        print(summarise(scores))
+        if scores:
+            print(summarise(scores))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -15,10 +15,9 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
-
-STRIDE = 4
 
 
 class DeconvNeck(nn.Module):

@@ -8,8 +8,9 @@ from typing import Sequence
 
 from torch import nn, Tensor
 
+from mcn_ros.geometry import STRIDE
 from mcn_ros.network.backbones import BACKBONES
-from mcn_ros.network.necks import NECKS, STRIDE
+from mcn_ros.network.necks import NECKS
 
 
 @dataclass(frozen=True)

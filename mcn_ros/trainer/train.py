@@ -68,8 +68,10 @@ class TrainConfig:
     :param steps: number of updates.
     :param batch_size: images per update.
     :param learning_rate: of AdamW, at its highest.
-    :param backbone_rate: learning rate of the backbone relative to that of all else; below 1, a
-        pretrained backbone keeps more of what it knows.
+    :param rates: beginning of parameter names -> learning rate relative to that of all else; the
+        longest beginning counts. Below 1, a pretrained trunk.backbone keeps more of what it knows;
+        above 1, layers whose results are large numbers of cells (heads.pose.maps.displacement)
+        get there sooner, since the steps of Adam do not grow with the gradient.
     :param weight_decay: of AdamW.
     :param warmup_steps: updates until the learning rate is at its highest; it falls as a cosine
         to zero from there.
@@ -95,7 +97,7 @@ class TrainConfig:
     steps: int = 10000
     batch_size: int = 16
     learning_rate: float = 1e-3
-    backbone_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 1e-4
     warmup_steps: int = 500
     max_norm: float = 35.0
@@ -169,13 +171,26 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
 
 
 def build_optimizer(config: TrainConfig, model: MultiTaskNet) -> torch.optim.Optimizer:
-    """Return AdamW over all parameters of the network."""
-    backbone = list(model.trunk.backbone.parameters())
-    known = {id(parameter) for parameter in backbone}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    """
+    Return AdamW over all parameters of the network, in one group per learning rate.
+
+    :raises ValueError: if no parameter has a name that begins as one of the rates says.
+    """
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    used = set()
+    for name, parameter in model.named_parameters():
+        prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
+        used.add(prefix)
+        groups.setdefault(config.rates.get(prefix, 1.0), []).append(parameter)
+    unused = [prefix for prefix in config.rates if prefix not in used]
+    if unused:
+        known = sorted({'.'.join(name.split('.')[:2]) for name, _ in model.named_parameters()})
+        raise ValueError(f'rates: no parameter has a name that begins with {", ".join(unused)} '
+                         f'(known: {", ".join(known)}, ...)')
     return torch.optim.AdamW(
-        [{'params': backbone, 'lr': config.backbone_rate * config.learning_rate},
-         {'params': rest}], config.learning_rate, weight_decay=config.weight_decay)
+        [{'params': parameters, 'lr': rate * config.learning_rate}
+         for rate, parameters in groups.items()],
+        config.learning_rate, weight_decay=config.weight_decay)
 
 
 def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

@@ -233,7 +233,7 @@ def test_the_learning_rate_rises_and_falls(config):
 
 
 def test_a_backbone_may_learn_more_slowly(config):
-    train(replace(config, backbone_rate=0.0, ema_decay=0.0, weight_decay=0.5))
+    train(replace(config, rates={'trunk.backbone': 0.0}, ema_decay=0.0, weight_decay=0.5))
     torch.manual_seed(config.seed)
     start, found = MultiTaskNet(config.model), weights_of(config)
     for name, value in start.named_parameters():
@@ -242,11 +242,23 @@ def test_a_backbone_may_learn_more_slowly(config):
 
 def test_every_parameter_is_trained_once(config):
     model = MultiTaskNet(config.model)
-    optimizer = module.build_optimizer(replace(config, backbone_rate=0.1), model)
-    trained = [id(p) for group in optimizer.param_groups for p in group['params']]
-    assert sorted(trained) == sorted(id(p) for p in model.parameters())
-    rates = [group['lr'] for group in optimizer.param_groups]
-    assert rates == pytest.approx([0.1 * config.learning_rate, config.learning_rate])
+    rates = {'trunk': 0.5, 'trunk.backbone': 0.1, 'heads.pose.maps.size': 10.0}
+    optimizer = module.build_optimizer(replace(config, rates=rates), model)
+    found = {id(p): group['lr'] / config.learning_rate
+             for group in optimizer.param_groups for p in group['params']}
+    assert sum(len(group['params']) for group in optimizer.param_groups) == len(found)
+    expected = {'trunk.backbone.': 0.1, 'trunk.neck.': 0.5, 'heads.pose.maps.size.': 10.0,
+                'heads.pose.maps.offset.': 1.0, 'heads.detection.': 1.0}
+    for name, parameter in model.named_parameters():
+        for prefix, rate in expected.items():
+            if name.startswith(prefix):
+                assert found[id(parameter)] == pytest.approx(rate), name
+
+
+def test_a_rate_for_nothing_is_refused(config):
+    with pytest.raises(ValueError, match=r'rates: .* begins with heads\.depth .*heads\.pose'):
+        module.build_optimizer(replace(config, rates={'heads.depth': 2.0}),
+                               MultiTaskNet(config.model))
 
 
 def test_the_running_average_forgets_its_start():
