@@ -1,3 +1,6 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
 from glob import glob
 from os.path import isfile
 
@@ -18,7 +21,7 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/mcn_ros']),
         ('share/mcn_ros', ['package.xml']),
         ('share/mcn_ros/launch', files('launch/*.py')),
-        ('share/mcn_ros/config', files('config/*.yaml') + files('config/*.rviz')),
+        ('share/mcn_ros/config', files('config/*')),
         ('share/mcn_ros/config/train', files('config/train/*.yaml')),
         ('share/mcn_ros/models', files('models/*')),
     ],

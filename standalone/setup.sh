@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+#
 # Makes .venv in the checkout: Python with all libraries, ROS 2, the messages and mcn_ros itself.
 #
 # Where ROS 2 is sourced, the environment builds on it and gets only what it lacks; everywhere
@@ -53,7 +56,7 @@ digest() { sha256sum "$@" | sha256sum | cut -c -64; }
 ros=$(find_ros)
 messages=({mcn_ros_msgs,standalone/vision_msgs}/{package.xml,CMakeLists.txt,msg/*})
 # These are linked into the environment: which ones there are matters here, not what is in them.
-linked=(launch/*.py config/*.yaml config/*.rviz config/train/*.yaml models/*)
+linked=(launch/*.py config/* config/train/*.yaml models/*)
 
 declare -A inputs
 inputs[environment]=$root:$ros
@@ -163,18 +166,18 @@ EOF
 install_packages() {
     local options
     if [[ $ros == wheels ]]; then
-        say 'installing ROS 2 and the libraries (2 minutes and more; downloads 3 GB, takes 6 GB)'
+        say 'installing ROS 2 and the libraries (at first 2 minutes or more, 3 GB to download)'
         options=(-r standalone/requirements.txt -r standalone/requirements-ros.txt
             -c standalone/constraints.txt)
     else
-        say "installing the libraries that are missing beside $ros (downloads up to 3 GB)"
+        say "installing the libraries that $ros lacks (at first up to 3 GB to download)"
         missing_requirements > "$state/missing.txt"
         "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' > "$state/numpy.txt"
         options=(-r "$state/missing.txt" -c "$state/numpy.txt")
     fi
     # Half a package can pass for a whole one. Only a pip that was killed leaves this file behind.
     touch "$state/installing"
-    (quietly packages "$venv/bin/python" -m pip install "${options[@]}") || {
+    (quietly packages "$venv/bin/python" -m pip install --quiet "${options[@]}") || {
         rm "$state/installing"
         exit 1
     }
@@ -207,6 +210,7 @@ build_messages() {
 link_product() {
     local site
     say 'linking mcn_ros'
+    rm -rf "$venv"/{build,lib,share}/mcn_ros  # colcon would leave links to files that are gone
     quietly product colcon_build --symlink-install --base-paths .
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo "$venv/build/mcn_ros" > "$site/mcn_ros.pth"

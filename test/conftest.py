@@ -3,13 +3,23 @@
 
 """Settings of the whole suite."""
 
+from importlib.util import find_spec
+
 from hypothesis import settings
 import pytest
 import torch
 
+HAVE_ROS = find_spec('rclpy') is not None
+collect_ignore = [] if HAVE_ROS else ['ros']
+
 # A busy machine is no error, and the same examples in every run let a failure be repeated.
 settings.register_profile('mcn_ros', deadline=None, derandomize=True, database=None)
 settings.load_profile('mcn_ros')
+
+
+def pytest_report_header():
+    """Say that tests are left out, where they are."""
+    return None if HAVE_ROS else 'test/ros is left out: rclpy is not installed'
 
 
 @pytest.fixture(scope='session', autouse=True)
