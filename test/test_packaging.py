@@ -242,15 +242,16 @@ def test_mcn_keeps_folder_arguments_and_exit_code(mcn, tmp_path):
 
 
 @pytest.mark.parametrize('choice, transport', [
-    ({}, 'LARGE_DATA'),
-    ({'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}, 'UDPv4'),
-    ({'FASTRTPS_DEFAULT_PROFILES_FILE': 'x.xml'}, 'None'),
-    ({'FASTDDS_DEFAULT_PROFILES_FILE': 'x.xml'}, 'None'),
+    ({}, 'fastdds.xml None'),
+    ({'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}, ' UDPv4'),
+    ({'FASTRTPS_DEFAULT_PROFILES_FILE': 'x.xml'}, ' None'),
+    ({'FASTDDS_DEFAULT_PROFILES_FILE': 'x.xml'}, 'x.xml None'),
 ])
 def test_mcn_leaves_the_transport_to_the_user(mcn, choice, transport):
     names = ['FASTDDS_BUILTIN_TRANSPORTS', 'FASTRTPS_DEFAULT_PROFILES_FILE',
              'FASTDDS_DEFAULT_PROFILES_FILE']
     environment = {name: value for name, value in os.environ.items() if name not in names}
-    program = 'import os; print(os.environ.get("FASTDDS_BUILTIN_TRANSPORTS"))'
+    program = ('import os; print(os.path.basename(os.environ.get("FASTDDS_DEFAULT_PROFILES_FILE",'
+               ' "")), os.environ.get("FASTDDS_BUILTIN_TRANSPORTS"))')
     result = mcn('python', '-c', program, env=environment | choice)
-    assert result.stdout.strip() == transport
+    assert result.stdout.rstrip('\n') == transport

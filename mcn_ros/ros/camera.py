@@ -1,0 +1,162 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One camera of the node: the subscription to its images, its outputs and its statistics."""
+
+from typing import Any, Callable, Mapping
+
+import numpy as np
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.validate_topic_name import validate_topic_name
+from sensor_msgs.msg import CompressedImage, Image
+
+from mcn_ros.ros.conversions import compressed_to_rgb, image_to_rgb
+from mcn_ros.ros.diagnostics import Statistics
+from mcn_ros.ros.outputs import Outputs
+
+TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
+
+
+class Camera:
+    """
+    A source of images.
+
+    :param node: creates the topics.
+    :param name: '' for the only camera of a node.
+    :param tasks: task name -> task, of the heads that run.
+    :param transport: a key of TRANSPORTS.
+    """
+
+    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str):
+        self._node = node
+        self.name = name
+        self.statistics = Statistics()
+        self._msg_type, self._decode = TRANSPORTS[transport]
+        self.topic = image_topic(node, f'{name}/image' if name else 'image', transport)
+        self._reliability = _declare_reliability(node, self.topic)
+        # A name may begin with a slash: only its input is then outside of the node's namespace.
+        self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks)
+        self._subscription = None
+        self._callback = None
+
+    def decode(self, msg: Image | CompressedImage) -> np.ndarray:
+        """
+        Return a received image.
+
+        :return: (H, W, 3) uint8 RGB.
+        :raises ValueError: if it cannot be decoded.
+        """
+        return self._decode(msg)
+
+    def subscribe(self, callback: Callable[['Camera', Any], None]) -> None:
+        """Receive images from now on: ``callback(self, message)``."""
+        # Silence counts from here on.
+        self.statistics = Statistics()
+        self._callback = callback
+        self._create_subscription(self._wanted_reliability())
+
+    def unsubscribe(self) -> None:
+        """Receive no more images."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def match_publisher(self) -> None:
+        """Subscribe anew if the publishers that are there now need another reliability."""
+        wanted = self._wanted_reliability()
+        if self._subscription is not None and wanted != self._subscription.qos_profile.reliability:
+            self.unsubscribe()
+            self._create_subscription(wanted)
+
+    def describe_silence(self) -> str:
+        """Return why no images may come."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        text = (f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: '
+                f'{len(publishers)} publishers')
+        wanted = f'sensor_msgs/msg/{self._msg_type.__name__}'
+        wrong = {publisher.topic_type for publisher in publishers} - {wanted}
+        if wrong:
+            return f'{text}, of type {", ".join(sorted(wrong))}, where {wanted} is expected'
+        if not publishers:
+            return f'{text}; images are published on: {", ".join(self._image_topics()) or "none"}'
+        if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
+            if self._subscription.qos_profile.reliability == ReliabilityPolicy.RELIABLE:
+                return f'{text}, with best effort, where reliable is asked for'
+            return f'{text}, with best effort: large images may need another transport (README)'
+        return text
+
+    def _image_topics(self) -> list[str]:
+        """Return the topics that others publish images on."""
+        own = self._node.get_fully_qualified_name() + '/'
+        return [name for name, types in self._node.get_topic_names_and_types()
+                if set(types) & set(IMAGE_TYPES) and not name.startswith(own)
+                and self._node.count_publishers(name)]
+
+    def destroy(self) -> None:
+        """Take all topics back."""
+        self.unsubscribe()
+        self.outputs.destroy()
+
+    def _create_subscription(self, reliability: ReliabilityPolicy) -> None:
+        kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY)
+        self._subscription = self._node.create_subscription(
+            self._msg_type, self.topic, lambda msg: self._callback(self, msg),
+            QoSProfile(depth=1, reliability=reliability),
+            qos_overriding_options=QoSOverridingOptions(kinds))
+
+    def _wanted_reliability(self) -> ReliabilityPolicy:
+        """
+        Return the user's choice or the best that all publishers offer.
+
+        Best effort matches every publisher, but without a transport made for it DDS loses large
+        images that way; so it is not asked for where all publishers are reliable.
+        """
+        if self._reliability != MATCHING:
+            return ReliabilityPolicy[self._reliability.upper()]
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
+        both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+        return both[0] if reliable and all(reliable) else both[1]
+
+
+def image_topic(node: Node, name: str, transport: str) -> str:
+    """
+    Return the full name of the topic that images come on, remappings applied.
+
+    As in image_transport, the topic of compressed images is that of the raw ones plus
+    '/compressed', and it is enough to remap the latter.
+
+    :raises rclpy.exceptions.InvalidTopicNameException: for a name that is none.
+    """
+    validate_topic_name(name)  # its message has the name, unlike that of the next line
+    base = node.resolve_topic_name(name)
+    if transport == 'raw' or base.endswith('/compressed'):
+        return base
+    remapped = node.resolve_topic_name(f'{name}/compressed')
+    expanded = node.resolve_topic_name(f'{name}/compressed', only_expand=True)
+    return remapped if remapped != expanded else f'{base}/compressed'
+
+
+def _declare_reliability(node: Node, topic: str) -> str:
+    """
+    Declare the QoS override of the reliability; by default the publisher's is matched.
+
+    rclpy would declare it too, but with a fixed default: then it could not be known whether the
+    user has chosen.
+    """
+    name = f'qos_overrides.{topic}.subscription.reliability'
+    if not node.has_parameter(name):
+        node.declare_parameter(name, MATCHING, ParameterDescriptor(
+            description='reliability of the subscription; best_available: as the publisher',
+            additional_constraints='one of reliable, best_effort, best_available',
+            read_only=True))
+    value = node.get_parameter(name).value
+    if value not in ('reliable', 'best_effort', MATCHING):
+        raise ValueError(f'{name}: {value!r} is not one of reliable, best_effort, {MATCHING}')
+    return value

@@ -1,0 +1,165 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A camera without a camera: publishes drawn scenes, images, a video or a bag."""
+
+from itertools import chain, count, islice
+import sys
+import time
+from typing import Any, Iterator, Sequence
+
+import cv2
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+import rclpy
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.time import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from mcn_ros.data.frames import Frame, PERIOD_NS, read_frames, SYNTHETIC
+from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.ros.conversions import encoded_to_compressed, raw_to_image, rgb_to_image
+
+NAME = 'camera_player'
+JPEG_QUALITY = 90
+
+# Name -> default, description.
+PARAMETERS = {
+    'source': (SYNTHETIC, f'{SYNTHETIC} (drawn scenes), a video, an image, a folder of images or '
+               'a bag.'),
+    'topic': ('', 'Image topic of the bag; may be empty if there is only one.'),
+    'rate': (0.0, 'Frames per second; 0 for the pace of the source.'),
+    'frames': (0, 'Number of frames to publish; 0 for all.'),
+    'loop': (False, 'Whether to start again at the end of the source.'),
+    'image_transport': ('raw', 'raw or compressed.'),
+    'stamps': ('now', 'Stamp of an image: now, or that of the source.'),
+    'frame_id': ('camera', 'Coordinate frame of images whose source names none.'),
+    'wait_for_subscribers': (0, 'Number of subscribers that the first frame waits for.'),
+    'width': (640, 'Width of drawn scenes.'),
+    'height': (480, 'Height of drawn scenes.'),
+    'seed': (0, 'Seed of the first drawn scene.'),
+}
+LIMITS = {
+    'rate': FloatingPointRange(from_value=0.0, to_value=1000.0),
+    'frames': IntegerRange(from_value=0, to_value=2**31, step=1),
+    'width': IntegerRange(from_value=16, to_value=8192, step=1),
+    'height': IntegerRange(from_value=16, to_value=8192, step=1),
+}
+CHOICES = {'image_transport': ('raw', 'compressed'), 'stamps': ('now', 'source')}
+
+
+class CameraPlayer(Node):
+    """
+    Publishes ``image``, or ``image/compressed``.
+
+    :raises rclpy.exceptions.ParameterException: for a parameter value out of its limits.
+    :raises ValueError: for a source that cannot be read, or an unknown choice.
+    """
+
+    def __init__(self):
+        super().__init__(NAME)
+        for name, (default, description) in PARAMETERS.items():
+            limit = LIMITS.get(name)
+            descriptor = ParameterDescriptor(description=description, read_only=True)
+            if isinstance(limit, FloatingPointRange):
+                descriptor.floating_point_range = [limit]
+            elif limit:
+                descriptor.integer_range = [limit]
+            self.declare_parameter(name, default, descriptor)
+        for name, choices in CHOICES.items():
+            if self.value(name) not in choices:
+                raise ValueError(
+                    f'{name}: {self.value(name)!r} is not one of {", ".join(choices)}')
+        self._first = self._open()
+        compressed = self.value('image_transport') == 'compressed'
+        self._publisher = self.create_publisher(
+            CompressedImage if compressed else Image,
+            self.resolve_topic_name('image') + '/compressed' if compressed else 'image',
+            QoSProfile(depth=10),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._to_message = to_compressed if compressed else to_image
+
+    def value(self, name: str) -> Any:
+        """Return the value of a parameter."""
+        return self.get_parameter(name).value
+
+    def play(self) -> int:
+        """Publish all frames, then wait until they have arrived; return their number."""
+        while self._publisher.get_subscription_count() < self.value('wait_for_subscribers'):
+            rclpy.spin_once(self, timeout_sec=0.1)
+        published, previous, interval, due = 0, None, PERIOD_NS / 1e9, time.monotonic()
+        for frame in self._frames():
+            if self.value('rate'):
+                interval = 1 / self.value('rate')
+            elif previous is not None and frame.stamp_ns > previous:
+                interval = (frame.stamp_ns - previous) / 1e9
+            # As a camera does: what comes late is not made up for by a burst.
+            due = max(due + interval, time.monotonic()) if published else due
+            self._spin_until(due)
+            self._publisher.publish(self._to_message(frame, self._header(frame)))
+            published, previous = published + 1, frame.stamp_ns
+        self._publisher.wait_for_all_acked(Duration(seconds=5))
+        return published
+
+    def _open(self) -> Iterator[Frame]:
+        return read_frames(self.value('source'), self.value('topic'),
+                           (self.value('height'), self.value('width')), self.value('seed'))
+
+    def _frames(self) -> Iterator[Frame]:
+        frames = self._first
+        if self.value('loop'):
+            frames = chain(frames, chain.from_iterable(self._open() for _ in count()))
+        return islice(frames, self.value('frames') or None)
+
+    def _spin_until(self, due: float) -> None:
+        while (remaining := due - time.monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=remaining)
+
+    def _header(self, frame: Frame) -> Header:
+        now = self.value('stamps') == 'now'
+        stamp = self.get_clock().now() if now else Time(nanoseconds=frame.stamp_ns)
+        return Header(stamp=stamp.to_msg(), frame_id=frame.frame_id or self.value('frame_id'))
+
+
+def to_image(frame: Frame, header: Header) -> Image:
+    """Return a frame as a message, with its own encoding if it has one."""
+    if isinstance(frame.content, RawImage):
+        return raw_to_image(frame.content, header)
+    return rgb_to_image(frame.image, header, 'bgr8')
+
+
+def to_compressed(frame: Frame, header: Header) -> CompressedImage:
+    """Return a frame as a message, in its own file format if it has one, else as JPEG."""
+    content = frame.content
+    if not isinstance(content, EncodedImage):
+        bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        content = EncodedImage('bgr8; jpeg compressed bgr8', data)
+    return encoded_to_compressed(content, header)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the executable ``camera_player``; return its exit code."""
+    try:
+        with rclpy.init(args=args):
+            player = CameraPlayer()
+            try:
+                player.get_logger().info(f'published {player.play()} frames')
+            finally:
+                player.destroy_node()
+    except (ValueError, ParameterException) as error:
+        get_logger(NAME).error(str(error))
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

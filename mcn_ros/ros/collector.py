@@ -1,0 +1,220 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The third process of the demo: sees what the camera sends and what the node makes of it.
+
+It pairs images and results by their stamps, draws them, and tells on standard output, one JSON
+object per line, how far it is. When its standard input ends, nothing more will be sent; it then
+waits for the last results, tells the sums and ends.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import sys
+from threading import Event, Thread
+import time
+from typing import Any, Sequence
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from mcn_ros.ros.conversions import detections_from_msg, image_to_rgb, poses_from_msg
+from mcn_ros.structures import ClassMap
+from mcn_ros.visualization import draw
+
+SETTLE_S = 0.5  # for the publishers of the node to find the new subscriptions
+QUIET_S = 0.5  # after the last image, in which one that is on its way would arrive
+PATIENCE_S = 20.0  # without any news, for results that are due; the slowest networks take seconds
+MAX_PENDING = 64  # frames that are kept until their results come
+
+# Head -> topic and type of its results, topic and type of their description.
+TOPICS = {
+    'detection': ('mcn/detections', Detection2DArray, 'mcn/detection/label_info', LabelInfo),
+    'pose': ('mcn/poses', HumanPose2DArray, 'mcn/skeleton_info', SkeletonInfo),
+    'segmentation': ('mcn/semantic/image', Image, 'mcn/semantic/label_info', LabelInfo),
+}
+
+
+@dataclass
+class Frame:
+    """An image and its results, as far as they have come."""
+
+    index: int
+    image: Image | None = None
+    results: dict[str, Any] = field(default_factory=dict)
+    latency_ms: float = 0.0
+
+
+class Collector(Node):
+    """
+    Collects; the node's own report on /diagnostics tells which heads there are.
+
+    Only then does it subscribe to the images: a camera that waits for two subscribers, the node
+    and this one, sends its first image when everyone is ready for it.
+    """
+
+    def __init__(self):
+        super().__init__('collector')
+        self._out = Path(self.declare_parameter('out', '.').value)
+        self._image_topic = self.resolve_topic_name('image')
+        self._details: dict[str, str] = {}
+        self._heads: list[str] = []
+        self._descriptions: dict[str, Any] = {}
+        self._frames: dict[tuple[int, int], Frame] = {}
+        self._last: Frame | None = None
+        self._counts = {'frames_sent': 0, 'frames_processed': 0, 'detections': 0, 'poses': 0,
+                        'semantic_images': 0}
+        self._latencies: list[float] = []
+        self._news = time.monotonic()
+        self._painter = ThreadPoolExecutor(1)
+        self._pictures: list[Future] = []
+        self._timer = None
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._receive_diagnostics, 10)
+
+    def collect(self, ended: Event) -> dict[str, Any]:
+        """
+        Collect until the last image has its results.
+
+        :param ended: is set when no more images will be sent.
+        :return: the sums of the demo, as its summary has them.
+        """
+        while not (ended.is_set() and self._is_complete()):
+            rclpy.spin_once(self, timeout_sec=0.1)
+        for picture in self._pictures:
+            picture.result()
+        percentiles = {f'p{p}': float(np.percentile(self._latencies, p)) if self._latencies
+                       else None for p in (50, 95, 99)}
+        return {**self._counts, 'latency_ms': percentiles,
+                'device': self._details.get('device'), 'backend': self._details.get('backend'),
+                'heads': self._heads}
+
+    def _is_complete(self) -> bool:
+        quiet = time.monotonic() - self._news
+        answered = self._last is not None and len(self._last.results) == len(self._heads)
+        return quiet > (QUIET_S if answered else PATIENCE_S)
+
+    def _receive_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.hardware_id == self._image_topic and not self._details:
+                self._details = {item.key: item.value for item in status.values}
+                self._heads = [name for name in self._details['heads'].split(', ')
+                               if name in TOPICS]
+                self._subscribe()
+
+    def _subscribe(self) -> None:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        for head in self._heads:
+            topic, kind, description, description_kind = TOPICS[head]
+            self.create_subscription(kind, topic, lambda msg, h=head: self._receive(h, msg), 100)
+            self.create_subscription(
+                description_kind, description,
+                lambda msg, h=head: self._descriptions.update({h: msg}), latched)
+        self._timer = self.create_timer(SETTLE_S, self._subscribe_to_images)
+
+    def _subscribe_to_images(self) -> None:
+        if len(self._descriptions) == len(self._heads):
+            self._timer.cancel()
+            self.create_subscription(Image, 'image', self._receive_image, 100)
+
+    def _receive_image(self, msg: Image) -> None:
+        frame = self._frame(msg)
+        frame.image, self._last = msg, frame
+        self._counts['frames_sent'] += 1
+        self._tell(frame)
+
+    def _receive(self, head: str, msg: Any) -> None:
+        frame = self._frame(msg)
+        frame.results[head] = msg
+        if head == 'detection':
+            self._counts['detections'] += len(msg.detections)
+        elif head == 'pose':
+            self._counts['poses'] += len(msg.poses)
+        else:
+            self._counts['semantic_images'] += 1
+        if len(frame.results) == len(self._heads):
+            age = self.get_clock().now() - Time.from_msg(msg.header.stamp)
+            frame.latency_ms = age.nanoseconds / 1e6
+            self._latencies.append(frame.latency_ms)
+            self._counts['frames_processed'] += 1
+        self._tell(frame)
+
+    def _frame(self, msg: Any) -> Frame:
+        """Return the frame that a message belongs to; forget those that were never answered."""
+        stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
+        if stamp not in self._frames:
+            index = self._counts['frames_sent']
+            self._frames[stamp] = Frame(index)
+            if len(self._frames) > MAX_PENDING:
+                del self._frames[next(iter(self._frames))]
+        return self._frames[stamp]
+
+    def _tell(self, frame: Frame) -> None:
+        self._news = time.monotonic()
+        if frame.image is not None and len(frame.results) == len(self._heads):
+            self._pictures.append(self._painter.submit(
+                self._paint, frame.image, frame.results.copy(), frame.latency_ms, frame.index))
+            frame.image = None  # drawn once, and not kept
+        tell({key: self._counts[key] for key in ('frames_sent', 'frames_processed')})
+
+    def _paint(self, image: Image, results: dict[str, Any], latency_ms: float,
+               index: int) -> None:
+        predictions, names, threshold = {}, {}, 0.0
+        for head, msg in results.items():
+            description = self._descriptions[head]
+            if head == 'pose':
+                predictions[head], threshold = poses_from_msg(msg), description.threshold
+                continue
+            names[head] = [item.class_name for item in description.class_map]
+            if head == 'detection':
+                predictions[head] = detections_from_msg(msg, names[head])
+            else:
+                names[head] = names[head][1:]  # without the background
+                predictions[head] = class_map_from_msg(msg)
+        # The node has applied its thresholds.
+        picture = draw(image_to_rgb(image), predictions, names, 0.0, 0.0, threshold,
+                       f'{latency_ms:.0f} ms')
+        path = self._out / f'overlay_{index:06d}.png'
+        cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def class_map_from_msg(msg: Image) -> ClassMap:
+    """Decode a mono8 image of labels."""
+    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
+    return ClassMap(rows[:, :msg.width])
+
+
+def tell(event: dict[str, Any]) -> None:
+    """Write a line for the process that waits for it."""
+    print(json.dumps(event), flush=True)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the collector; it ends by itself after the end of standard input."""
+    ended = Event()
+    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    try:
+        with rclpy.init(args=args):
+            collector = Collector()
+            try:
+                tell({'summary': collector.collect(ended)})
+            finally:
+                collector.destroy_node()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,237 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Messages <-> arrays and structures: pure functions, without a node, a clock or parameters.
+
+Boxes and keypoints are in camera pixels, with (0, 0) the top left corner of the image. The header
+is an argument: that of the image, on everything that comes from the image.
+"""
+
+from array import array
+import math
+from typing import Any, Sequence
+
+import cv2
+from mcn_ros_msgs.msg import HumanPose2D, HumanPose2DArray, Keypoint2D, SkeletonInfo
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    BoundingBox2D, Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, Point2D,
+    VisionClass)
+
+from mcn_ros.colors import color_map
+from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
+
+
+def image_to_rgb(msg: Image) -> np.ndarray:
+    """
+    Decode an image message.
+
+    :return: (H, W, 3) uint8 RGB; shares memory with the message where that is rgb8.
+    :raises ValueError: see :meth:`mcn_ros.data.image_formats.RawImage.to_rgb`.
+    """
+    return RawImage(msg.encoding, msg.height, msg.width, msg.step, msg.data,
+                    bool(msg.is_bigendian)).to_rgb()
+
+
+def compressed_to_rgb(msg: CompressedImage) -> np.ndarray:
+    """
+    Decode a JPEG or PNG message.
+
+    :return: (H, W, 3) uint8 RGB.
+    :raises ValueError: for data that is no image.
+    """
+    return EncodedImage(msg.format, msg.data).to_rgb()
+
+
+def raw_to_image(image: RawImage, header: Header) -> Image:
+    """Return an image message with the same pixels, padding and encoding."""
+    msg = Image(header=header, height=image.height, width=image.width, encoding=image.encoding,
+                is_bigendian=int(image.is_bigendian), step=image.step)
+    msg.data = _bytes(image.data)
+    return msg
+
+
+def encoded_to_compressed(image: EncodedImage, header: Header) -> CompressedImage:
+    """Return a compressed image message with the same file content."""
+    msg = CompressedImage(header=header, format=image.file_format)
+    msg.data = _bytes(image.data)
+    return msg
+
+
+def rgb_to_image(rgb: np.ndarray, header: Header, encoding: str = 'bgr8') -> Image:
+    """
+    Encode an image message.
+
+    :param rgb: (H, W, 3) uint8 RGB.
+    :param encoding: 'rgb8' or 'bgr8'.
+    """
+    assert encoding in ('rgb8', 'bgr8'), encoding
+    pixels = rgb if encoding == 'rgb8' else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return _pixels_to_image(pixels, header, encoding)
+
+
+def _pixels_to_image(pixels: np.ndarray, header: Header, encoding: str) -> Image:
+    height, width = pixels.shape[:2]
+    return raw_to_image(RawImage(encoding, height, width, pixels[0].size, pixels), header)
+
+
+def _bytes(buffer: Any) -> array:
+    # An array that is assigned is taken over as it is. Anything else, and also an array that is
+    # given to the constructor of a message, is copied number by number: milliseconds per image.
+    if isinstance(buffer, np.ndarray):
+        buffer = np.ascontiguousarray(buffer).data.cast('B')
+    data = array('B')
+    data.frombytes(buffer)
+    return data
+
+
+def detections_to_msg(instances: Instances, header: Header, class_names: Sequence[str],
+                      class_id_format: str = 'id') -> Detection2DArray:
+    """
+    Encode objects; all that are given, in their order.
+
+    :param class_names: names of the classes of ``instances``.
+    :param class_id_format: 'id' for the decimal index into LabelInfo, 'name' for the class name.
+    """
+    detections = [
+        Detection2D(header=header, bbox=_box_to_msg(box),
+                    results=[_hypothesis(_class_id(index, class_names, class_id_format), score)])
+        for box, index, score in zip(instances.boxes.tolist(), instances.classes.tolist(),
+                                     instances.scores.tolist())]
+    return Detection2DArray(header=header, detections=detections)
+
+
+def _class_id(index: int, class_names: Sequence[str], class_id_format: str) -> str:
+    return class_names[index] if class_id_format == 'name' else str(index)
+
+
+def _hypothesis(class_id: str, score: float) -> ObjectHypothesisWithPose:
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id = class_id
+    result.hypothesis.score = score
+    return result
+
+
+def _box_to_msg(box: Sequence[float]) -> BoundingBox2D:
+    left, top, right, bottom = box
+    msg = BoundingBox2D(size_x=right - left, size_y=bottom - top)
+    msg.center.position = Point2D(x=(left + right) / 2, y=(top + bottom) / 2)
+    return msg
+
+
+def detections_from_msg(msg: Detection2DArray, class_names: Sequence[str]) -> Instances:
+    """
+    Decode objects; of several hypotheses for one object the first counts.
+
+    :param class_names: LabelInfo's names by id; ids may be decimal or names.
+    :raises ValueError: for a class that is not among them.
+    """
+    results = [detection.results[0].hypothesis for detection in msg.detections]
+    return Instances(
+        boxes=_boxes_from_msg(msg.detections),
+        classes=np.array([_class_index(r.class_id, class_names) for r in results], np.int64),
+        scores=np.array([r.score for r in results], np.float32))
+
+
+def _class_index(class_id: str, class_names: Sequence[str]) -> int:
+    if class_id in class_names:
+        return list(class_names).index(class_id)
+    if class_id.isdecimal() and int(class_id) < len(class_names):
+        return int(class_id)
+    raise ValueError(f'class id {class_id!r} (known: 0 to {len(class_names) - 1}, '
+                     f'{", ".join(class_names)})')
+
+
+def _boxes_from_msg(objects: Sequence) -> np.ndarray:
+    """Return (N, 4) xyxy float32 of messages that have a bbox."""
+    boxes = np.array([(o.bbox.center.position.x, o.bbox.center.position.y,
+                       o.bbox.size_x, o.bbox.size_y) for o in objects], np.float64).reshape(-1, 4)
+    center, half = boxes[:, :2], boxes[:, 2:] / 2
+    return np.hstack([center - half, center + half]).astype(np.float32)
+
+
+def poses_to_msg(poses: Poses, header: Header, keypoint_threshold: float) -> HumanPose2DArray:
+    """
+    Encode people; all that are given, each with all joints of the skeleton.
+
+    :param keypoint_threshold: score from which on a joint is VISIBLE rather than LOW_CONFIDENCE.
+    """
+    people = zip(poses.boxes.tolist(), poses.scores.tolist(), poses.keypoints.tolist(),
+                 poses.keypoint_scores.tolist())
+    return HumanPose2DArray(header=header, poses=[
+        HumanPose2D(score=score, bbox=_box_to_msg(box), keypoints=[
+            _keypoint(x, y, joint_score, keypoint_threshold)
+            for (x, y), joint_score in zip(joints, joint_scores)])
+        for box, score, joints, joint_scores in people])
+
+
+def _keypoint(x: float, y: float, score: float, threshold: float) -> Keypoint2D:
+    if math.isnan(x) or math.isnan(y):
+        return Keypoint2D(position=Point2D(x=math.nan, y=math.nan), score=0.0,
+                          state=Keypoint2D.NOT_ESTIMATED)
+    state = Keypoint2D.VISIBLE if score >= threshold else Keypoint2D.LOW_CONFIDENCE
+    return Keypoint2D(position=Point2D(x=x, y=y), score=score, state=state)
+
+
+def poses_from_msg(msg: HumanPose2DArray, skeleton: Skeleton = COCO_SKELETON) -> Poses:
+    """
+    Decode people.
+
+    :raises ValueError: for a person with another number of joints than the skeleton.
+    """
+    for person in msg.poses:
+        if len(person.keypoints) != skeleton.num_keypoints:
+            raise ValueError(f'{len(person.keypoints)} keypoints, skeleton {skeleton.name} has '
+                             f'{skeleton.num_keypoints}')
+    joints = np.array([[(k.position.x, k.position.y, k.score) for k in person.keypoints]
+                       for person in msg.poses], np.float32)
+    joints = joints.reshape(-1, skeleton.num_keypoints, 3)
+    return Poses(boxes=_boxes_from_msg(msg.poses),
+                 scores=np.array([person.score for person in msg.poses], np.float32),
+                 keypoints=joints[:, :, :2], keypoint_scores=joints[:, :, 2], skeleton=skeleton)
+
+
+def class_map_to_msg(class_map: ClassMap, header: Header) -> Image:
+    """
+    Encode labels as a mono8 image: 0 background, c + 1 class c, 255 unknown.
+
+    :param class_map: one label per camera pixel.
+    """
+    assert class_map.stride == 1, class_map.stride
+    return _pixels_to_image(class_map.labels, header, 'mono8')
+
+
+def class_map_to_color_msg(class_map: ClassMap, header: Header, num_classes: int) -> Image:
+    """Encode labels as an rgb8 picture; see :func:`mcn_ros.colors.color_map`."""
+    return rgb_to_image(color_map(class_map.labels, num_classes), header, 'rgb8')
+
+
+def label_info_msg(class_names: Sequence[str], header: Header, threshold: float = 0.0,
+                   first_id: int = 0) -> LabelInfo:
+    """
+    Describe class ids.
+
+    :param class_names: names of consecutive ids.
+    :param threshold: score below which nothing is published.
+    :param first_id: id of the first name.
+    """
+    classes = [VisionClass(class_id=index, class_name=name)
+               for index, name in enumerate(class_names, first_id)]
+    return LabelInfo(header=header, class_map=classes, threshold=threshold)
+
+
+def skeleton_info_msg(skeleton: Skeleton, header: Header, threshold: float) -> SkeletonInfo:
+    """
+    Describe the keypoints of HumanPose2D.
+
+    :param threshold: score from which on a keypoint is VISIBLE.
+    """
+    return SkeletonInfo(
+        header=header, name=skeleton.name, keypoint_names=list(skeleton.keypoint_names),
+        edges=[joint for edge in skeleton.edges for joint in edge], flip=list(skeleton.flip),
+        threshold=threshold)

@@ -1,0 +1,275 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The node: a lifecycle node that runs a network on camera images and publishes its results.
+
+Configure loads the network, activate subscribes. Callbacks only leave the newest image; one thread
+decodes, infers and publishes.
+"""
+
+import sys
+from typing import Any, Callable, Mapping, Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+import rclpy
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+from rclpy.time import Time
+from std_msgs.msg import Header
+import torch
+
+from mcn_ros.ros.camera import Camera
+from mcn_ros.ros.diagnostics import FAILED, SILENCE_S, SUPERSEDED, UNDECODABLE
+from mcn_ros.ros.inference import InferenceThread
+from mcn_ros.ros.parameters import (
+    declare_parameters, parse_value, read_parameters, select_classes)
+from mcn_ros.runtime import load_predictor
+
+NAME = 'mcn'
+REPEAT_S = 5.0  # the same complaint is not logged more often
+
+
+class McnNode(LifecycleNode):
+    """
+    The lifecycle node; see the README for its topics and parameters.
+
+    :param kwargs: those of a node.
+    :raises rclpy.exceptions.ParameterException: if the user has given a wrong parameter value.
+    """
+
+    def __init__(self, **kwargs: Any):
+        # These come first, as rclpy also destroys a node whose constructor has failed.
+        self._predictor = None
+        self._cameras: list[Camera] = []
+        self._thread = None
+        self._timer = None
+        self._diagnostics = None
+        super().__init__(NAME, **kwargs)
+        declare_parameters(self)
+        self.parameters = read_parameters(self)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        # A bag that is played in a loop sends the time back.
+        self._jumps = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1),
+                          on_clock_change=True),
+            post_callback=self._on_time_jump)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt('configure', self._load, self._unload)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        super().on_activate(state)  # from now on, the publishers publish
+        result = self._attempt('activate', self._start, self._stop)
+        if result != TransitionCallbackReturn.SUCCESS:
+            super().on_deactivate(state)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._unload()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        self._unload()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self.on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """End the thread and free the network, whatever the state, then destroy the node."""
+        self._stop()
+        self._unload()
+        super().destroy_node()
+
+    def _attempt(self, what: str, action: Callable[[], None],
+                 undo: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+        # All of them: rclpy itself would swallow the exception without a word.
+        except Exception as error:
+            self.get_logger().error(f'cannot {what}: {_one_line(error)}')
+            undo()
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _load(self) -> None:
+        p = self.parameters
+        self._predictor = load_predictor(p.weights, p.heads, p.device, p.backend, p.precision)
+        if p.device == 'auto' and self._predictor.device == 'cpu':
+            self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
+        self._check_classes(p.detection_classes)
+        for count in {1, max(1, len(p.cameras))}:
+            self._predictor.warm_up(count=count)
+        for name in p.cameras or ('',):
+            self._cameras.append(Camera(self, name, self._predictor.tasks, p.image_transport))
+        self.get_logger().info(
+            f'heads {", ".join(self._predictor.heads)} on {self._predictor.device} '
+            f'(backend {self._predictor.backend}); images from '
+            f'{", ".join(camera.topic for camera in self._cameras)}')
+
+    def _unload(self) -> None:
+        for camera in self._cameras:
+            camera.destroy()
+        self._cameras = []
+        self._predictor = None
+        # PyTorch would keep the memory of the network for its own later use.
+        torch.cuda.empty_cache()
+
+    def _start(self) -> None:
+        self._announce()
+        self._thread = InferenceThread(self._process)
+        for camera in self._cameras:
+            camera.subscribe(self._receive)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Once per second whatever happens to ROS time.
+        self._timer = self.create_timer(1.0, self._watch, clock=Clock(
+            clock_type=ClockType.STEADY_TIME))
+
+    def _stop(self) -> None:
+        for camera in self._cameras:
+            camera.unsubscribe()
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+            self._timer = None
+        if self._diagnostics is not None:
+            self.destroy_publisher(self._diagnostics)
+            self._diagnostics = None
+
+    def _receive(self, camera: Camera, msg: Any) -> None:
+        camera.statistics.add_received()
+        if self._thread.put(camera, msg):
+            camera.statistics.add_dropped(SUPERSEDED)
+
+    def _process(self, messages: Mapping[Camera, Any]) -> None:
+        """Work on the newest images of all cameras that have one; runs in the thread."""
+        images = {}
+        for camera, msg in messages.items():
+            try:
+                images[camera] = camera.decode(msg)
+            except ValueError as error:
+                self._drop([camera], UNDECODABLE, error)
+        if not images:
+            return
+        try:
+            predictions = self._predictor.batch(list(images.values()))
+            for (camera, image), prediction in zip(images.items(), predictions):
+                self._publish(camera, image, prediction, messages[camera].header)
+        # Whatever a network or a driver may raise, such as for a lack of GPU memory: the next
+        # image may be fine again.
+        except Exception as error:
+            self._drop(images, FAILED, error)
+
+    def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
+                 header: Header) -> None:
+        latencies = camera.statistics.latencies_ms()
+        text = f'{camera.statistics.rate:.1f} frames/s'
+        if len(latencies):
+            text += f', {latencies[-1]:.0f} ms'
+        camera.outputs.publish(image, prediction, header, self.parameters, text)
+        stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
+        latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
+        camera.statistics.add_processed(latency if stamp.nanoseconds else None)
+
+    def _drop(self, cameras: Sequence[Camera], cause: str, error: Exception) -> None:
+        if not self.context.ok():  # the process is being ended, so publishing fails
+            return
+        for camera in cameras:
+            camera.statistics.add_dropped(cause, _one_line(error))
+        self.get_logger().error(f'{", ".join(camera.topic for camera in cameras)}: '
+                                f'image dropped: {_one_line(error)}',
+                                throttle_duration_sec=REPEAT_S)
+
+    def _watch(self) -> None:
+        array = DiagnosticArray()
+        array.header.stamp = self.get_clock().now().to_msg()
+        details = {'device': self._predictor.device, 'backend': self._predictor.backend,
+                   'heads': ', '.join(self._predictor.heads),
+                   'weights': self.parameters.weights or 'default'}
+        for camera in self._cameras:
+            camera.match_publisher()
+            array.status.append(camera.statistics.report(
+                f'{self.get_name()}: {camera.name or "image"}', camera.topic, details))
+        self._diagnostics.publish(array)
+        silent = [camera for camera in self._cameras if camera.statistics.silence_s > SILENCE_S]
+        if silent:
+            self.get_logger().warning('; '.join(camera.describe_silence() for camera in silent),
+                                      throttle_duration_sec=REPEAT_S)
+
+    def _announce(self) -> None:
+        header = Header(stamp=self.get_clock().now().to_msg())
+        for camera in self._cameras:
+            camera.outputs.announce(header, self.parameters)
+
+    def _check_classes(self, wanted: Sequence[str]) -> None:
+        if self._predictor is not None and 'detection' in self._predictor.tasks:
+            select_classes(wanted, self._predictor.tasks['detection'].classes)
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            for parameter in parameters:
+                if parameter.name == 'detection.classes':
+                    self._check_classes(parse_value(parameter))
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take_parameters(self, parameters: Sequence[Parameter]) -> None:
+        # The thread sees the old snapshot or the new one, never half of each.
+        self.parameters = read_parameters(self)
+        self._announce()
+
+    def _on_time_jump(self, jump: Any) -> None:
+        for camera in self._cameras:
+            camera.statistics.forget_latencies()
+
+
+def _one_line(error: Exception) -> str:
+    text = ' '.join(str(error).split())
+    return text if isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
+
+
+def run() -> int:
+    """Run the node until the process is asked to end; return the exit code of the process."""
+    try:
+        node = McnNode()
+    except ParameterException as error:
+        get_logger(NAME).error(_one_line(error))
+        return 1
+    try:
+        if node.parameters.autostart:
+            for transition in (node.trigger_configure, node.trigger_activate):
+                if transition() != TransitionCallbackReturn.SUCCESS:
+                    return 1
+        rclpy.spin(node)
+        return 0
+    finally:
+        node.destroy_node()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the executable ``mcn_node``."""
+    try:
+        with rclpy.init(args=args):
+            return run()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

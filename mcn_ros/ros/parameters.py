@@ -1,0 +1,168 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The parameters of the node: declared once, read as one frozen dataclass.
+
+A field of :class:`Parameters` is a declaration: its name, default, description, limits, and
+whether it can change at run time. config/mcn.yaml says the same for users.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Sequence
+
+import numpy as np
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+
+def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
+               choices: tuple[str, ...] = (), live: bool = False) -> Any:
+    """
+    Declare a parameter.
+
+    :param default: also gives the type; a tuple stands for a list of names, in ROS an array or a
+        string with commas, where '' is the empty list.
+    :param name: in ROS, if it is not that of the field.
+    :param limits: lowest and highest value.
+    :param choices: the values allowed.
+    :param live: can change at run time; otherwise it is read-only.
+    """
+    return field(default=default, metadata={
+        'description': description, 'name': name, 'limits': limits, 'choices': choices,
+        'live': live})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the node is told; a snapshot."""
+
+    weights: str = _parameter(
+        '', 'Weights file: a path or the name of shipped weights; empty for the default ones.')
+    heads: tuple[str, ...] = _parameter(
+        (), 'Heads of the weights that are run, such as [detection, pose]; empty for all.')
+    cameras: tuple[str, ...] = _parameter(
+        (), 'Names of several cameras, with topics <camera>/image and ~/<camera>/...; empty for '
+        'the one topic image.')
+    image_transport: str = _parameter(
+        'raw', 'Whether images come as sensor_msgs/Image or sensor_msgs/CompressedImage.',
+        choices=('raw', 'compressed'))
+    device: str = _parameter(
+        'auto', 'auto (the first GPU, or the CPU if there is none), cpu, cuda or cuda:N.')
+    backend: str = _parameter('auto', 'What runs the network; auto picks the best for the device.')
+    precision: str = _parameter(
+        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16 or bfloat16.')
+    autostart: bool = _parameter(
+        True, 'Whether the node configures and activates itself.')
+    class_id_format: str = _parameter(
+        'id', 'What class_id of a detection is: the decimal id of label_info, or the name.',
+        choices=('id', 'name'))
+    max_detections: int = _parameter(
+        100, 'Most objects, and most people, that are published per image.', limits=(1, 1000),
+        live=True)
+    detection_score_threshold: float = _parameter(
+        0.3, 'Objects with a lower score are not published.', 'detection.score_threshold',
+        limits=(0.0, 1.0), live=True)
+    detection_classes: tuple[str, ...] = _parameter(
+        (), 'Names or ids of the classes that are published; empty for all.', 'detection.classes',
+        live=True)
+    pose_score_threshold: float = _parameter(
+        0.3, 'People with a lower score are not published.', 'pose.score_threshold',
+        limits=(0.0, 1.0), live=True)
+    pose_keypoint_threshold: float = _parameter(
+        0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
+        'pose.keypoint_threshold', limits=(0.0, 1.0), live=True)
+    overlay_text: bool = _parameter(
+        True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
+
+
+# ROS name -> field.
+FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters)}
+
+
+def declare_parameters(node: Node) -> None:
+    """
+    Declare all parameters.
+
+    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
+    """
+    node.add_on_set_parameters_callback(_check)
+    for name, declared in FIELDS.items():
+        default = '' if isinstance(declared.default, tuple) else declared.default
+        node.declare_parameter(name, default, _descriptor(declared))
+
+
+def read_parameters(node: Node) -> Parameters:
+    """Return the values of now."""
+    return Parameters(**{
+        declared.name: parse_value(node.get_parameter(name)) for name, declared in FIELDS.items()})
+
+
+def parse_value(parameter: Parameter) -> Any:
+    """Return the value of one of FIELDS, with a list in any notation as a tuple of strings."""
+    if not isinstance(FIELDS[parameter.name].default, tuple):
+        return parameter.value
+    values = '' if parameter.value is None else parameter.value
+    if isinstance(values, (str, int)):
+        values = str(values).strip('[]').split(',')
+    return tuple(str(value).strip() for value in values if str(value).strip())
+
+
+def select_classes(wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+    """
+    Resolve a class filter.
+
+    :param wanted: names or decimal ids; empty for all.
+    :param class_names: of the detection head.
+    :return: (C,) bool, which classes pass.
+    :raises ValueError: for a class that the head does not have.
+    """
+    ids = {name: index for index, name in enumerate(class_names)}
+    ids.update({str(index): index for index in range(len(class_names))})
+    unknown = [name for name in wanted if name not in ids]
+    if unknown:
+        raise ValueError(f'detection.classes: unknown {", ".join(unknown)} '
+                         f'(known: {", ".join(class_names)}, or ids 0 to {len(class_names) - 1})')
+    passing = np.full(len(class_names), not wanted)
+    passing[[ids[name] for name in wanted]] = True
+    return passing
+
+
+def _descriptor(declared: Any) -> ParameterDescriptor:
+    meta = declared.metadata
+    descriptor = ParameterDescriptor(
+        description=meta['description'], read_only=not meta['live'],
+        additional_constraints=f'one of {", ".join(meta["choices"])}' if meta['choices'] else '',
+        # An empty list in Python has no element type, so a list could not be declared otherwise.
+        dynamic_typing=isinstance(declared.default, tuple))
+    if meta['limits']:
+        low, high = meta['limits']
+        if isinstance(low, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    return descriptor
+
+
+def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
+    """Check what ROS itself does not: choices, and the types of lists."""
+    for parameter in parameters:
+        declared = FIELDS.get(parameter.name)
+        if declared is None:
+            continue
+        choices = declared.metadata['choices']
+        if choices and parameter.value not in choices:
+            return SetParametersResult(
+                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not one of '
+                f'{", ".join(choices)}')
+        if isinstance(declared.default, tuple) and parameter.type_ not in LIST_TYPES:
+            return SetParametersResult(
+                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not a list')
+    return SetParametersResult(successful=True)
+
+
+# An empty list comes as NOT_SET from a file or command line, and as a byte array from Python.
+LIST_TYPES = (Parameter.Type.STRING, Parameter.Type.STRING_ARRAY, Parameter.Type.INTEGER,
+              Parameter.Type.INTEGER_ARRAY, Parameter.Type.NOT_SET, Parameter.Type.BYTE_ARRAY)

@@ -1,0 +1,117 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is said about a camera, with a clock that the tests turn."""
+
+from diagnostic_msgs.msg import DiagnosticStatus
+import pytest
+
+from mcn_ros.ros.diagnostics import FAILED, Statistics, SUPERSEDED, UNDECODABLE
+
+
+class Clock:
+    """Seconds."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def statistics(clock):
+    return Statistics(clock)
+
+
+def report(statistics):
+    status = statistics.report('mcn: image', '/image', {'device': 'cpu'})
+    return status.level, status.message, {value.key: value.value for value in status.values}
+
+
+def play(statistics, clock, seconds, rate, latency_s=0.02):
+    for _ in range(round(seconds * rate)):
+        clock.now += 1 / rate
+        statistics.add_received()
+        statistics.add_processed(latency_s)
+
+
+def test_rate_and_latency_are_those_of_the_last_seconds(statistics, clock):
+    play(statistics, clock, 20, 8, latency_s=5.0)
+    play(statistics, clock, 20, 32, latency_s=0.02)
+    level, message, values = report(statistics)
+    assert level == DiagnosticStatus.OK and message == '32.0 frames/s'
+    assert values['images per second'] == values['frames per second'] == '32.0'
+    assert values['latency p50 (ms)'] == values['latency p95 (ms)'] == '20.0'
+    assert values['images received'] == values['frames processed'] == '800'
+    assert values['device'] == 'cpu' and values['last error'] == 'none'
+
+
+def test_the_rate_is_right_from_the_start(statistics, clock):
+    play(statistics, clock, 2, 10)
+    assert statistics.rate == pytest.approx(10)
+
+
+def test_drops_are_counted_by_cause(statistics, clock):
+    for cause, count in ((SUPERSEDED, 3), (UNDECODABLE, 2), (FAILED, 1)):
+        for _ in range(count):
+            statistics.add_dropped(cause, '' if cause == SUPERSEDED else 'broken')
+    _, _, values = report(statistics)
+    assert [value for key, value in values.items() if 'dropped' in key] == ['3', '2', '1']
+
+
+def test_newer_images_are_no_error(statistics, clock):
+    play(statistics, clock, 1, 10)
+    statistics.add_dropped(SUPERSEDED)
+    assert report(statistics)[0] == DiagnosticStatus.OK
+
+
+def test_an_error_is_an_error_until_it_is_over_and_is_told_once(statistics, clock):
+    play(statistics, clock, 1, 10)
+    statistics.add_dropped(UNDECODABLE, 'broken')
+    level, message, values = report(statistics)
+    assert (level, message, values['last error']) == (DiagnosticStatus.ERROR, 'broken', 'broken')
+    assert report(statistics)[0] == DiagnosticStatus.ERROR
+    statistics.add_dropped(UNDECODABLE, 'broken')
+    play(statistics, clock, 1, 10)
+    level, message, _ = report(statistics)
+    assert level == DiagnosticStatus.WARN and message == '1 images failed'
+    level, _, values = report(statistics)
+    assert level == DiagnosticStatus.OK and values['last error'] == 'broken'
+
+
+def test_silence_is_stale(statistics, clock):
+    assert report(statistics)[0] == DiagnosticStatus.OK
+    clock.now += 4
+    assert report(statistics)[:2] == (DiagnosticStatus.STALE, 'no image for 4 s')
+    play(statistics, clock, 1, 10)
+    assert report(statistics)[0] == DiagnosticStatus.OK
+    clock.now += 4
+    assert report(statistics)[0] == DiagnosticStatus.STALE
+
+
+@pytest.mark.parametrize('latency_s', [-3600.0, 3600.0])
+def test_stamps_of_another_time_are_a_warning(statistics, clock, latency_s):
+    play(statistics, clock, 1, 10, latency_s)
+    level, message, _ = report(statistics)
+    assert level == DiagnosticStatus.WARN and 'use_sim_time' in message
+
+
+def test_images_without_stamps_have_no_latency(statistics, clock):
+    play(statistics, clock, 1, 10, latency_s=None)
+    level, _, values = report(statistics)
+    assert (level, values['latency p50 (ms)']) == (DiagnosticStatus.OK, 'unknown')
+
+
+def test_a_jump_of_time_clears_latencies_but_not_the_rate(statistics, clock):
+    play(statistics, clock, 5, 10, latency_s=-60.0)
+    statistics.forget_latencies()
+    assert report(statistics)[0] == DiagnosticStatus.OK
+    play(statistics, clock, 1, 10, latency_s=0.03)
+    _, _, values = report(statistics)
+    assert values['latency p50 (ms)'] == '30.0' and values['frames per second'] == '10.0'
