@@ -119,6 +119,13 @@ class Poses:
                        keypoint_scores=scores)
 
 
+def crowd_rows(annotation: Instances | Poses) -> np.ndarray:
+    """Return which rows are crowds, (N,) bool; none where the annotation does not say."""
+    if annotation.crowd is None:
+        return np.zeros(len(annotation), bool)
+    return annotation.crowd
+
+
 @dataclass(frozen=True)
 class ClassMap:
     """

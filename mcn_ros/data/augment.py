@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from mcn_ros.geometry import BORDER, crop, letterbox, Size
-from mcn_ros.structures import clip_boxes, Sample, select
+from mcn_ros.structures import clip_boxes, crowd_rows, Sample, select
 
 # Weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -153,9 +153,7 @@ def keep_visible(annotation: Any, size: Size, min_visible: float) -> Any:
         return annotation
     boxes = annotation.boxes
     visible = _areas(clip_boxes(boxes, size)) / np.maximum(_areas(boxes), 1e-6)
-    crowd = visible < min_visible
-    if annotation.crowd is not None:
-        crowd |= annotation.crowd
+    crowd = crowd_rows(annotation) | (visible < min_visible)
     annotation = replace(annotation, crowd=crowd)
     if hasattr(annotation, 'keypoints'):
         points = annotation.keypoints

@@ -9,12 +9,11 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
-from mcn_ros.structures import Instances
+from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
     BOX_MAPS, center_losses, decode_centers, encode_centers, locate, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
@@ -55,7 +54,7 @@ class DetectionTask:
         :param annotation: objects in input pixels.
         :return: see :func:`mcn_ros.tasks.centers.encode_centers`.
         """
-        crowd = np.zeros(len(annotation), bool) if annotation.crowd is None else annotation.crowd
+        crowd = crowd_rows(annotation)
         centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
         targets = encode_centers(
             centers, annotation.classes[centers.rows], len(self.classes),

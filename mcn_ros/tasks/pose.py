@@ -15,7 +15,7 @@ from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
-from mcn_ros.structures import Poses
+from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
     BOX_MAPS, cell_points, center_losses, Centers, decode_centers, encode_centers, locate, pad,
     to_input_pixels)
@@ -80,7 +80,7 @@ class PoseTask:
             (K, J, 2), joint_cells (K, J) int64, joint_offset (K, J, 2), joint_valid (K, J) bool,
             joint_heatmap (J, H, W); lengths in grid cells.
         """
-        crowd = np.zeros(len(annotation), bool) if annotation.crowd is None else annotation.crowd
+        crowd = crowd_rows(annotation)
         people = locate(annotation.boxes, ~crowd, grid, self.max_people)
         none = np.zeros(len(annotation), np.int64)
         targets = encode_centers(people, none[people.rows], 1, annotation.boxes[crowd],

@@ -176,17 +176,16 @@ def build_optimizer(config: TrainConfig, model: MultiTaskNet) -> torch.optim.Opt
 
     :raises ValueError: if no parameter has a name that begins as one of the rates says.
     """
-    groups: dict[float, list[torch.nn.Parameter]] = {}
-    used = set()
-    for name, parameter in model.named_parameters():
-        prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
-        used.add(prefix)
-        groups.setdefault(config.rates.get(prefix, 1.0), []).append(parameter)
-    unused = [prefix for prefix in config.rates if prefix not in used]
+    names = [name for name, _ in model.named_parameters()]
+    unused = [p for p in config.rates if not any(name.startswith(p) for name in names)]
     if unused:
-        known = sorted({'.'.join(name.split('.')[:2]) for name, _ in model.named_parameters()})
+        known = sorted({'.'.join(name.split('.')[:2]) for name in names})
         raise ValueError(f'rates: no parameter has a name that begins with {", ".join(unused)} '
                          f'(known: {", ".join(known)}, ...)')
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
+        groups.setdefault(config.rates.get(prefix, 1.0), []).append(parameter)
     return torch.optim.AdamW(
         [{'params': parameters, 'lr': rate * config.learning_rate}
          for rate, parameters in groups.items()],
@@ -200,7 +199,8 @@ def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     :param decay: share of the old average; after n updates no more than (1 + n) / (10 + n).
     """
     def update(average: Tensor, value: Tensor, count: Tensor) -> Tensor:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        # On the device of the count: a number in Python would wait for the GPU at every tensor.
+        kept = ((1 + count) / (10 + count)).clamp(max=decay)
         return average * kept + value * (1 - kept)
 
     return update
