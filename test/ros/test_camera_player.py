@@ -49,7 +49,7 @@ def bag(tmp_path):
 
 
 def play(source, msg_type=Image, topic='image', count=3, **parameters):
-    """Run the player in a thread; return its exit code and the (time, message) pairs."""
+    """Run the player in a thread; return its exit code and the messages."""
     context = rclpy.Context()
     parameters = {'source': str(source), 'wait_for_subscribers': 1, **parameters}
     arguments = ['--ros-args', *(word for name, value in parameters.items()
@@ -60,8 +60,7 @@ def play(source, msg_type=Image, topic='image', count=3, **parameters):
         executor = rclpy.executors.SingleThreadedExecutor(context=context)
         executor.add_node(node)
         received = []
-        node.create_subscription(
-            msg_type, topic, lambda msg: received.append((time.monotonic(), msg)), 50)
+        node.create_subscription(msg_type, topic, received.append, 50)
         thread = threading.Thread(target=lambda: codes.append(camera_player.main(arguments)))
         thread.start()
         end = time.monotonic() + PATIENCE_S
@@ -78,7 +77,7 @@ def play(source, msg_type=Image, topic='image', count=3, **parameters):
 def test_raw_images_of_files(folder):
     code, received = play(folder, rate=20.0, frame_id='eye')
     assert code == 0 and len(received) == 3
-    for index, (_, msg) in enumerate(received):
+    for index, msg in enumerate(received):
         np.testing.assert_array_equal(image_to_rgb(msg), picture(index))
         assert msg.header.frame_id == 'eye' and abs(msg.header.stamp.sec - time.time()) < 60
 
@@ -87,7 +86,7 @@ def test_files_are_sent_as_they_are(folder):
     code, received = play(folder, CompressedImage, 'image/compressed', rate=20.0,
                           image_transport='compressed')
     assert code == 0
-    assert [bytes(msg.data) for _, msg in received] == [
+    assert [bytes(msg.data) for msg in received] == [
         path.read_bytes() for path in sorted(folder.glob('*.png'))]
 
 
@@ -95,23 +94,27 @@ def test_drawn_scenes_are_compressed():
     code, received = play('SYNTHETIC', CompressedImage, 'image/compressed', frames=3, rate=20.0,
                           image_transport='compressed', width=64, height=48)
     assert code == 0 and len(received) == 3
-    assert compressed_to_rgb(received[0][1]).shape == (48, 64, 3)
+    assert compressed_to_rgb(received[0]).shape == (48, 64, 3)
 
 
-def test_a_bag_keeps_its_data_stamps_and_pace(bag):
+def test_a_bag_keeps_its_data_stamps_and_pace(bag, monkeypatch):
+    due, spin_until = [], camera_player.CameraPlayer._spin_until
+    monkeypatch.setattr(camera_player.CameraPlayer, '_spin_until',
+                        lambda self, at: (due.append(at), spin_until(self, at)))
     code, received = play(bag, stamps='source')
-    assert code == 0
-    for index, (_, msg) in enumerate(received):
+    assert code == 0 and len(received) == 3
+    for index, msg in enumerate(received):
         assert (msg.header.stamp.sec, msg.header.stamp.nanosec) == (7, index * SECOND // 20)
         assert (msg.header.frame_id, msg.encoding, msg.step) == ('optical', 'bgr8', 100)
         np.testing.assert_array_equal(image_to_rgb(msg), picture(index))
-    assert received[2][0] - received[0][0] > 0.08
+    # When frames are sent; when they arrive is up to how busy the machine is.
+    assert len(due) == 3 and np.diff(due).min() >= 1 / 20 - 1e-6
 
 
 def test_a_loop_starts_again(bag):
     code, received = play(bag, stamps='source', loop='true', frames=7, rate=50.0, count=7)
     assert code == 0
-    assert [msg.header.stamp.nanosec * 20 // SECOND for _, msg in received] == [
+    assert [msg.header.stamp.nanosec * 20 // SECOND for msg in received] == [
         0, 1, 2, 0, 1, 2, 0]
 
 
