@@ -31,6 +31,9 @@ class Task(Protocol):
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return named scalar losses, not weighted, of the maps against stacked targets."""
 
+    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return for each loss how many things it is the mean of (at least 1): a scalar float."""
+
     def decode(self, outputs: dict[str, Tensor]) -> Any:
         """Return batched predictions in input pixels; static shapes, nothing thresholded."""
 

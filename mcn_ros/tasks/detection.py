@@ -15,7 +15,8 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_losses, decode_centers, encode_centers, locate, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, check_spread, decode_centers, encode_centers, locate,
+    LOG_SIZE_BIAS, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -29,20 +30,31 @@ class DetectionTask:
     :param head: width and layout of the head.
     :param max_objects: most objects per training image; CenterNet has 128.
     :param max_predictions: objects per image that decoding returns; CenterNet has 100.
+    :param spread: share of a box in which its cells learn it, see
+        :func:`mcn_ros.tasks.centers.region`; 0 is CenterNet, 0.54 the Training-Time-Friendly one.
+    :param iou_loss: learn the overlap of boxes too, see
+        :func:`mcn_ros.tasks.centers.center_losses`.
+    :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
+        :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
     """
 
     classes: tuple[str, ...] = COCO_CLASSES
     head: HeadConfig = field(default_factory=HeadConfig)
     max_objects: int = 128
     max_predictions: int = 100
+    spread: float = 0.0
+    iou_loss: bool = False
+    relative: bool = False
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
+        check_spread(self.spread, 'detection.spread')
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
         maps = {'heatmap': len(self.classes), **BOX_MAPS}
-        return Head(in_channels, maps, self.head, {'heatmap': PRIOR_BIAS})
+        biases = {'heatmap': PRIOR_BIAS, 'size': LOG_SIZE_BIAS if self.relative else 0.0}
+        return Head(in_channels, maps, self.head, biases)
 
     def encode(self, annotation: Instances, grid: Grid) -> dict[str, Tensor]:
         """
@@ -58,16 +70,21 @@ class DetectionTask:
         centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
         targets = encode_centers(
             centers, annotation.classes[centers.rows], len(self.classes),
-            annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects)
+            annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects,
+            self.spread)
         if annotation.labelled_classes is not None:
             targets['heatmap'][~annotation.labelled_classes] = UNKNOWN
         return targets
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return L_center, L_size and L_off of MCN as heatmap, size and offset."""
-        return center_losses(outputs, targets)
+        return center_losses(outputs, targets, self.iou_loss, self.relative)
+
+    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return how many things each loss is the mean of."""
+        return center_counts(targets, self.iou_loss)
 
     def decode(self, outputs: dict[str, Tensor]) -> Instances:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
-        boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions)
+        boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions, self.relative)
         return Instances(to_input_pixels(boxes), classes, scores)

@@ -97,6 +97,11 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     return (positive.sum() + negative.sum()) / max(1, len(peaks))
 
 
+def count_peaks(target: Tensor) -> Tensor:
+    """Return the number of peaks in heatmap targets, a scalar float32."""
+    return (target == 1).sum().float()
+
+
 def find_peaks(logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     Return the strongest local maxima (3x3) over all channels, best first.
@@ -125,15 +130,15 @@ def gather_cells(values: Tensor, cells: Tensor) -> Tensor:
     return values.float().flatten(2).gather(2, index).transpose(1, 2)
 
 
-def masked_l1(values: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def weighted_l1(values: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """
-    Return the mean absolute error over the known numbers (CenterNet's RegL1Loss).
+    Return the weighted mean of the absolute error (CenterNet's RegL1Loss, where weights are 0, 1).
 
     :param values: any shape.
     :param target: the same shape.
-    :param mask: bool, broadcastable; False where the target is not known.
+    :param weights: float, broadcastable; 0 where the target is not known.
     :return: scalar, 0 when nothing is known.
     """
-    mask = mask.expand_as(target)
-    error = torch.where(mask, values - target, 0).abs().sum()
-    return error / mask.sum().clamp(min=1)
+    weights = weights.expand_as(target)
+    error = torch.where(weights > 0, values - target, 0).abs() * weights
+    return error.sum() / weights.sum().clamp(min=1)

@@ -17,10 +17,11 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, cell_points, center_losses, Centers, decode_centers, encode_centers, locate, pad,
-    to_input_pixels)
+    BOX_MAPS, cell_points, center_counts, center_losses, Centers, check_spread, decode_centers,
+    encode_centers, locate, LOG_SIZE_BIAS, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
-    draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, masked_l1, PRIOR_BIAS)
+    count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
+    weighted_l1)
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 # A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
@@ -38,14 +39,24 @@ class PoseTask:
     :param head: width and layout of the head.
     :param max_people: most people per training image; CenterNet has 32.
     :param max_predictions: people (and peaks per joint) that decoding looks at; CenterNet has 100.
+    :param spread: share of a person's box in which cells learn box and joints, see
+        :func:`mcn_ros.tasks.centers.region`; 0 is CenterNet.
+    :param iou_loss: learn the overlap of boxes too, see
+        :func:`mcn_ros.tasks.centers.center_losses`.
+    :param relative: the maps hold logarithms of sizes and lengths in units of the person, see
+        :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
     """
 
     skeleton: str = 'coco17'
     head: HeadConfig = field(default_factory=HeadConfig)
     max_people: int = 32
     max_predictions: int = 100
+    spread: float = 0.0
+    iou_loss: bool = False
+    relative: bool = False
 
     def __post_init__(self):
+        check_spread(self.spread, 'pose.spread')
         if self.skeleton not in SKELETONS:
             raise ValueError(
                 f'pose.skeleton: unknown {self.skeleton!r} (known: {", ".join(SKELETONS)})')
@@ -65,7 +76,8 @@ class PoseTask:
         num = self.joints.num_keypoints
         maps = {'heatmap': 1, **BOX_MAPS,
                 'displacement': 2 * num, 'joint_heatmap': num, 'joint_offset': 2}
-        biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS}
+        biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS,
+                  'size': LOG_SIZE_BIAS if self.relative else 0.0}
         return Head(in_channels, maps, self.head, biases)
 
     def encode(self, annotation: Poses, grid: Grid) -> dict[str, Tensor]:
@@ -77,14 +89,14 @@ class PoseTask:
 
         :param annotation: people in input pixels.
         :return: the targets of :func:`mcn_ros.tasks.centers.encode_centers` and displacement
-            (K, J, 2), joint_cells (K, J) int64, joint_offset (K, J, 2), joint_valid (K, J) bool,
-            joint_heatmap (J, H, W); lengths in grid cells.
+            (K, J, 2) from the centre, joint_cells (K, J) int64, joint_offset (K, J, 2),
+            joint_valid (K, J) bool, joint_heatmap (J, H, W); lengths in grid cells.
         """
         crowd = crowd_rows(annotation)
         people = locate(annotation.boxes, ~crowd, grid, self.max_people)
         none = np.zeros(len(annotation), np.int64)
         targets = encode_centers(people, none[people.rows], 1, annotation.boxes[crowd],
-                                 none[crowd], grid, self.max_people)
+                                 none[crowd], grid, self.max_people, self.spread)
         jointless = ~(annotation.keypoint_scores > 0).any(axis=1)
         unknown = annotation.boxes[crowd | jointless] / grid.stride
         keypoints = annotation.keypoints[people.rows] / grid.stride
@@ -104,7 +116,7 @@ class PoseTask:
         for person, joint in np.argwhere(valid):
             column, row = cells[person, joint]
             draw_peak(heatmap[joint], column, row, people.radii[person])
-        displacement = points - people.cells[:, None]
+        displacement = points - people.points[:, None]
         limit = self.max_people
         return {
             'joint_heatmap': torch.from_numpy(heatmap),
@@ -115,16 +127,27 @@ class PoseTask:
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the centre losses, L_keyp (displacement, joint_heatmap) and L_keyp_off."""
-        losses = center_losses(outputs, targets)
-        valid = targets['joint_valid'][..., None]
-        displacement = gather_cells(outputs['displacement'], targets['cells'])
-        losses['displacement'] = masked_l1(
-            displacement.unflatten(2, (-1, 2)), targets['displacement'], valid)
+        losses = center_losses(outputs, targets, self.iou_loss, self.relative)
+        valid = targets['joint_valid'][..., None]  # (B, K, J, 1)
+        found = self._displacements(outputs, targets['cells'].flatten(1))
+        found = found.unflatten(1, targets['cells'].shape[1:])
+        # From each cell (B, K, S, J, 2); the offset leads from there to the centre.
+        displacement = targets['displacement'][:, :, None] + targets['offset'][:, :, :, None]
+        unit = scale_of(targets['size'], self.relative)[:, :, None, None]
+        losses['displacement'] = weighted_l1(
+            found / unit, displacement / unit,
+            targets['weights'][..., None, None] * valid[:, :, None])
         losses['joint_heatmap'] = focal_loss(outputs['joint_heatmap'], targets['joint_heatmap'])
         offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
-        losses['joint_offset'] = masked_l1(
-            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2))
+        losses['joint_offset'] = weighted_l1(
+            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float())
         return losses
+
+    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return how many things each loss is the mean of."""
+        numbers = 2 * targets['joint_valid'].sum().float()
+        return {**center_counts(targets, self.iou_loss), 'displacement': numbers,
+                'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
 
     def decode(self, outputs: dict[str, Tensor]) -> Poses:
         """
@@ -132,13 +155,18 @@ class PoseTask:
 
         Every joint has a position; its score tells whether it is there.
         """
-        boxes, scores, _, cells = decode_centers(outputs, self.max_predictions)
+        boxes, scores, _, cells = decode_centers(outputs, self.max_predictions, self.relative)
         width = outputs['heatmap'].shape[3]
-        regressed = gather_cells(outputs['displacement'], cells).unflatten(2, (-1, 2))
-        regressed = regressed + cell_points(cells, width)[:, :, None]  # (B, K, J, 2)
+        regressed = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
         joints, joint_scores = self._snap(outputs, boxes, regressed)
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
+
+    def _displacements(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
+        """Read the ways from flat cells (B, N) to the joints, (B, N, J, 2) in grid cells."""
+        size, _ = read_boxes(outputs, cells, self.relative)
+        found = gather_cells(outputs['displacement'], cells).unflatten(2, (-1, 2))
+        return found * scale_of(size.detach(), self.relative)[:, :, None]
 
     def _snap(self, outputs: dict[str, Tensor], boxes: Tensor, regressed: Tensor,
               ) -> tuple[Tensor, Tensor]:

@@ -82,6 +82,10 @@ class SegmentationTask:
         total = torch.where(known, likelihood, 0).sum()
         return {'cross_entropy': -total / known.sum().clamp(min=1)}
 
+    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return how many pixels the loss is the mean of."""
+        return {'cross_entropy': (targets['labels'] != IGNORE).sum().float()}
+
     def decode(self, outputs: dict[str, Tensor]) -> ClassMap:
         """Return (B, H, W) labels of the most likely class, at stride 4 or at input size."""
         labels = outputs['logits'].argmax(dim=1).to(torch.uint8)

@@ -11,7 +11,8 @@ import torch
 
 from mcn_ros.geometry import Grid
 from mcn_ros.tasks.centers import (
-    cell_points, center_losses, decode_centers, encode_centers, locate, pad, to_input_pixels)
+    cell_points, center_losses, check_spread, decode_centers, encode_centers, locate, pad, PLACES,
+    region, to_input_pixels)
 from mcn_ros.tasks.heatmap import UNKNOWN
 
 GRID = Grid(16, 24, 4)  # 64 x 96 input pixels
@@ -25,13 +26,13 @@ any_boxes = arrays.arrays(
     elements=strategies.floats(-50, 150, width=32) | strategies.sampled_from([0, 64, 96]))
 
 
-def encode(boxes, classes=None, num_classes=2, crowds=NOWHERE, crowd_classes=NOTHING):
+def encode(boxes, classes=None, num_classes=2, crowds=NOWHERE, crowd_classes=NOTHING, spread=0):
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     centers = locate(boxes, np.ones(len(boxes), bool), GRID, LIMIT)
     classes = np.zeros(len(boxes), np.int64) if classes is None else np.array(classes)
     return encode_centers(centers, classes[centers.rows], num_classes,
                           np.array(crowds, np.float32).reshape(-1, 4), np.array(crowd_classes),
-                          GRID, LIMIT)
+                          GRID, LIMIT, spread)
 
 
 def batched(targets):
@@ -43,8 +44,10 @@ def perfect(targets):
     outputs = {'heatmap': torch.where(targets['heatmap'] == 1, 20.0, -20.0)[None]}
     for name in ('size', 'offset'):
         outputs[name] = torch.zeros(1, 2, GRID.height, GRID.width)
-        cells = targets['cells'][targets['valid']]
-        outputs[name].flatten(2)[0, :, cells] = targets[name][targets['valid']].T
+        values = targets[name]
+        values = values[:, None].expand_as(targets['offset']) if name == 'size' else values
+        used = targets['weights'] > 0
+        outputs[name].flatten(2)[0, :, targets['cells'][used]] = values[used].T
     return outputs
 
 
@@ -64,38 +67,38 @@ def test_every_box_with_an_area_in_the_grid_is_located_in_it(boxes, bits):
     targets = encode_centers(centers, np.zeros(len(centers.rows), int), 1, boxes[~usable],
                              np.zeros((~usable).sum(), int), GRID, LIMIT)
     assert targets['heatmap'].isfinite().all()
-    assert targets['valid'].sum() == len(centers.rows)
+    assert targets['weights'].sum() == len(centers.rows)
 
 
 def test_targets_of_one_box():
     targets = encode([[10, 20, 50, 40]], [1])  # centre (30, 30) is (7.5, 7.5) in cells
     assert (targets['heatmap'] == 1).nonzero().tolist() == [[1, 7, 7]]
-    assert targets['cells'].tolist() == [7 * 24 + 7] + [0] * 7
-    assert targets['size'][0].tolist() == [10, 5] and targets['offset'][0].tolist() == [0.5, 0.5]
-    assert targets['valid'].tolist() == [True] + [False] * 7
+    assert targets['cells'].flatten().tolist() == [7 * 24 + 7] + [0] * 7
+    assert targets['size'][0].tolist() == [10, 5] and targets['offset'][0].tolist() == [[0.5, 0.5]]
+    assert targets['weights'].flatten().tolist() == [1] + [0] * 7
     assert not targets['heatmap'][0].any()
     types = {name: value.dtype for name, value in targets.items()}
     assert types == {'heatmap': torch.float32, 'cells': torch.int64, 'size': torch.float32,
-                     'offset': torch.float32, 'valid': torch.bool}
+                     'offset': torch.float32, 'weights': torch.float32}
 
 
 def test_a_box_is_cut_at_the_border_of_the_grid():
     targets = encode([[-40, 20, 20, 300]])  # what is left is (0, 20, 20, 64)
     assert targets['size'][0].tolist() == [5, 11]
-    assert targets['cells'][0] == 10 * 24 + 2 and targets['offset'][0].tolist() == [0.5, 0.5]
+    assert targets['cells'][0] == 10 * 24 + 2 and targets['offset'][0].tolist() == [[0.5, 0.5]]
 
 
 def test_a_sliver_at_the_far_border_is_in_the_last_cell():
     # Its centre, between neighbouring float32 numbers, is rounded to the border itself.
     right, bottom = np.nextafter(np.float32([96, 64]), np.float32(0))
     targets = encode([[right, 8, 200, 20], [8, bottom, 20, 200]])
-    assert targets['valid'].sum() == 2 and (targets['heatmap'] == 1).sum() == 2
-    assert targets['cells'][:2].tolist() == [3 * 24 + 23, 15 * 24 + 3]
+    assert targets['weights'].sum() == 2 and (targets['heatmap'] == 1).sum() == 2
+    assert targets['cells'][:2, 0].tolist() == [3 * 24 + 23, 15 * 24 + 3]
 
 
 def test_two_objects_in_one_cell_both_stay_in_the_lists():
     targets = encode([[10, 10, 20, 20], [12, 12, 18, 18]])
-    assert targets['valid'].sum() == 2 and targets['cells'][0] == targets['cells'][1]
+    assert targets['weights'].sum() == 2 and targets['cells'][0] == targets['cells'][1]
     assert (targets['heatmap'] == 1).sum() == 1
 
 
@@ -125,8 +128,8 @@ def test_decoding_perfect_maps_gives_the_boxes_back(seed, count):
     found, scores, kinds, cells = decode_centers(outputs, LIMIT)
     real = scores[0] > 0.5
     assert real.sum() == len(boxes) and (scores[0].diff() <= 0).all()
-    assert sorted(cells[0, real].tolist()) == sorted(targets['cells'][:len(boxes)].tolist())
-    order = [cells[0].tolist().index(cell) for cell in targets['cells'][:len(boxes)].tolist()]
+    assert sorted(cells[0, real].tolist()) == sorted(targets['cells'][:len(boxes), 0].tolist())
+    order = [cells[0].tolist().index(cell) for cell in targets['cells'][:len(boxes), 0].tolist()]
     np.testing.assert_allclose(to_input_pixels(found)[0, order], boxes, atol=1e-3)
     assert kinds[0, order].tolist() == classes.tolist()
     losses = center_losses(outputs, batched(targets))
@@ -143,11 +146,74 @@ def test_a_negative_size_is_no_inverted_box():
 def test_losses_average_over_objects_and_coordinates():
     targets = batched(encode([[10, 20, 50, 40], [60, 10, 80, 30]]))
     outputs = perfect({name: value[0] for name, value in targets.items()})
-    outputs['size'].flatten(2)[0, 0, targets['cells'][0, 0]] += 2.0
-    outputs['offset'].flatten(2)[0, :, targets['cells'][0, 1]] -= 0.5
+    outputs['size'].flatten(2)[0, 0, targets['cells'][0, 0, 0]] += 2.0
+    outputs['offset'].flatten(2)[0, :, targets['cells'][0, 1, 0]] -= 0.5
     losses = center_losses(outputs, targets)
     assert losses['size'].item() == pytest.approx(2 / 4)
     assert losses['offset'].item() == pytest.approx(1 / 4)
+
+
+@given(any_boxes, strategies.floats(0.1, 1))
+def test_a_region_lies_in_its_box_and_weighs_one(boxes, spread):
+    centers = locate(boxes, np.ones(len(boxes), bool), GRID, LIMIT)
+    cells, weights = region(centers, spread, GRID)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    assert (cells >= 0).all() and (cells < [24, 16]).all()
+    reach = spread / 2 * (centers.boxes[:, 2:] - centers.boxes[:, :2])
+    away = np.abs(cells - centers.points[:, None])
+    assert (away <= reach[:, None] + 1).all()
+    middle = PLACES ** 2 // 2
+    np.testing.assert_array_equal(cells[:, middle], centers.cells)
+    # As far as nobody takes cells away, none counts more than the centre.
+    assert (weights.max(axis=1) == weights[:, middle]).all()
+
+
+def test_without_a_spread_the_centre_is_all():
+    targets = encode([[10, 20, 50, 40], [60, 10, 80, 30]])
+    assert targets['cells'].shape == (LIMIT, 1) and targets['offset'].shape == (LIMIT, 1, 2)
+
+
+def test_where_regions_overlap_the_smaller_object_has_the_cell():
+    boxes = [[0, 0, 96, 64], [56, 24, 72, 40]]
+    cells, weights = region(locate(np.array(boxes, np.float32), np.ones(2, bool), GRID, LIMIT),
+                            0.6, GRID)
+    small = np.abs(cells[0] - [16, 8])
+    taken = (small <= 0.3 * np.array([4, 4])).all(axis=1)
+    taken[PLACES ** 2 // 2] = False
+    assert taken.any() and not weights[0, taken].any() and (weights[0, ~taken] > 0).all()
+    assert (weights[1] > 0).all()
+
+
+@pytest.mark.parametrize('spread', [0, 0.5])
+def test_perfect_maps_have_no_loss_anywhere_in_the_region(spread):
+    targets = encode([[10, 20, 50, 40], [60, 10, 80, 30], [4, 4, 9, 9]], spread=spread)
+    losses = center_losses(perfect(targets), batched(targets), iou_loss=True)
+    assert losses.keys() == {'heatmap', 'size', 'offset', 'iou'}
+    assert all(loss < 1e-5 for loss in losses.values())
+
+
+def test_the_overlap_counts_the_same_at_all_sizes():
+    losses = []
+    for side in (8, 16, 32):
+        targets = encode([[32 - side, 32 - side, 32 + side, 32 + side]])
+        outputs = perfect(targets)
+        outputs['size'] *= 1.5
+        losses.append(center_losses(outputs, batched(targets), iou_loss=True)['iou'].item())
+    assert losses == pytest.approx([1 - 1 / 1.5 ** 2] * 3, abs=1e-4)
+
+
+def test_a_box_that_is_far_off_is_drawn_to_its_place():
+    targets = batched(encode([[32, 24, 48, 40]]))
+    outputs = {'heatmap': torch.zeros(1, 2, 16, 24), 'size': torch.full((1, 2, 16, 24), 4.0),
+               'offset': torch.full((1, 2, 16, 24), 9.0).requires_grad_()}
+    center_losses(outputs, targets, iou_loss=True)['iou'].backward()
+    assert (outputs['offset'].grad.flatten(2)[0, :, targets['cells'][0, 0, 0]] > 0).all()
+
+
+@pytest.mark.parametrize('spread', [-0.1, 1.1])
+def test_a_bad_spread(spread):
+    with pytest.raises(ValueError, match=rf'^pose.spread: {spread} is not in 0..1$'):
+        check_spread(spread, 'pose.spread')
 
 
 def test_small_parts():

@@ -92,11 +92,12 @@ def poor_class_maps(task):
 
 
 def assert_instances(found, expected, atol=0.01, joints=False):
-    certain = found.scores > 0.5
+    certain = found.scores > 0.5  # they are the first
     assert certain.sum() == len(expected)
     assert (np.diff(found.scores) <= 0).all()
-    rows = [np.abs(found.boxes - box).sum(axis=1).argmin() for box in expected.boxes]
-    assert certain[rows].all() and len(set(rows)) == len(rows)
+    # A cell beside the peak may answer the same box, but not with the same certainty.
+    rows = [np.abs(found.boxes[certain] - box).sum(axis=1).argmin() for box in expected.boxes]
+    assert len(set(rows)) == len(rows)
     np.testing.assert_allclose(found.boxes[rows], expected.boxes, atol=atol)
     if not joints:
         np.testing.assert_array_equal(found.classes[rows], expected.classes)
@@ -139,6 +140,8 @@ def variants():
             if isinstance(getattr(task, field.name), bool):
                 thrown = replace(task, **{field.name: not getattr(task, field.name)})
                 yield pytest.param(thrown, id=f'{name}-{field.name}')
+        if hasattr(task, 'spread'):
+            yield pytest.param(replace(task, spread=0.4), id=f'{name}-spread')
 
 
 TASK_VARIANTS = pytest.mark.parametrize('task', list(variants()))
@@ -174,7 +177,7 @@ def gradients(task, maps, targets):
     return {name: gradient for name, gradient in zip(maps, found) if gradient is not None}
 
 
-def perfect_maps(task, targets, steps=300):
+def perfect_maps(task, targets, steps):
     """Return the maps that minimise the task's own loss."""
     maps = maps_of(task)
     optimizer = torch.optim.Adam(maps.values(), lr=0.5, eps=1e-12)
@@ -193,9 +196,11 @@ def test_what_is_encoded_and_learned_is_decoded(task, seed):
     annotation = random_annotation(task, seed)
     targets = encode(task, annotation)
     start = maps_of(task)
-    maps = perfect_maps(task, targets)
+    # The optimiser's steps are larger where a map holds shares of an object rather than cells.
+    relative = getattr(task, 'relative', False)
+    maps = perfect_maps(task, targets, 800 if relative else 300)
     found = to_numpy(select(task.decode(maps), 0))
-    ASSERT_SAME[type(annotation)](found, annotation)
+    ASSERT_SAME[type(annotation)](found, annotation, atol=0.05 if relative else 0.01)
 
     # These maps are where the loss is least.
     least = total_loss(task, maps, targets)
@@ -233,6 +238,24 @@ def test_what_is_unlabelled_teaches_nothing(task):
     for kind in poor.keys() & {'unlabelled', 'ignored'}:
         found = gradients(task, maps_of(task, torch.randn), encode(task, poor[kind]))
         assert all(gradient.abs().max() < 1e-6 for gradient in found.values()), kind
+
+
+@TASK_VARIANTS
+def test_losses_are_means_over_what_is_counted(task):
+    annotations = [random_annotation(task, seed) for seed in range(3)]
+    maps = {name: values.detach() for name, values in maps_of(task, torch.randn, 3).items()}
+    targets = encode(task, *annotations)
+    losses, counts = task.loss(maps, targets), task.counts(targets)
+    assert counts.keys() == losses.keys()
+    sums = dict.fromkeys(losses, 0)
+    for row in range(3):
+        one = {name: values[row:row + 1] for name, values in targets.items()}
+        found = task.loss({name: values[row:row + 1] for name, values in maps.items()}, one)
+        for name, count in task.counts(one).items():
+            sums[name] += found[name] * count.clamp(min=1)
+    for name, total in sums.items():
+        torch.testing.assert_close(total / counts[name].clamp(min=1), losses[name], rtol=1e-4,
+                                   atol=1e-5)
 
 
 @EACH_TASK

@@ -107,7 +107,7 @@ def test_a_crowd_teaches_nothing_of_its_class():
     crowd = 0, slice(1, 7), slice(7, 15)
     assert not gradient['heatmap'][0, 1, crowd[1], crowd[2]].any()
     assert gradient['heatmap'][0, 0, crowd[1], crowd[2]].all()
-    assert targets['valid'].sum() == 2  # it has no size either
+    assert targets['weights'].sum() == 2  # it has no size either
     assert (gradient['heatmap'][0, 1] == 0).sum() == 6 * 8
 
 
@@ -122,7 +122,7 @@ def test_an_object_in_a_crowd_is_still_an_object():
 def test_more_objects_than_fit_are_left_out():
     task = DetectionTask(('a',), max_objects=2)
     targets = task.encode(instances([0, 0, 0]), GRID)
-    assert targets['valid'].tolist() == [True, True] and (targets['heatmap'] == 1).sum() == 2
+    assert targets['weights'].tolist() == [[1], [1]] and (targets['heatmap'] == 1).sum() == 2
 
 
 def test_a_small_grid_has_fewer_predictions():

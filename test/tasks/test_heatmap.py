@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from mcn_ros.tasks.heatmap import (
-    draw_peak, find_peaks, focal_loss, gather_cells, gaussian_radius, ignore_box, masked_l1,
-    PRIOR_BIAS, UNKNOWN)
+    draw_peak, find_peaks, focal_loss, gather_cells, gaussian_radius, ignore_box, PRIOR_BIAS,
+    UNKNOWN, weighted_l1)
 
 
 def naive_focal_loss(logits, target):
@@ -205,15 +205,19 @@ def test_gather_reads_row_by_row():
             assert torch.equal(gathered[image, row], values[image, :, cell // 5, cell % 5])
 
 
-def test_masked_l1_is_the_mean_over_the_known_numbers():
+def test_weighted_l1_is_the_mean_over_the_known_numbers():
     values, target = torch.randn(2, 4, 2), torch.randn(2, 4, 2)
     mask = torch.tensor([[True, False, True, False], [False, False, False, True]])[..., None]
     expected = (values - target)[mask[..., 0]].abs().mean()
-    torch.testing.assert_close(masked_l1(values, target, mask), expected)
+    torch.testing.assert_close(weighted_l1(values, target, mask.float()), expected)
+    weights = torch.rand(2, 4, 1) * mask
+    error = (values - target).abs() * weights
+    expected = error.sum() / (2 * weights.sum()).clamp(min=1)
+    torch.testing.assert_close(weighted_l1(values, target, weights), expected)
 
 
-def test_masked_l1_knows_nothing():
+def test_weighted_l1_knows_nothing():
     values = torch.full((1, 2, 2), torch.inf, requires_grad=True)
-    loss = masked_l1(values, torch.zeros(1, 2, 2), torch.zeros(1, 2, 1, dtype=torch.bool))
+    loss = weighted_l1(values, torch.zeros(1, 2, 2), torch.zeros(1, 2, 1))
     loss.backward()
     assert loss == 0 and not values.grad.any()

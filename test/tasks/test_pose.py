@@ -165,11 +165,11 @@ def test_perfect_maps_by_hand():
 
 def test_targets_of_one_person():
     targets = TASK.encode(poses([[22, 18, 62, 66]], {(0, 3): (50, 35), (0, 5): (30.5, 60)}), GRID)
-    assert targets['cells'][0] == 10 * 20 + 10  # the centre is (42, 42), (10.5, 10.5) in cells
+    assert targets['cells'][0, 0] == 10 * 20 + 10  # the centre is (42, 42), (10.5, 10.5) in cells
     assert targets['joint_valid'].nonzero().tolist() == [[0, 3], [0, 5]]
     assert targets['joint_cells'][0, 3] == 8 * 20 + 12
     assert targets['joint_offset'][0, 3].tolist() == [0.5, 0.75]
-    assert targets['displacement'][0, 3].tolist() == [2.5, -1.25]  # from the cell's corner
+    assert targets['displacement'][0, 3].tolist() == [2, -1.75]  # from the centre
     assert (targets['joint_heatmap'] == 1).nonzero().tolist() == [[3, 8, 12], [5, 15, 7]]
     assert not targets['joint_heatmap'][0].any()  # a joint that is not labelled is nowhere
 
@@ -216,7 +216,7 @@ def test_a_crowd_teaches_neither_people_nor_joints():
     for name in ('heatmap', 'joint_heatmap'):
         gradient = gradient_of(annotation, name)
         assert not gradient[:, 2:10, 2:10].any() and (gradient == 0).sum() == 64 * len(gradient)
-    assert TASK.encode(annotation, GRID)['valid'].sum() == 1
+    assert TASK.encode(annotation, GRID)['weights'].sum() == 1
 
 
 def test_a_joint_in_an_unknown_region_counts():
@@ -237,6 +237,24 @@ def test_losses_by_hand():
     assert losses['joint_offset'].item() == pytest.approx(0.25 / 4)
     assert set(losses) == {'heatmap', 'size', 'offset', 'displacement', 'joint_heatmap',
                            'joint_offset'}
+
+
+def test_joints_are_learned_in_a_region_around_the_centre():
+    task = PoseTask(spread=0.5)
+    targets = {name: value[None] for name, value in task.encode(
+        poses([[22, 18, 62, 66]], {(0, 3): (50, 35), (0, 5): (30.5, 60)}), GRID).items()}
+    outputs = empty_outputs()
+    rows, columns = torch.meshgrid(torch.arange(20.0), torch.arange(20.0), indexing='ij')
+    for joint, x, y in ((3, 12.5, 8.75), (5, 7.625, 15)):
+        outputs['displacement'][0, 2 * joint] = x - columns
+        outputs['displacement'][0, 2 * joint + 1] = y - rows
+    assert task.loss(outputs, targets)['displacement'] < 1e-6
+    taught = outputs['displacement'].requires_grad_()
+    outputs['displacement'] = taught + 1
+    task.loss(outputs, targets)['displacement'].backward()
+    cells = taught.grad[0, 6].nonzero()
+    assert len(cells) == 25 and ((cells - 10).abs() <= 3).all()
+    assert taught.grad.sum().item() == pytest.approx(1)
 
 
 def test_unknown_skeleton():
