@@ -18,6 +18,7 @@ from torch.nn import functional
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
+from mcn_ros.network.pyramid import LEVELS, PathAggregation
 
 
 class DeconvNeck(nn.Module):
@@ -139,6 +140,34 @@ class TopDownNeck(nn.Module):
         return merged
 
 
+class PathAggregationNeck(nn.Module):
+    """
+    A light neck whose larger part can start from a trained detector.
+
+    :class:`PathAggregation` on the stages of stride 8, 16 and 32, of which and of the stage of
+    stride 4 a :class:`TopDownNeck` makes one map.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool, width: int = 96) -> None:
+        super().__init__()
+        if deformable:
+            raise ValueError('the path_aggregation neck has no deformable convolutions')
+        self.levels = _levels(strides)
+        if len(self.levels) != 1 + LEVELS:
+            raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
+        first, *others = (channels[level] for level in self.levels)
+        self.pyramid = PathAggregation(others, width)
+        self.top_down = TopDownNeck([first] + LEVELS * [width],
+                                    [strides[level] for level in self.levels], out_channels,
+                                    deformable)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        first, *others = (stages[level] for level in self.levels)
+        return self.top_down([first, *self.pyramid(others)])
+
+
 def _doubling(channels: int) -> nn.Sequential:
     """Return a transposed convolution that starts as the bilinear upsampling of each channel."""
     layer = nn.ConvTranspose2d(channels, channels, 4, 2, 1, bias=False)
@@ -161,4 +190,5 @@ NECKS: dict[str, type] = {
     'deconv': DeconvNeck,
     'aggregation': AggregationNeck,
     'top_down': TopDownNeck,
+    'path_aggregation': PathAggregationNeck,
 }

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mcn_ros.network.necks import AggregationNeck, DeconvNeck, NECKS, TopDownNeck
+from mcn_ros.network.necks import AggregationNeck, DeconvNeck, NECKS
 
 CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
-         if (name, deformable) != ('top_down', True)]
+         if not (deformable and name in ('top_down', 'path_aggregation'))]
 
 
 def stages(batch=2, height=64, width=96):
@@ -68,14 +68,15 @@ def test_number_of_deconvolutions_follows_the_stride():
     assert neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)]).shape == (2, 4, 16, 16)
 
 
-def test_top_down_cannot_be_deformable():
-    with pytest.raises(ValueError, match='top_down.*deformable'):
-        TopDownNeck(CHANNELS, STRIDES, 16, True)
+@pytest.mark.parametrize('name', ['top_down', 'path_aggregation'])
+def test_light_necks_cannot_be_deformable(name):
+    with pytest.raises(ValueError, match=f'{name}.*deformable'):
+        NECKS[name](CHANNELS, STRIDES, 16, True)
 
 
 @pytest.mark.parametrize('name, strides', [
     ('deconv', (2, 4)), ('deconv', (4, 24)), ('aggregation', (8, 16)), ('aggregation', (4, 16)),
-    ('top_down', (8, 16)), ('top_down', (2, 4))])
+    ('top_down', (8, 16)), ('top_down', (2, 4)), ('path_aggregation', (4, 8, 16))])
 def test_strides_that_cannot_be_merged_are_refused(name, strides):
     with pytest.raises(ValueError, match='stride'):
         NECKS[name]((6, 8), strides, 16, False)

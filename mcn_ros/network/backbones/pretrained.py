@@ -9,7 +9,7 @@ import pickle
 from typing import Any, Mapping
 
 import torch
-from torch import Tensor
+from torch import nn, Tensor
 
 from mcn_ros.network.backbones.backbone import Backbone
 
@@ -52,6 +52,19 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     _refuse(source, 'has another shape of',
             [name for name, value in own.items() if found[name].shape != value.shape])
     backbone.load_state_dict(found)
+
+
+def load_neck(neck: nn.Module, source: str | Path) -> None:
+    """
+    Fill that part of a neck of which there are public checkpoints; all of it, or an error.
+
+    :param neck: one with a pyramid, changed in place; not at all in case of an error.
+    :param source: a PyTorch file, as for :func:`load_backbone`.
+    :raises ValueError: as :func:`load_backbone`, and for other necks.
+    """
+    if not hasattr(neck, 'pyramid'):
+        raise ValueError(f'{source}: of all necks only path_aggregation has pretrained weights')
+    load_backbone(neck.pyramid, source)
 
 
 def _imagenet(backbone: Backbone) -> Mapping[str, Tensor]:
