@@ -116,10 +116,13 @@ class TopDownNeck(nn.Module):
     Each level is brought to the common number of channels by a 1x1 convolution, added to what
     comes from the coarser level, and fused by two depth-wise separable 5x5 convolutions: for
     such layers a larger window costs next to nothing, and a point must see its whole object.
+
+    :param finest: side of the window at the finest level. In training 5x5 is an exception to the
+        above there, on a CPU: the gradient of its depth-wise part takes ten times that of 3x3.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
-                 deformable: bool) -> None:
+                 deformable: bool, finest: int = 5) -> None:
         super().__init__()
         if deformable:
             raise ValueError('the top_down neck has no deformable convolutions')
@@ -127,9 +130,9 @@ class TopDownNeck(nn.Module):
         self.lateral = nn.ModuleList(
             conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
         self.fusion = nn.ModuleList(
-            nn.Sequential(separable_conv(out_channels, out_channels, kernel=5),
-                          separable_conv(out_channels, out_channels, kernel=5))
-            for _ in self.levels)
+            nn.Sequential(separable_conv(out_channels, out_channels, kernel),
+                          separable_conv(out_channels, out_channels, kernel))
+            for kernel in [finest] + [5] * (len(self.levels) - 1))
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
@@ -144,8 +147,10 @@ class PathAggregationNeck(nn.Module):
     """
     A light neck whose larger part can start from a trained detector.
 
-    :class:`PathAggregation` on the stages of stride 8, 16 and 32, of which and of the stage of
-    stride 4 a :class:`TopDownNeck` makes one map.
+    :class:`PathAggregation` on the stages of stride 8, 16 and 32; a :class:`TopDownNeck` makes one
+    map of what comes out of it, of these stages themselves and of the stage of stride 4. So what
+    a detector does not look at, joints for instance, can be seen while the detector stays as it
+    is.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
@@ -158,14 +163,15 @@ class PathAggregationNeck(nn.Module):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         first, *others = (channels[level] for level in self.levels)
         self.pyramid = PathAggregation(others, width)
-        self.top_down = TopDownNeck([first] + LEVELS * [width],
+        self.top_down = TopDownNeck([first] + [width + channel for channel in others],
                                     [strides[level] for level in self.levels], out_channels,
-                                    deformable)
+                                    deformable, finest=3)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
         first, *others = (stages[level] for level in self.levels)
-        return self.top_down([first, *self.pyramid(others)])
+        joined = [torch.cat(pair, dim=1) for pair in zip(self.pyramid(others), others)]
+        return self.top_down([first, *joined])
 
 
 def _doubling(channels: int) -> nn.Sequential:

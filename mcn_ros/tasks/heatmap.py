@@ -86,9 +86,10 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     :param target: (B, C, H, W): 1 at peaks, Gaussian around them, UNKNOWN where nothing is known.
     :return: scalar; the undivided negative term when there is no peak.
     """
-    # Most planes of a partially labelled batch are wholly unknown: they cost nothing.
     known = (target >= 0).flatten(2).any(dim=2)
-    logits, target = logits[known].float(), target[known]  # (planes, H, W)
+    if not known.all():  # most planes of a partially labelled batch are unknown: they cost nothing
+        logits, target = logits[known], target[known]  # (planes, H, W)
+    logits = logits.float()
     peaks = logits[target == 1]
     positive = functional.softplus(-peaks) * torch.sigmoid(-peaks) ** 2
     # The weight of an unknown cell is 0; that of a peak is (1 - 1)^4 = 0 by itself.
