@@ -30,6 +30,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', type=Path, metavar='OUT', help='write all scores to this file')
     parser.add_argument('--heads', nargs='+', metavar='HEAD',
                         help='heads to run and score (default: all of the weights)')
+    parser.add_argument('--flip', action='store_true',
+                        help='average the predictions of each image and of its mirror image')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     return parser.parse_args(arguments)
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate."""
     args = parse(arguments)
     with clear_errors():
-        predictor = load_predictor(args.weights, args.heads, args.device)
+        predictor = load_predictor(args.weights, args.heads, args.device, flip=args.flip)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         if args.json:  # a path that cannot be written to should not cost a whole run
             args.json.parent.mkdir(parents=True, exist_ok=True)

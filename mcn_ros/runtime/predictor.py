@@ -18,6 +18,7 @@ import torch
 from mcn_ros.geometry import BORDER, invert, letterbox, Size, warp_image
 from mcn_ros.model import load_model, MultiTaskNet
 from mcn_ros.runtime.backends import BACKENDS, pick_backend, pick_device, pick_precision
+from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.structures import clip_boxes, select, to_numpy
 
@@ -30,18 +31,20 @@ class Predictor:
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
     :param backend: 'auto' or a key of BACKENDS.
     :param precision: 'auto' or a key of PRECISIONS.
+    :param flip: look at the mirror image, too, and average: better, at twice the time.
     :raises ValueError: for a device, backend or precision that is unknown or not there.
     """
 
     def __init__(self, model: MultiTaskNet, device: str = 'auto', backend: str = 'auto',
-                 precision: str = 'auto'):
+                 precision: str = 'auto', flip: bool = False):
         chosen = pick_device(device)
         self.device = str(chosen)
         self.backend = pick_backend(backend)
         self.tasks = model.tasks
         self.heads = list(model.tasks)
         self.input_size: Size = model.config.input_size
-        self._run = BACKENDS[self.backend](model, chosen, pick_precision(precision, chosen))
+        self._run = BACKENDS[self.backend](MirrorAveraged(model) if flip else model, chosen,
+                                           pick_precision(precision, chosen))
 
     def __call__(self, image: np.ndarray) -> dict[str, Any]:
         """
@@ -74,19 +77,20 @@ class Predictor:
 
 def load_predictor(weights: str | Path = '', heads: Sequence[str] | None = None,
                    device: str = 'auto', backend: str = 'auto', precision: str = 'auto',
-                   ) -> Predictor:
+                   flip: bool = False) -> Predictor:
     """
     Build a predictor from a weights file.
 
     :param weights: path, name of shipped weights, or '' for the default ones.
     :param heads: heads to run, all of the weights' if None or empty.
+    :param flip: look at the mirror image, too.
     :raises ValueError: one clear line for whatever is wrong with the arguments or the file.
     """
     # The cheap checks come first: a wrong device is told before a large file is read.
     pick_precision(precision, pick_device(device))
     pick_backend(backend)
     model = load_model(weights_path(weights), heads or None)
-    return Predictor(model, device, backend, precision)
+    return Predictor(model, device, backend, precision, flip)
 
 
 def _check_image(image: np.ndarray) -> None:

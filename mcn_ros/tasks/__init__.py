@@ -37,6 +37,9 @@ class Task(Protocol):
     def decode(self, outputs: dict[str, Tensor]) -> Any:
         """Return batched predictions in input pixels; static shapes, nothing thresholded."""
 
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the maps of the mirror image of what the given maps describe."""
+
 
 TASKS: dict[str, type] = {
     'detection': DetectionTask,

@@ -205,6 +205,28 @@ def scale_of(size: Tensor, relative: bool) -> Tensor:
     return size.clamp(min=MIN_SIZE).prod(dim=-1, keepdim=True).sqrt()
 
 
+def mirror_boxes(outputs: dict[str, Tensor], relative: bool = False) -> dict[str, Tensor]:
+    """Return heatmap, size and offset of the mirror image."""
+    maps = {name: outputs[name].flip(3) for name in ('heatmap', *BOX_MAPS)}
+    return {**maps, 'offset': mirror_points(maps['offset'], maps['size'], relative)}
+
+
+def mirror_points(points: Tensor, size: Tensor, relative: bool = False) -> Tensor:
+    """
+    Mirror the ways from the corners of cells to points, in maps whose columns are mirrored.
+
+    :param points: (B, 2 N, H, W) x, y pairs.
+    :param size: (B, 2, H, W), the map of sizes.
+    :param relative: see :func:`read_boxes`.
+    """
+    if relative:
+        size = size.clamp(math.log(MIN_SIZE), math.log(MAX_SIZE)).exp()
+    cell = 1 / scale_of(size.movedim(1, 3), relative).movedim(3, 1)  # in the unit of the maps
+    x, y = points.unflatten(1, (-1, 2)).unbind(dim=2)
+    # What was the left corner of a cell is the right one in the mirror.
+    return torch.stack([cell - x, y], dim=2).flatten(1, 2)
+
+
 def center_counts(targets: dict[str, Tensor], iou_loss: bool = False) -> dict[str, Tensor]:
     """Return how many peaks, numbers and boxes the :func:`center_losses` are means over."""
     objects = count_objects(targets)

@@ -16,7 +16,7 @@ from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
     BOX_MAPS, center_counts, center_losses, check_spread, decode_centers, encode_centers, locate,
-    LOG_SIZE_BIAS, to_input_pixels)
+    LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -88,3 +88,7 @@ class DetectionTask:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
         boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions, self.relative)
         return Instances(to_input_pixels(boxes), classes, scores)
+
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the maps of the mirror image."""
+        return mirror_boxes(outputs, self.relative)

@@ -18,7 +18,8 @@ from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
     BOX_MAPS, cell_points, center_counts, center_losses, Centers, check_spread, decode_centers,
-    encode_centers, locate, LOG_SIZE_BIAS, pad, read_boxes, scale_of, to_input_pixels)
+    encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, mirror_points, pad, read_boxes, scale_of,
+    to_input_pixels)
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
@@ -161,6 +162,16 @@ class PoseTask:
         joints, joint_scores = self._snap(outputs, boxes, regressed)
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
+
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the maps of the mirror image, in which left joints are right ones."""
+        maps = {name: values.flip(3) for name, values in outputs.items()}
+        swap = list(self.joints.flip)
+        displacement = maps['displacement'].unflatten(1, (-1, 2))[:, swap].flatten(1, 2)
+        return {**maps, **mirror_boxes(outputs, self.relative),
+                'displacement': mirror_points(displacement, maps['size'], self.relative),
+                'joint_heatmap': maps['joint_heatmap'][:, swap],
+                'joint_offset': mirror_points(maps['joint_offset'], maps['size'])}
 
     def _displacements(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
         """Read the ways from flat cells (B, N) to the joints, (B, N, J, 2) in grid cells."""

@@ -91,6 +91,10 @@ class SegmentationTask:
         labels = outputs['logits'].argmax(dim=1).to(torch.uint8)
         return ClassMap(labels, stride=1 if self.full_resolution else STRIDE)
 
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the logits of the mirror image."""
+        return {'logits': outputs['logits'].flip(3)}
+
 
 class UpsampledHead(nn.Module):
     """

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.commands import evaluate
 from mcn_ros.commands.evaluate import main, table
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.runtime import load_predictor
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +57,15 @@ def test_scores_are_printed_and_written(files, tmp_path, capsys):
     assert 0 <= scores['detection']['AP'] <= scores['detection']['AP50'] <= 1
     assert scores['detection']['per_class'].keys() == {'person', 'dog'}
     assert '2 images' in output and 'AP50' in output and 'dog' in output
+
+
+@pytest.mark.parametrize('extra, flips', [([], False), (['--flip'], True)])
+def test_mirror_images_are_looked_at_on_demand(files, monkeypatch, extra, flips):
+    built = []
+    monkeypatch.setattr(evaluate, 'load_predictor', lambda *args, **settings: built.append(
+        settings) or load_predictor(*args, **settings))
+    main(arguments(files, *extra))
+    assert [settings['flip'] for settings in built] == [flips]
 
 
 def test_what_is_wrong_is_told_in_one_line(files, tmp_path, capsys):

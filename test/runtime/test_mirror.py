@@ -1,0 +1,75 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Looking at the mirror image, too: left and right are then the same to a network."""
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.runtime import load_predictor, Predictor
+from mcn_ros.runtime.mirror import MirrorAveraged
+from mcn_ros.tasks import TASKS
+
+SIZE = (64, 64)
+
+
+@pytest.fixture(scope='module')
+def model():
+    torch.manual_seed(0)
+    tasks = {name: {'head': {'width': 8}} for name in TASKS}
+    model = MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=8), SIZE))
+    with torch.no_grad():
+        model.train()(torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8))
+        for head in model.heads.values():  # outputs that differ from place to place
+            for layers in head.maps.values():
+                layers[-1].weight *= 20
+    return model.eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8,
+                         generator=torch.manual_seed(1))
+
+
+@torch.no_grad()
+def test_the_maps_of_a_mirror_image_are_mirrored(model, images):
+    averaged = MirrorAveraged(model)
+    seen, mirrored = averaged(images), averaged(images.flip(3))
+    plain, changed = model(images), 0
+    assert seen.keys() == plain.keys()
+    for name, task in model.tasks.items():
+        assert seen[name].keys() == plain[name].keys()
+        for key, values in task.mirror(mirrored[name]).items():
+            torch.testing.assert_close(seen[name][key], values, rtol=1e-3, atol=1e-3)
+            changed += (seen[name][key] - plain[name][key]).abs().max() > 0.1
+    assert changed > 5  # the network itself does tell left from right
+
+
+@torch.no_grad()
+def test_the_maps_are_means(model, images):
+    half = images.clone()
+    half[..., 32:] = images[..., :32].flip(3)  # its own mirror image
+    seen, plain = MirrorAveraged(model)(half), model(half)
+    for name, task in model.tasks.items():
+        again = task.mirror(plain[name])
+        for key, values in plain[name].items():
+            torch.testing.assert_close(seen[name][key], (values + again[key]) / 2, rtol=1e-3,
+                                       atol=1e-3)
+
+
+def test_predictions_of_a_mirror_image_are_mirrored(model, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    save_model(model, tmp_path / 'w.safetensors')
+    for twice in (load_predictor(tmp_path / 'w.safetensors', device='cpu', flip=True),
+                  Predictor(model, 'cpu', flip=True)):
+        assert twice.heads == list(TASKS)
+        seen, mirrored = twice(image), twice(image[:, ::-1])
+        np.testing.assert_allclose(seen['pose'].scores[:5], mirrored['pose'].scores[:5], rtol=1e-3)
+        same = seen['segmentation'].labels == mirrored['segmentation'].labels[:, ::-1]
+        assert same.mean() > 0.99
+    once = Predictor(model, 'cpu')
+    assert (once(image)['segmentation'].labels != seen['segmentation'].labels).any()

@@ -1,0 +1,63 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What every task knows about mirror images, on random maps."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.structures import select, to_numpy
+from mcn_ros.tasks import TASKS
+
+SIZE = (64, 96)
+MIRRORING = np.array([[-1.0, 0.0, SIZE[1]], [0.0, 1.0, 0.0]])
+
+
+def variants():
+    """Yield every task as it is by default and with each of its switches thrown."""
+    for name, cls in TASKS.items():
+        yield pytest.param(cls(), id=name)
+        for field in fields(cls):
+            if isinstance(field.default, bool):
+                thrown = replace(cls(), **{field.name: not field.default})
+                yield pytest.param(thrown, id=f'{name}-{field.name}')
+
+
+@pytest.fixture(params=variants())
+def task(request):
+    return request.param
+
+
+@pytest.fixture
+def maps(task):
+    """Return random maps: few peaks, lengths of cells."""
+    generator = torch.manual_seed(0)
+    with torch.no_grad():
+        features = torch.rand(2, 8, SIZE[0] // 4, SIZE[1] // 4, generator=generator)
+        outputs = task.build_head(8)(features)
+        return {name: 2 * torch.randn(values.shape, generator=generator) - 1
+                for name, values in outputs.items()}
+
+
+def test_the_mirror_of_a_mirror_is_the_same(task, maps):
+    again = task.mirror(task.mirror(maps))
+    assert again.keys() == maps.keys()
+    for name, values in maps.items():
+        torch.testing.assert_close(again[name], values, rtol=1e-4, atol=1e-4)
+        assert (task.mirror(maps)[name] != values).any()
+
+
+def test_mirrored_maps_say_where_things_are_in_the_mirror(task, maps):
+    seen, mirrored = (to_numpy(task.decode(each)) for each in (maps, task.mirror(maps)))
+    for row in range(2):
+        found = select(mirrored, row).warp(np.eye(2, 3), SIZE)
+        expected = select(seen, row).warp(MIRRORING, SIZE)
+        if hasattr(found, 'scores'):  # what is no peak comes in any order
+            found, expected = (select(each, each.scores > 0) for each in (found, expected))
+            assert len(found) > 10
+        for name in set(found.ROWS) - {'crowd'}:
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name),
+                                       rtol=1e-4, atol=1e-3)
