@@ -22,6 +22,7 @@ setup(
         ('share/mcn_ros', ['package.xml']),
         ('share/mcn_ros/launch', files('launch/*.py')),
         ('share/mcn_ros/config', files('config/*')),
+        ('share/mcn_ros/config/experiments', files('config/experiments/*.yaml')),
         ('share/mcn_ros/config/train', files('config/train/*.yaml')),
         ('share/mcn_ros/models', files('models/*')),
     ],
