@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import Literal, Mapping
 
+import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.blocks import separable_conv
@@ -20,17 +21,23 @@ class HeadConfig:
         public CenterNet weights on DLA-34, 0 leaves nothing but a 1x1 convolution per map.
     :param layout: ``per_map`` gives each map its own 3x3 convolution; ``shared`` gives the whole
         head two depth-wise separable ones, which is several times cheaper.
-    :raises ValueError: for a negative width, an unknown layout or a shared layer of width 0.
+    :param direct: in a shared layout, let the last convolutions see the features, too: what is in
+        them need not go through the layers before.
+    :raises ValueError: for a negative width, an unknown layout, a shared layer of width 0, or a
+        direct way past layers that are not shared.
     """
 
     width: int = 64
     layout: Literal['per_map', 'shared'] = 'per_map'
+    direct: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in ('per_map', 'shared'):
             raise ValueError(f'layout: {self.layout!r} is not one of per_map, shared')
         if self.width < (0 if self.layout == 'per_map' else 1):
             raise ValueError(f'width: {self.width} channels are too few for layout {self.layout}')
+        if self.direct and self.layout != 'shared':
+            raise ValueError('direct: only for the layout shared')
 
 
 class Head(nn.Module):
@@ -53,11 +60,11 @@ class Head(nn.Module):
         unknown = [name for name in biases if name not in maps]
         if unknown:
             raise ValueError(f'biases: no map {", ".join(unknown)} (known: {", ".join(maps)})')
-        self.stem = nn.Identity()
+        self.stem, self.direct = nn.Identity(), config.direct
         if config.layout == 'shared':
             self.stem = nn.Sequential(separable_conv(in_channels, config.width),
                                       separable_conv(config.width, config.width))
-            in_channels = config.width
+            in_channels = config.width + config.direct * in_channels
         width = config.width if config.layout == 'per_map' else 0
         self.maps = nn.ModuleDict({name: _layers(in_channels, width, outputs)
                                    for name, outputs in maps.items()})
@@ -77,7 +84,8 @@ class Head(nn.Module):
         :param features: (B, in_channels, H, W) float.
         :return: map name -> (B, channels of the map, H, W) logits.
         """
-        features = self.stem(features)
+        seen = self.stem(features)
+        features = torch.cat([seen, features], dim=1) if self.direct else seen
         return {name: layers(features) for name, layers in self.maps.items()}
 
 

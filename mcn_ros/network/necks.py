@@ -18,7 +18,7 @@ from torch.nn import functional
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
-from mcn_ros.network.pyramid import LEVELS, PathAggregation
+from mcn_ros.network.nanodet import Detector, READINGS, STRIDES
 
 
 class DeconvNeck(nn.Module):
@@ -143,35 +143,43 @@ class TopDownNeck(nn.Module):
         return merged
 
 
-class PathAggregationNeck(nn.Module):
+class NanoDetNeck(nn.Module):
     """
     A light neck whose larger part can start from a trained detector.
 
-    :class:`PathAggregation` on the stages of stride 8, 16 and 32; a :class:`TopDownNeck` makes one
-    map of what comes out of it, of these stages themselves and of the stage of stride 4. So what
-    a detector does not look at, joints for instance, can be seen while the detector stays as it
-    is.
+    The features are what the detector says, :data:`mcn_ros.network.nanodet.READINGS` channels at
+    the end, and before them what a :class:`TopDownNeck` makes of its features, of the stages that
+    it has them from and of the stage of stride 4. So joints, which a detector does not look at,
+    can be seen while it stays as it is.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool, width: int = 96) -> None:
         super().__init__()
         if deformable:
-            raise ValueError('the path_aggregation neck has no deformable convolutions')
+            raise ValueError('the nanodet neck has no deformable convolutions')
         self.levels = _levels(strides)
-        if len(self.levels) != 1 + LEVELS:
+        if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
+        if out_channels <= READINGS:
+            raise ValueError(f'channels: {out_channels}, but the nanodet neck needs {READINGS} '
+                             'for what the detector says, and some more')
         first, *others = (channels[level] for level in self.levels)
-        self.pyramid = PathAggregation(others, width)
+        self.detector = Detector(others, width)
         self.top_down = TopDownNeck([first] + [width + channel for channel in others],
-                                    [strides[level] for level in self.levels], out_channels,
-                                    deformable, finest=3)
+                                    [strides[level] for level in self.levels],
+                                    out_channels - READINGS, deformable, finest=3)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
         first, *others = (stages[level] for level in self.levels)
-        joined = [torch.cat(pair, dim=1) for pair in zip(self.pyramid(others), others)]
-        return self.top_down([first, *joined])
+        features, readings = self.detector(others)
+        learned = self.top_down([first] + [torch.cat(pair, dim=1)
+                                           for pair in zip(features, others)])
+        # Of one memory layout, or every layer that follows would make a copy.
+        readings = readings.to(learned.dtype, memory_format=torch.channels_last)
+        learned = learned.contiguous(memory_format=torch.channels_last)
+        return torch.cat([learned, readings], dim=1)
 
 
 def _doubling(channels: int) -> nn.Sequential:
@@ -196,5 +204,5 @@ NECKS: dict[str, type] = {
     'deconv': DeconvNeck,
     'aggregation': AggregationNeck,
     'top_down': TopDownNeck,
-    'path_aggregation': PathAggregationNeck,
+    'nanodet': NanoDetNeck,
 }

@@ -70,7 +70,7 @@ def test_shared_is_cheaper():
 @pytest.mark.parametrize('arguments, word', [
     ({'width': -1}, 'width'),
     ({'width': 0, 'layout': 'shared'}, 'shared'),
-    ({'layout': 'tower'}, 'per_map'),
+    ({'layout': 'tower'}, 'per_map'), ({'direct': True}, 'only for the layout shared'),
 ])
 def test_bad_config_is_refused(arguments, word):
     with pytest.raises(ValueError, match=word):
@@ -80,3 +80,15 @@ def test_bad_config_is_refused(arguments, word):
 def test_bias_of_no_map_is_refused():
     with pytest.raises(ValueError, match='centre.*center'):
         Head(8, DETECTION, HeadConfig(), {'centre': -2.19})
+
+
+def test_a_direct_way_to_the_features():
+    features = torch.randn(1, 5, 6, 7)
+    config = HeadConfig(8, 'shared', direct=True)
+    head = Head(5, {'a': 3, 'b': 1}, config).eval()
+    for layers in head.maps.values():
+        torch.nn.init.zeros_(layers[0].weight[:, :8])
+    found = head(features)
+    expected = torch.einsum('oc,bchw->bohw', head.maps['a'][0].weight[:, 8:, 0, 0], features)
+    torch.testing.assert_close(found['a'], expected)
+    assert Head(5, {'a': 3}, HeadConfig(8, 'shared')).maps['a'][0].in_channels == 8

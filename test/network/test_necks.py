@@ -11,8 +11,9 @@ from mcn_ros.network.necks import AggregationNeck, DeconvNeck, NECKS
 
 CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
+OUT = 88  # the nanodet neck has 84 channels of its own
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
-         if not (deformable and name in ('top_down', 'path_aggregation'))]
+         if not (deformable and name in ('top_down', 'nanodet'))]
 
 
 def stages(batch=2, height=64, width=96):
@@ -24,17 +25,17 @@ def stages(batch=2, height=64, width=96):
 class TestEveryNeck:
 
     def test_result_has_stride_four(self, name, deformable):
-        neck = NECKS[name](CHANNELS, STRIDES, 16, deformable)
-        assert neck(stages()).shape == (2, 16, 16, 24)
+        neck = NECKS[name](CHANNELS, STRIDES, OUT, deformable)
+        assert neck(stages()).shape == (2, OUT, 16, 24)
 
     def test_every_parameter_learns(self, name, deformable):
-        neck = NECKS[name](CHANNELS, STRIDES, 16, deformable)
+        neck = NECKS[name](CHANNELS, STRIDES, OUT, deformable)
         neck(stages()).pow(2).sum().backward()
         assert [key for key, p in neck.named_parameters() if p.grad is None
                 or not p.grad.any()] == []
 
     def test_the_stages_that_matter(self, name, deformable):
-        neck, inputs = NECKS[name](CHANNELS, STRIDES, 16, deformable), stages()
+        neck, inputs = NECKS[name](CHANNELS, STRIDES, OUT, deformable), stages()
         neck(inputs).pow(2).sum().backward()
         used = [stage.grad is not None and bool(stage.grad.any()) for stage in inputs]
         last_only = [False, False, False, False, True]
@@ -44,7 +45,7 @@ class TestEveryNeck:
         inputs = stages()
         before = [stage.detach().clone() for stage in inputs]
         with torch.no_grad():
-            NECKS[name](CHANNELS, STRIDES, 16, deformable)(inputs)
+            NECKS[name](CHANNELS, STRIDES, OUT, deformable)(inputs)
         assert all(torch.equal(stage, copy) for stage, copy in zip(inputs, before))
 
 
@@ -68,15 +69,15 @@ def test_number_of_deconvolutions_follows_the_stride():
     assert neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)]).shape == (2, 4, 16, 16)
 
 
-@pytest.mark.parametrize('name', ['top_down', 'path_aggregation'])
+@pytest.mark.parametrize('name', ['top_down', 'nanodet'])
 def test_light_necks_cannot_be_deformable(name):
     with pytest.raises(ValueError, match=f'{name}.*deformable'):
-        NECKS[name](CHANNELS, STRIDES, 16, True)
+        NECKS[name](CHANNELS, STRIDES, OUT, True)
 
 
 @pytest.mark.parametrize('name, strides', [
     ('deconv', (2, 4)), ('deconv', (4, 24)), ('aggregation', (8, 16)), ('aggregation', (4, 16)),
-    ('top_down', (8, 16)), ('top_down', (2, 4)), ('path_aggregation', (4, 8, 16))])
+    ('top_down', (8, 16)), ('top_down', (2, 4)), ('nanodet', (4, 8, 16))])
 def test_strides_that_cannot_be_merged_are_refused(name, strides):
     with pytest.raises(ValueError, match='stride'):
-        NECKS[name]((6, 8), strides, 16, False)
+        NECKS[name]((6, 8), strides, OUT, False)

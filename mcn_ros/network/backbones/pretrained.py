@@ -58,13 +58,13 @@ def load_neck(neck: nn.Module, source: str | Path) -> None:
     """
     Fill that part of a neck of which there are public checkpoints; all of it, or an error.
 
-    :param neck: one with a pyramid, changed in place; not at all in case of an error.
+    :param neck: one with a detector, changed in place; not at all in case of an error.
     :param source: a PyTorch file, as for :func:`load_backbone`.
     :raises ValueError: as :func:`load_backbone`, and for other necks.
     """
-    if not hasattr(neck, 'pyramid'):
-        raise ValueError(f'{source}: of all necks only path_aggregation has pretrained weights')
-    load_backbone(neck.pyramid, source)
+    if not hasattr(neck, 'detector'):
+        raise ValueError(f'{source}: of all necks only nanodet has pretrained weights')
+    load_backbone(neck.detector, source)
 
 
 def _imagenet(backbone: Backbone) -> Mapping[str, Tensor]:
