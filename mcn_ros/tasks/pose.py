@@ -8,6 +8,7 @@ Source: "Objects as Points", section 4.2; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ from mcn_ros.vocabulary import Skeleton, SKELETONS
 SNAP_SCORE = 0.1
 # ... and not farther away than this share of the person's longer side.
 SNAP_DISTANCE = 0.3
+# How far a regressed joint is usually off, as a share of the person's mean side.
+SNAP_SPREAD = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class PoseTask:
         :func:`mcn_ros.tasks.centers.center_losses`.
     :param relative: the maps hold logarithms of sizes and lengths in units of the person, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
+    :param snap: which of several peaks a joint moves to: the 'nearest' (CenterNet), or the
+        'likeliest', whose score times a Gaussian of the distance is highest: better where the
+        heatmaps know more than the regression.
     """
 
     skeleton: str = 'coco17'
@@ -55,6 +61,7 @@ class PoseTask:
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
+    snap: Literal['nearest', 'likeliest'] = 'nearest'
 
     def __post_init__(self):
         check_spread(self.spread, 'pose.spread')
@@ -182,7 +189,7 @@ class PoseTask:
     def _snap(self, outputs: dict[str, Tensor], boxes: Tensor, regressed: Tensor,
               ) -> tuple[Tensor, Tensor]:
         """
-        Move regressed joints to the nearest heatmap peak where CenterNet's rules allow it.
+        Move regressed joints to a heatmap peak where CenterNet's rules allow it.
 
         The score of a joint is that of its peak, or the heatmap's at the regressed position.
         """
@@ -197,18 +204,21 @@ class PoseTask:
         points = points.reshape(batch, 1, num, peaks, 2)
 
         distances = (regressed[..., None, :] - points).square().sum(-1).sqrt()  # (B, K, J, P)
-        distances = distances + 1e6 * (peak_scores <= SNAP_SCORE)
-        distance, nearest = distances.min(dim=3)
+        sides = (boxes[..., 2:] - boxes[..., :2])[:, :, None]  # (B, K, 1, 2)
+        cost = distances
+        if self.snap == 'likeliest':
+            spread = SNAP_SPREAD * sides.prod(dim=3, keepdim=True).sqrt().clamp(min=1)
+            cost = -peak_scores * torch.exp(-(distances / spread) ** 2 / 2)
+        chosen = (cost + 1e6 * (peak_scores <= SNAP_SCORE)).argmin(dim=3, keepdim=True)
+
         people = regressed.shape[1]
         snapped = points.expand(-1, people, -1, -1, -1).gather(
-            3, nearest[..., None, None].expand(-1, -1, -1, 1, 2)).squeeze(3)
-        snapped_scores = peak_scores.expand(-1, people, -1, -1).gather(
-            3, nearest[..., None]).squeeze(3)
-
+            3, chosen[..., None].expand(-1, -1, -1, -1, 2)).squeeze(3)
+        snapped_scores = peak_scores.expand(-1, people, -1, -1).gather(3, chosen).squeeze(3)
+        distance = distances.gather(3, chosen).squeeze(3)
         low, high = boxes[:, :, None, :2], boxes[:, :, None, 2:]
-        inside = ((snapped >= low) & (snapped <= high)).all(dim=3)
-        longer = (high - low).amax(dim=3)
-        moves = inside & (distance <= SNAP_DISTANCE * longer)
+        moves = ((snapped >= low) & (snapped <= high)).all(dim=3) & (snapped_scores > SNAP_SCORE)
+        moves &= distance <= SNAP_DISTANCE * sides.amax(dim=3)
         own_scores = self._scores_at(heatmap, regressed)
         return (torch.where(moves[..., None], snapped, regressed),
                 torch.where(moves, snapped_scores, own_scores))

@@ -99,6 +99,18 @@ def test_a_candidate_must_be_likely(probability, taken):
     assert joint(outputs)[0] == pytest.approx([13.25, 8.75] if taken else REGRESSED)
 
 
+def test_the_likeliest_candidate_wins_where_that_is_asked_for():
+    outputs = empty_outputs()
+    add_person(outputs)  # its mean side is 11 cells
+    add_candidate(outputs, 14.25, 8.5, 0.9)
+    add_candidate(outputs, 11.25, 8.5, 0.3)
+    add_candidate(outputs, 9.25, 8.5, 0.95)  # too far for its score
+    found = PoseTask(snap='likeliest').decode(outputs)
+    assert (found.keypoints[0, 0, 0] / 4).tolist() == pytest.approx([14.25, 8.5])
+    assert found.keypoint_scores[0, 0, 0].item() == pytest.approx(0.9)
+    assert joint(outputs)[0] == pytest.approx([11.25, 8.5])
+
+
 def test_the_nearest_candidate_wins_not_the_likeliest():
     outputs = empty_outputs()
     add_person(outputs)
