@@ -110,6 +110,18 @@ class MultiTaskNet(nn.Module):
             images = images.flip(1)
         return (images - self.mean) / self.std
 
+    def features(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
+                 ) -> dict[str, Tensor]:
+        """
+        Run the trunk alone.
+
+        :param images: (B, 3, H, W) uint8 or float 0..255, RGB; H and W multiples of 32.
+        :param tasks: names of the tasks.
+        :param checkpoint: keep little for backward, recompute the rest.
+        :return: task -> (B, channels, H / 4, W / 4); tasks may share a tensor.
+        """
+        return self.trunk(self.normalise(images), tasks, checkpoint)
+
     def forward(self, images: Tensor, rows: Mapping[str, Tensor] | None = None,
                 ) -> dict[str, dict[str, Tensor]]:
         """
@@ -121,7 +133,7 @@ class MultiTaskNet(nn.Module):
         :return: task name -> {map name: (b, C, H / 4, W / 4) logits}.
         """
         names = list(self.heads) if rows is None else [n for n in self.heads if n in rows]
-        features = self.trunk(self.normalise(images), names)
+        features = self.features(images, names)
         if rows is not None:
             features = {name: features[name][rows[name]] for name in names}
         return {name: self.heads[name](features[name]) for name in names}

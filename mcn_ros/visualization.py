@@ -39,7 +39,9 @@ class Style:
     def of_image(cls, image: np.ndarray) -> 'Style':
         """Return sizes in proportion to the image, but never too small to see or to read."""
         unit = math.sqrt(image.shape[0] * image.shape[1]) / 550
-        return cls(max(1, round(1.6 * unit)), 2 if unit > 0.6 else 0, max(0.36, 0.42 * unit))
+        line = math.ceil(1.5 * unit)
+        # The rim of a thin line would be most of what is seen, and would hide its colour.
+        return cls(line, 2 if line > 1 else 0, max(0.36, 0.42 * unit))
 
     @property
     def stroke(self) -> int:

@@ -132,6 +132,17 @@ def test_rows_are_evaluated_and_no_others(model):
             torch.testing.assert_close(values, everything[name][key][rows[name]])
 
 
+@pytest.mark.parametrize('checkpoint', [False, True])
+def test_heads_on_the_features_are_the_network(model, checkpoint):
+    images = random_images()
+    with torch.no_grad():
+        features = model.features(images, ['pose', 'detection'], checkpoint)
+        outputs = {name: model.heads[name](values) for name, values in features.items()}
+    assert list(outputs) == ['pose', 'detection']
+    everything = run(model, images)
+    assert_equal(outputs, {name: everything[name] for name in outputs})
+
+
 def test_a_task_without_rows_is_not_run(model):
     calls = []
     hooks = [head.register_forward_hook(lambda *_, name=name: calls.append(name))

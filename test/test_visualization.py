@@ -75,6 +75,16 @@ def test_a_box_is_drawn_where_it_is():
     assert not touched[165:].any() and not touched[:, 155:].any()
 
 
+@pytest.mark.parametrize('size', [(240, 320), (330, 400), (360, 480), (480, 640), (1080, 1920)])
+def test_the_rim_of_a_box_hides_little_of_its_color(size):
+    height, width = size
+    found = {'detection': boxes((width / 4, height / 4, width / 2, height / 2))}
+    drawn = draw(picture(*size), found, NAMES)
+    row = drawn[3 * height // 8]  # through both sides of the box, below its label
+    colored = (row == class_colors(2)[0]).all(axis=1)
+    assert colored.sum() >= 0.4 * changed(picture(*size), drawn)[3 * height // 8].sum() > 0
+
+
 def test_thresholds_choose():
     found = {'detection': boxes((10, 60, 60, 160), (200, 60, 300, 160), scores=[.35, .8])}
     low = changed(picture(), draw(picture(), found, NAMES, score_threshold=.3))

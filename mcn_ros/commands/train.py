@@ -12,7 +12,8 @@ import yaml
 
 from mcn_ros.commands import clear_errors
 from mcn_ros.config import from_dict
-from mcn_ros.trainer.train import summarise, train, TrainConfig
+from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.train import summarise, train
 
 
 class Loader(yaml.SafeLoader):
@@ -94,3 +95,7 @@ def _replaced(values: Any, keys: list[str], value: Any, override: str) -> Any:
                 for i, item in enumerate(values)]
     inner = values if isinstance(values, dict) else {}
     return {**inner, key: _replaced(inner.get(key), rest, value, override)}
+
+
+if __name__ == '__main__':  # python -m, which torchrun starts
+    main()

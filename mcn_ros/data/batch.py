@@ -24,17 +24,19 @@ class Batch:
     """
     B images with the targets of the tasks that are labelled in them.
 
-    :param images: (B, 3, H, W) uint8 RGB.
+    :param images: (B, 3, H, W) uint8 RGB; in memory the channels come last, as in a picture.
     :param targets: task -> target name -> (R, ...), R images of the batch are labelled for it. A
         task that no image is labelled for is missing.
     :param rows: task -> (R,) int64: which images those are.
     :param ids: B names of the images.
+    :param unreadable: why images that should be here are not, others are in their places.
     """
 
     images: Tensor
     targets: dict[str, dict[str, Tensor]]
     rows: dict[str, Tensor]
     ids: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> 'Batch':
         """Return the batch on a device."""
@@ -68,7 +70,7 @@ def collate(samples: Sequence[Sample], tasks: Mapping[str, Any], stride: int = S
     targets = {name: _stack([tasks[name].encode(samples[i].annotations[name], grid)
                              for i in labelled])
                for name, labelled in rows.items()}
-    return Batch(images.permute(0, 3, 1, 2).contiguous(), targets,
+    return Batch(images.permute(0, 3, 1, 2), targets,
                  {name: torch.tensor(labelled) for name, labelled in rows.items()},
                  tuple(sample.id for sample in samples))
 

@@ -3,6 +3,7 @@
 
 """Several data sets as one, and the order in which a training draws from them."""
 
+from itertools import islice
 from typing import Iterator, NamedTuple, Sequence
 
 import numpy as np
@@ -117,6 +118,45 @@ class Draws:
         return np.random.default_rng((self.seed, *key))
 
 
+class Share:
+    """
+    The draws of one of several processes that make each batch together; a batch sampler.
+
+    :param draws: of all processes; starts with the first of a batch.
+    :param batch_size: of all processes.
+    :param rank: number of this process.
+    :param world: number of processes.
+    :raises ValueError: for a batch that cannot be shared evenly.
+    """
+
+    def __init__(self, draws: Draws, batch_size: int, rank: int = 0, world: int = 1):
+        if batch_size % world:
+            raise ValueError(f'batch_size: {batch_size} images cannot be shared evenly by '
+                             f'{world} processes')
+        self.draws, self.batch_size, self.rank, self.world = draws, batch_size, rank, world
+
+    def __len__(self) -> int:
+        return len(self.draws) // self.batch_size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        draws, size = iter(self.draws), self.batch_size // self.world
+        while batch := list(islice(draws, self.batch_size)):
+            yield batch[self.rank * size:][:size]
+
+
+class View(NamedTuple):
+    """
+    What came of a draw.
+
+    :param sample: a random view of a sample, in input pixels.
+    :param unreadable: why the sample that was drawn, and perhaps more, could not be read; if
+        there is anything, the view is one of the next sample that could.
+    """
+
+    sample: Sample
+    unreadable: tuple[str, ...] = ()
+
+
 class TrainingSet:
     """
     Loads and augments the sample of a draw; the result depends on the seed and the draw only.
@@ -135,7 +175,19 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        """Return a random view, in input pixels."""
+    def __getitem__(self, draw: Draw) -> View:
+        """
+        Return a random view.
+
+        :raises ValueError: if no sample at all can be read.
+        """
         rng = np.random.default_rng((self.seed, _VIEW, draw.epoch, draw.position))
-        return augment(self.dataset[draw.index], self.size, rng, self.config)
+        unreadable = []
+        for turn in range(len(self)):
+            try:
+                sample = self.dataset[(draw.index + turn) % len(self)]
+            except ValueError as error:
+                unreadable.append(str(error))
+            else:
+                return View(augment(sample, self.size, rng, self.config), tuple(unreadable))
+        raise ValueError(f'none of {len(self)} samples can be read, the first: {unreadable[0]}')

@@ -11,6 +11,7 @@ from torch import nn, Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.necks import NECKS
+from mcn_ros.network.recompute import recomputed
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,15 @@ class SharedTrunk(nn.Module):
         self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
                                        config.channels, config.deformable)
 
-    def forward(self, images: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
+                ) -> dict[str, Tensor]:
         """
         Compute the features of some tasks.
 
         :param images: (B, 3, H, W) float, normalised; H and W multiples of the coarsest stride.
         :param tasks: names of the tasks.
+        :param checkpoint: keep what leaves the stages and the neck only; backward recomputes all
+            that is within.
         :return: task -> (B, channels, H / stride, W / stride), the same tensor for every task.
         :raises ValueError: for images of a size that the stages cannot halve.
         """
@@ -69,5 +73,6 @@ class SharedTrunk(nn.Module):
         coarsest = self.backbone.strides[-1]
         if height % coarsest or width % coarsest:
             raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
-        features = self.neck(self.backbone(images))
+        stages = self.backbone(images, checkpoint)
+        features = recomputed(self.neck, stages) if checkpoint else self.neck(stages)
         return {task: features for task in tasks}

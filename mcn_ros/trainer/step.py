@@ -1,15 +1,26 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One training step: the losses of a batch, weighted once, and the update of the weights."""
+"""
+The gradients of one batch, with memory that does not grow with the number of tasks.
 
-from typing import Mapping
+Source: I. Kokkinos, "UberNet", CVPR 2017, section 4 and figure 4: the trunk runs forward once;
+then every task by itself runs its head, its loss and its backward pass down to the features, and
+leaves memory; then the summed gradients of the features go backward through the trunk once.
+"""
 
+from typing import Mapping, Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 
 from mcn_ros.data.batch import Batch
+from mcn_ros.geometry import Grid
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.structures import select, to_numpy
+from mcn_ros.tasks import Task
 
 # MCN, section 3: L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg. The pose head
 # finds its people with a centre, a size and an offset of its own, weighted like those of
@@ -17,52 +28,86 @@ from mcn_ros.model import MultiTaskNet
 LOSS_WEIGHTS = {'detection/size': 0.1, 'pose/size': 0.1, 'segmentation/cross_entropy': 5.0}
 
 
-def batch_losses(model: MultiTaskNet, batch: Batch) -> dict[str, Tensor]:
+def known_losses(tasks: Mapping[str, Task]) -> tuple[str, ...]:
     """
-    Run the network on a batch, each head only on the images that are labelled for it.
+    Return the names 'task/loss' of all losses of some tasks, always in the same order.
 
-    :return: 'task/loss' -> scalar, not weighted; a task without a labelled image is absent.
+    A task is asked for the losses of its own prediction: predictions are annotations.
     """
-    outputs = model(batch.images, batch.rows)
-    losses = {}
-    for name, maps in outputs.items():
-        for key, value in model.tasks[name].loss(maps, batch.targets[name]).items():
-            losses[f'{name}/{key}'] = value
+    identity, grid = np.eye(3)[:2], Grid.of_input((32, 32))
+    names = []
+    for name, task in tasks.items():
+        with torch.device('meta'), torch.no_grad():  # shapes only: uses no random numbers
+            maps = task.build_head(1)(torch.empty(1, 1, grid.height, grid.width))
+        prediction = task.decode({key: torch.zeros(value.shape) for key, value in maps.items()})
+        annotation = select(to_numpy(prediction), 0).warp(identity, (32, 32))
+        targets = task.encode(annotation, grid)
+        counts = task.counts({key: value[None] for key, value in targets.items()})
+        names += [f'{name}/{loss}' for loss in counts]
+    return tuple(names)
+
+
+def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,
+             scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
+             checkpoint: bool = False) -> dict[str, Tensor]:
+    """
+    Add the gradients of a batch to those that the parameters have; nothing is updated.
+
+    :param batch: on the device of the model; rows ascend.
+    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks.
+    :param scaler: keeps float16 gradients from vanishing; disabled for other types.
+    :param amp: type of the forward pass, None for float32.
+    :param joint: one graph and one backward pass for all tasks, the textbook way: the gradients
+        are the same, all heads are in memory at once.
+    :param checkpoint: keep little of the trunk's activations, recompute the rest.
+    :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
+        no head, gets no gradient and is absent.
+    :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
+        are of no use then.
+    """
+    tasks = [name for name in model.heads if name in batch.rows]
+    if not tasks:
+        return {}
+    autocast = torch.autocast(batch.images.device.type, amp, enabled=amp is not None)
+    with autocast:
+        features = model.features(batch.images, tasks, checkpoint)
+    # Tasks that share a tensor share its leaf: there their gradients add up.
+    leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
+              for tensor in features.values()}
+    losses, totals = {}, []
+    for task in tasks:
+        with autocast:
+            own = _task_losses(model, batch, task, leaves[features[task]])
+        totals.append(scaler.scale(sum(weights[name] * value for name, value in own.items())))
+        losses |= {name: value.detach() for name, value in own.items()}
+        if not joint:
+            _backward([totals.pop()])
+    _check_finite(losses, batch.ids)
+    if joint:
+        _backward([sum(totals)])
+    else:
+        reached = [tensor for tensor, leaf in leaves.items() if leaf.grad is not None]
+        _backward(reached, [leaves[tensor].grad for tensor in reached])
     return losses
 
 
-def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return the total loss; the one place where losses are weighted."""
-    return sum(weights.get(name, 1.0) * value for name, value in losses.items())
+def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Tensor,
+                 ) -> dict[str, Tensor]:
+    """Run one head on its images; return 'task/loss' -> scalar. The maps live here only."""
+    rows = batch.rows[task]
+    if len(rows) < len(features):  # rows ascend: as many as images are all of them, uncopied
+        features = features.index_select(0, rows)
+    losses = model.tasks[task].loss(model.heads[task](features), batch.targets[task])
+    return {f'{task}/{name}': value for name, value in losses.items()}
 
 
-def train_step(model: torch.nn.Module, batch: Batch, optimizer: torch.optim.Optimizer,
-               weights: Mapping[str, float], scaler: torch.amp.GradScaler,
-               amp: torch.dtype | None, max_norm: float) -> dict[str, float]:
-    """
-    Update the weights with one batch.
+def _backward(tensors: Sequence[Tensor], gradients: Sequence[Tensor] | None = None) -> None:
+    """Go backward from what leads to a parameter; with frozen parts it may be nothing."""
+    if tensors and tensors[0].requires_grad:
+        torch.autograd.backward(tensors, gradients)
 
-    :param weights: factors of the losses, see LOSS_WEIGHTS.
-    :param scaler: keeps float16 gradients from vanishing; disabled for other types.
-    :param amp: type of the forward pass on a GPU, None for float32.
-    :param max_norm: gradients are scaled down to this norm.
-    :return: the losses, not weighted, and their weighted sum as 'total'; nothing, and no update,
-        if no image of the batch is labelled for any task.
-    :raises FloatingPointError: if the total is not finite; nothing is updated then.
-    """
-    if not batch.rows:
-        return {}
-    with torch.autocast(batch.images.device.type, amp, enabled=amp is not None):
-        losses = batch_losses(model, batch)
-    total = weighted_sum(losses, weights)
-    if not torch.isfinite(total):
-        bad = [name for name, value in losses.items() if not torch.isfinite(value)]
-        raise FloatingPointError(
-            f'loss is not finite: {", ".join(bad)}; images {", ".join(batch.ids)}')
-    optimizer.zero_grad(set_to_none=True)
-    scaler.scale(total).backward()
-    scaler.unscale_(optimizer)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-    scaler.step(optimizer)
-    scaler.update()
-    return {**{name: value.item() for name, value in losses.items()}, 'total': total.item()}
+
+def _check_finite(losses: Mapping[str, Tensor], ids: Sequence[str]) -> None:
+    if not torch.stack(list(losses.values())).isfinite().all():
+        bad = [name for name, value in losses.items() if not value.isfinite()]
+        raise FloatingPointError(f'loss is not finite: {", ".join(bad)}; images {", ".join(ids)}')

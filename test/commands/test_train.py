@@ -3,6 +3,9 @@
 
 """The command line of the trainer: overrides, resuming, and one line for what is wrong."""
 
+import runpy
+import sys
+
 import pytest
 import yaml
 
@@ -145,6 +148,15 @@ def test_usage(calls, capsys):
     assert info.value.code == 2 and '--resume' in capsys.readouterr().err
     with pytest.raises(SystemExit) as info:
         main(['--help'])
+    assert info.value.code == 0 and 'key=value' in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings('ignore:.*found in sys.modules')
+def test_torchrun_can_start_it(monkeypatch, capsys):
+    # It wants a module or a file: the program has neither where it is installed.
+    monkeypatch.setattr(sys, 'argv', ['train', '--help'])
+    with pytest.raises(SystemExit) as info:
+        runpy.run_module('mcn_ros.commands.train', run_name='__main__')
     assert info.value.code == 0 and 'key=value' in capsys.readouterr().out
 
 

@@ -3,6 +3,8 @@
 
 """Batches: a task sees the images that are labelled for it, and no others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,8 @@ def test_rows_are_the_labelled_images():
     batch = collate(samples, TASKS)
     assert batch.ids == ('image 0', 'image 1', 'image 2', 'image 3')
     assert batch.images.shape == (4, 3, 32, 48) and batch.images.dtype == torch.uint8
-    assert batch.images.is_contiguous()
+    # As the pictures are, and as the convolutions want them: nothing is rearranged on the way.
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
     assert batch.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert {task: rows.tolist() for task, rows in batch.rows.items()} == {
         'detection': [0, 1, 3], 'segmentation': [1, 3]}
@@ -57,10 +60,11 @@ def test_a_batch_with_nothing_labelled_has_images_only():
 
 
 def test_a_batch_moves_as_a_whole():
-    batch = collate([make_sample(1, ['detection'])], TASKS).to('meta')
+    batch = collate([make_sample(1, ['detection'])], TASKS)
+    batch = replace(batch, unreadable=('2.jpg: no such image',)).to('meta')
     tensors = [batch.images, *batch.targets['detection'].values(), *batch.rows.values()]
     assert {tensor.device.type for tensor in tensors} == {'meta'}
-    assert batch.ids == ('image 1',)
+    assert batch.ids == ('image 1',) and batch.unreadable == ('2.jpg: no such image',)
 
 
 def test_an_input_that_does_not_fit_the_grid_is_refused():

@@ -3,7 +3,6 @@
 
 """Unions of data sets and the sequence of draws: shares, order, repetition, resumption."""
 
-from functools import partial
 from itertools import islice
 import pickle
 
@@ -14,21 +13,26 @@ from torch.utils.data import DataLoader
 
 from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.data.batch import collate
-from mcn_ros.data.union import Draw, Draws, TrainingSet, Union
+from mcn_ros.data.union import Draw, Draws, Share, TrainingSet, Union
 from mcn_ros.structures import Instances, Sample
 from mcn_ros.tasks import build_tasks
+
+
+TASKS = build_tasks({'detection': {'classes': ('person',)}})
 
 
 class Pictures:
     """Samples with an image of noise; a module-level class, so that it can be pickled."""
 
-    def __init__(self, name, count):
-        self.name, self.count = name, count
+    def __init__(self, name, count, unreadable=()):
+        self.name, self.count, self.unreadable = name, count, unreadable
 
     def __len__(self):
         return self.count
 
     def __getitem__(self, index):
+        if index in self.unreadable:
+            raise ValueError(f'{self.name}{index}: no such image')
         image = np.random.default_rng(index).integers(0, 256, (40, 48, 3)).astype(np.uint8)
         boxes = np.array([[5, 5, 30, 30]], np.float32)
         objects = Instances(boxes, np.zeros(1, np.int64), np.ones(1, np.float32))
@@ -37,6 +41,10 @@ class Pictures:
 
 def union(weights=None, sizes=(30, 10)):
     return Union([Pictures(chr(97 + i), n) for i, n in enumerate(sizes)], weights)
+
+
+def collate_views(views):
+    return collate([view.sample for view in views], TASKS)
 
 
 def test_a_union_counts_through_its_data_sets():
@@ -110,25 +118,58 @@ def test_impossible_unions_are_refused(weights, sizes, message):
         union(weights, sizes)
 
 
+@pytest.mark.parametrize('world', [1, 2, 3])
+def test_processes_share_each_batch(world):
+    draws = list(Draws(union(), seed=3, stop=60))
+    shares = [Share(Draws(union(), seed=3, stop=60), 6, rank, world) for rank in range(world)]
+    parts = [list(share) for share in shares]
+    assert [len(share) for share in shares] == [10] * world == [len(part) for part in parts]
+    for number, together in enumerate(zip(*parts)):
+        assert {len(part) for part in together} == {6 // world}
+        assert [draw for part in together for draw in part] == draws[6 * number:][:6]
+
+
+def test_a_batch_must_be_shared_evenly():
+    with pytest.raises(ValueError, match='batch_size: 6 images .* evenly by 4 processes'):
+        Share(Draws(union(), seed=3, stop=60), 6, 0, 4)
+
+
 def test_a_view_is_a_function_of_seed_and_draw():
     training = TrainingSet(union(), (32, 32), AugmentConfig(), seed=4)
-    first, again = training[Draw(0, 7, 3)], training[Draw(0, 7, 3)]
+    first, again = training[Draw(0, 7, 3)].sample, training[Draw(0, 7, 3)].sample
     np.testing.assert_array_equal(first.image, again.image)
     assert first.id == 'a3' and first.image.shape == (32, 32, 3)
     for other in (Draw(1, 7, 3), Draw(0, 8, 3)):
-        assert (training[other].image != first.image).any()
+        assert (training[other].sample.image != first.image).any()
     reseeded = TrainingSet(union(), (32, 32), AugmentConfig(), seed=5)
-    assert (reseeded[Draw(0, 7, 3)].image != first.image).any()
+    assert (reseeded[Draw(0, 7, 3)].sample.image != first.image).any()
+
+
+def test_the_next_sample_is_in_the_place_of_one_that_cannot_be_read():
+    broken = Union([Pictures('a', 3, {1, 2}), Pictures('b', 2, {1})])
+    whole, training = (TrainingSet(data, (32, 32), AugmentConfig(), seed=4)
+                       for data in (union(sizes=(3, 2)), broken))
+    sample, unreadable = training[Draw(0, 7, 1)]
+    assert unreadable == ('a1: no such image', 'a2: no such image')
+    # It looks as if it had been drawn itself, so a training can be repeated.
+    assert sample.id == 'b0'
+    np.testing.assert_array_equal(sample.image, whole[Draw(0, 7, 3)].sample.image)
+    assert training[Draw(0, 7, 3)].unreadable == ()
+    assert training[Draw(0, 7, 4)].sample.id == 'a0'
+
+
+def test_there_must_be_something_to_read():
+    training = TrainingSet(Pictures('a', 3, {0, 1, 2}), (32, 32), AugmentConfig(), seed=4)
+    with pytest.raises(ValueError, match='none of 3 samples can be read, the first: a1: no such'):
+        training[Draw(0, 0, 1)]
 
 
 def test_the_number_of_workers_changes_nothing():
-    tasks = build_tasks({'detection': {'classes': ('person',)}})
     results = []
     for workers in (0, 2):
         loader = DataLoader(
-            TrainingSet(union(), (32, 32), AugmentConfig(), seed=4), batch_size=5,
-            sampler=Draws(union(), seed=4, stop=20), num_workers=workers,
-            collate_fn=partial(collate, tasks=tasks))
+            TrainingSet(union(), (32, 32), AugmentConfig(), seed=4), num_workers=workers,
+            batch_sampler=Share(Draws(union(), seed=4, stop=20), 5), collate_fn=collate_views)
         results.append(list(loader))
     assert len(results[0]) == len(results[1]) == 4
     for one, two in zip(*results):

@@ -3,6 +3,7 @@
 
 """Trunks: every combination of parts, and the sizes of the reference networks."""
 
+from copy import deepcopy
 import math
 
 import pytest
@@ -126,6 +127,28 @@ class TestRealTrunks:
                                           dynamic_shapes=({0: batch, 2: 32 * rows},))
             images = torch.randn(3, 3, 96, 96)
             torch.testing.assert_close(program.module()(images), trunk(images))
+
+
+@pytest.mark.parametrize('config', [
+    TINY, TrunkConfig('resnet18', 'deconv', 8), TrunkConfig('dla34', 'aggregation', 8)],
+    ids=lambda config: config.backbone)
+def test_checkpointed_trunks_learn_the_same(config):
+    torch.manual_seed(0)
+    trunk, images = SharedTrunk(config), torch.randn(2, 3, 64, 64)
+    results = []
+    for checkpoint in (False, True):
+        copied, kept = deepcopy(trunk), []
+        with torch.autograd.graph.saved_tensors_hooks(
+                lambda value: kept.append(value.nbytes) or value, lambda value: value):
+            features = copied(images, ['only'], checkpoint)['only']
+        held = sum(kept)
+        features.square().mean().backward()
+        results.append([features, *(p.grad for p in copied.parameters()), *copied.buffers(), held])
+    *expected, usual = results[0]
+    *found, least = results[1]
+    for value, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-5)
+    assert least < 0.25 * usual
 
 
 def test_tasks_share_one_tensor():

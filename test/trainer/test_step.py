@@ -1,23 +1,31 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One update: what it adds up, what it changes, and when it refuses."""
+"""The gradients of one batch: the same on every way through the network, and when refused."""
 
+from dataclasses import replace
+import gc
 import math
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from mcn_ros.data.batch import collate
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
-from mcn_ros.trainer.step import batch_losses, LOSS_WEIGHTS, train_step, weighted_sum
+from mcn_ros.tasks import build_tasks
+from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
 
 LOSSES = {'detection': {'heatmap', 'size', 'offset'},
           'pose': {'heatmap', 'size', 'offset', 'displacement', 'joint_heatmap', 'joint_offset'},
           'segmentation': {'cross_entropy'}}
+FULL = [tuple(LOSSES)] * 2
+PARTIAL = [('detection', 'segmentation'), ('pose', 'segmentation'), (), ('pose',)]
+NO_SCALING = torch.amp.GradScaler('cpu', enabled=False)
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def model():
     tasks = {'detection': {'classes': ('person', 'car')}, 'pose': {},
              'segmentation': {'classes': ('person',)}}
     tasks = {name: {**fields, 'head': {'width': 8}} for name, fields in tasks.items()}
-    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
+    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=8)
     return MultiTaskNet(ModelConfig(tasks, trunk, (64, 64)))
 
 
@@ -43,92 +51,248 @@ def sample(names, seed=0):
                   {name: annotations[name] for name in names}, f'image-{seed}')
 
 
-def step(model, batch, learning_rate=0.01, weights=LOSS_WEIGHTS, max_norm=35.0):
-    optimizer = torch.optim.SGD(model.parameters(), learning_rate)
-    scaler = torch.amp.GradScaler('cpu', enabled=False)
-    return train_step(model, batch, optimizer, weights, scaler, None, max_norm)
+def batch_of(model, labels):
+    return collate([sample(names, seed) for seed, names in enumerate(labels)], model.tasks)
 
 
-def parameters(model):
-    return torch.cat([value.detach().flatten() for value in model.parameters()]).clone()
+def weights_of(model):
+    return {name: LOSS_WEIGHTS.get(name, 1.0) for name in known_losses(model.tasks)}
 
 
-def test_losses_are_named_by_task(model):
-    batch = collate([sample(LOSSES)], model.tasks)
-    losses = batch_losses(model, batch)
-    assert losses.keys() == {f'{task}/{name}' for task, names in LOSSES.items() for name in names}
+def run(model, labels, scaler=NO_SCALING, **kwargs):
+    """Return losses and the gradients that there are."""
+    model.zero_grad()
+    losses = backward(model, batch_of(model, labels), weights_of(model), scaler=scaler, **kwargs)
+    return losses, gradients_of(model)
 
 
-def test_a_task_that_no_image_is_labelled_for_has_no_loss(model):
-    batch = collate([sample(['pose']), sample(['segmentation'], 1)], model.tasks)
-    assert {name.partition('/')[0] for name in batch_losses(model, batch)} == {
-        'pose', 'segmentation'}
+def gradients_of(model):
+    return {name: value.grad for name, value in model.named_parameters()
+            if value.grad is not None}
 
 
-def test_the_total_is_that_of_the_paper():
+def assert_close(first, second, rtol=1e-4):
+    """Compare gradients; some are nothing but rounding, since a batch norm follows."""
+    assert first.keys() == second.keys()
+    largest = max(value.abs().max().item() for value in second.values())
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], rtol=rtol, atol=0.01 * rtol * largest,
+                                   msg=lambda text, name=name: f'{name}: {text}')
+
+
+def test_known_losses_are_those_of_the_tasks(model):
+    losses, _ = run(model, FULL)
+    assert known_losses(model.tasks) == tuple(losses)
+    assert set(losses) == {f'{task}/{name}' for task, names in LOSSES.items() for name in names}
+    assert LOSS_WEIGHTS.keys() <= losses.keys()
+
+
+def test_known_losses_depend_on_the_settings_of_a_task():
+    tasks = build_tasks({'pose': {'iou_loss': True}, 'segmentation': {'full_resolution': True}})
+    assert set(known_losses(tasks)) == {
+        *(f'pose/{name}' for name in LOSSES['pose'] | {'iou'}), 'segmentation/cross_entropy'}
+
+
+def test_known_losses_use_up_no_random_numbers(model):
+    state = torch.get_rng_state()
+    known_losses(model.tasks)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize('labels', [FULL, PARTIAL], ids=['full', 'partial'])
+@pytest.mark.parametrize('joint', [True, False], ids=['joint', 'taskwise'])
+def test_gradients_are_those_of_the_total_of_the_paper(model, labels, joint):
     # L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg.
-    losses = {'detection/heatmap': 1.0, 'detection/size': 10.0, 'detection/offset': 100.0,
-              'pose/joint_heatmap': 1e3, 'pose/joint_offset': 1e4,
-              'segmentation/cross_entropy': 1e5}
-    losses = {name: torch.tensor(value) for name, value in losses.items()}
-    assert weighted_sum(losses, LOSS_WEIGHTS) == 1 + 1 + 100 + 1e3 + 1e4 + 5e5
-    # Weights name losses that there are.
-    assert LOSS_WEIGHTS.keys() <= {f'{task}/{loss}' for task in LOSSES for loss in LOSSES[task]}
-    assert weighted_sum(losses, {'detection/heatmap': 0.0}) == sum(losses.values()) - 1
+    batch, total = batch_of(model, labels), 0
+    for task, maps in model(batch.images, batch.rows).items():
+        for name, value in model.tasks[task].loss(maps, batch.targets[task]).items():
+            total += {'size': 0.1, 'cross_entropy': 5}.get(name, 1) * value
+    total.backward()
+    expected = gradients_of(model)
+    assert len(expected) == len(list(model.parameters()))
+    losses, gradients = run(model, labels, joint=joint)
+    assert_close(gradients, expected)
+    weights = weights_of(model)
+    assert not any(value.requires_grad for value in losses.values())
+    torch.testing.assert_close(sum(weights[name] * losses[name] for name in losses),
+                               total.detach())
 
 
-def test_a_step_follows_the_gradient_of_the_total(model):
-    batch = collate([sample(LOSSES), sample(['detection'], 1)], model.tasks)
-    total = weighted_sum(batch_losses(model.train(), batch), LOSS_WEIGHTS)
-    gradient = torch.cat([g.flatten() for g in torch.autograd.grad(total, model.parameters())])
-    before = parameters(model)
-    losses = step(model, batch, 0.01, max_norm=math.inf)
-    torch.testing.assert_close(parameters(model), before - 0.01 * gradient, rtol=1e-3, atol=1e-5)
-    assert losses.pop('total') == pytest.approx(total.item(), rel=1e-4)
-    assert all(isinstance(value, float) for value in losses.values())
-    assert losses.keys() == batch_losses(model, batch).keys()
+@pytest.mark.parametrize('amp, rtol', [(None, 1e-4), (torch.bfloat16, 0.1)])
+@pytest.mark.parametrize('checkpoint', [False, True])
+def test_task_by_task_the_gradients_are_the_joint_ones(model, checkpoint, amp, rtol):
+    expected_losses, expected = run(model, PARTIAL, joint=True, amp=amp)
+    losses, gradients = run(model, PARTIAL, checkpoint=checkpoint, amp=amp)
+    assert losses == expected_losses
+    assert_close(gradients, expected, rtol)
 
 
-def test_a_step_is_no_longer_than_allowed(model):
-    batch = collate([sample(LOSSES)], model.tasks)
-    before = parameters(model)
-    step(model, batch, learning_rate=1.0, max_norm=0.1)
-    assert (parameters(model) - before).norm().item() == pytest.approx(0.1, rel=1e-3)
+def test_recomputing_changes_no_gradient_at_all(model):
+    for amp in (None, torch.bfloat16):
+        _, expected = run(model, PARTIAL, amp=amp)
+        _, gradients = run(model, PARTIAL, amp=amp, checkpoint=True)
+        assert all(torch.equal(value, expected[name]) for name, value in gradients.items())
 
 
-def test_gradients_do_not_accumulate_over_steps(model):
-    batch = collate([sample(LOSSES)], model.tasks)
-    for value in model.parameters():
-        value.grad = torch.full_like(value, 1e6)
-    before = parameters(model)
-    step(model, batch, learning_rate=1e-6, max_norm=math.inf)
-    assert (parameters(model) - before).norm() < 0.1
+@pytest.mark.parametrize('checkpoint', [False, True])
+@pytest.mark.parametrize('joint', [True, False], ids=['joint', 'taskwise'])
+def test_scaled_losses_give_scaled_gradients(model, joint, checkpoint):
+    scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    losses, expected = run(model, PARTIAL, joint=joint, checkpoint=checkpoint)
+    scaled_losses, gradients = run(model, PARTIAL, scaler, joint=joint, checkpoint=checkpoint)
+    assert losses == scaled_losses
+    assert_close(gradients, {name: 1024 * value for name, value in expected.items()}, 1e-6)
+
+
+@pytest.mark.parametrize('weight', [3.0, torch.tensor(3.0)], ids=['number', 'tensor'])
+def test_weights_multiply_gradients_and_not_losses(model, weight):
+    losses, expected = run(model, PARTIAL)
+    weights = {name: weight * value for name, value in weights_of(model).items()}
+    model.zero_grad()
+    assert backward(model, batch_of(model, PARTIAL), weights, scaler=NO_SCALING) == losses
+    assert_close(gradients_of(model), {name: 3 * value for name, value in expected.items()})
+
+
+def test_gradients_add_up_over_batches(model):
+    model.eval()
+    _, first = run(model, [('detection',)])
+    _, second = run(model, [('pose', 'detection')])
+    run(model, [('detection',)])
+    backward(model, batch_of(model, [('pose', 'detection')]), weights_of(model),
+             scaler=NO_SCALING)
+    assert_close(gradients_of(model),
+                 {name: value + first.get(name, 0) for name, value in second.items()})
+
+
+@pytest.mark.parametrize('joint', [True, False], ids=['joint', 'taskwise'])
+def test_a_task_that_no_image_is_labelled_for_is_left_alone(model, joint):
+    calls = []
+    for name, head in model.heads.items():
+        head.register_forward_hook(lambda *_, name=name: calls.append(name))
+    losses, gradients = run(model, [('pose',), ('segmentation',), ()], joint=joint)
+    assert calls == ['pose', 'segmentation']
+    assert {name.partition('/')[0] for name in losses} == {'pose', 'segmentation'}
+    assert {name for name, _ in model.named_parameters()} - gradients.keys() == {
+        f'heads.detection.{name}' for name, _ in model.heads['detection'].named_parameters()}
 
 
 def test_an_unlabelled_batch_changes_nothing(model):
-    batch = collate([sample([]), sample([], 1)], model.tasks)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    assert step(model, batch) == {}
+    assert run(model, [(), ()]) == ({}, {})
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
+class Branching(nn.Module):
+    """A trunk that gives pose features of its own, and the other tasks the same."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk, self.own = trunk, nn.Conv2d(8, 8, 1)
+
+    def forward(self, images, tasks, checkpoint=False):
+        features = self.trunk(images, tasks, checkpoint)
+        return {task: self.own(value) if task == 'pose' else value
+                for task, value in features.items()}
+
+
+@pytest.mark.parametrize('labels', [FULL, PARTIAL, [('pose',)], [('detection',)]], ids=str)
+def test_trunks_may_branch(model, labels):
+    model.trunk = Branching(model.trunk)
+    _, expected = run(model, labels, joint=True)
+    _, gradients = run(model, labels)
+    assert_close(gradients, expected)
+    assert ('trunk.own.weight' in gradients) == any('pose' in names for names in labels)
+
+
+def test_features_of_fully_labelled_tasks_are_not_copied(model):
+    seen = {}
+    model.trunk.register_forward_hook(
+        lambda *call: seen.update(trunk=call[2]['pose'].data_ptr()))
+    for name, head in model.heads.items():
+        head.register_forward_pre_hook(
+            lambda _, inputs, name=name: seen.update({name: inputs[0].data_ptr()}))
+    run(model, [('pose', 'detection'), ('pose',)])
+    assert seen['pose'] == seen['trunk'] != seen['detection']
+
+
+@pytest.mark.parametrize('joint', [True, False], ids=['joint', 'taskwise'])
+@pytest.mark.parametrize('frozen', ['trunk', 'heads.pose', 'heads', 'trunk.backbone'])
+def test_frozen_parts_get_no_gradient(model, frozen, joint):
+    _, expected = run(model, FULL, joint=True)
+    for name, value in model.named_parameters():
+        value.requires_grad_(not name.startswith(frozen))
+    _, gradients = run(model, FULL, joint=joint)
+    assert_close(gradients, {name: value for name, value in expected.items()
+                             if not name.startswith(frozen)})
+    run(model.requires_grad_(False), FULL, joint=joint)
+
+
+def test_a_frozen_trunk_is_not_gone_back_to(model):
+    model.trunk.requires_grad_(False)
+    needed = []
+    model.heads['pose'].register_forward_pre_hook(
+        lambda _, inputs: needed.append(inputs[0].requires_grad))
+    run(model, [('pose',)] * 2)
+    assert needed == [False]
+
+
+class Saved:
+    """What autograd keeps for backward, counted in bytes while it is alive."""
+
+    now = peak = 0
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+        Saved.now += tensor.nbytes
+        Saved.peak = max(Saved.peak, Saved.now)
+
+    def __del__(self):
+        Saved.now -= self.tensor.nbytes
+
+
+def peak_of(model, labels, **kwargs):
+    """Return the most bytes that were kept for backward at a time."""
+    Saved.now = Saved.peak = 0
+    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
+        run(model, labels, **kwargs)
+    gc.collect()
+    assert Saved.now == 0
+    return Saved.peak
+
+
+def test_memory_does_not_grow_with_the_number_of_tasks(model):
+    # Heads that are larger than the trunk, so that they decide.
+    model.heads = nn.ModuleDict({name: replace(task, head=HeadConfig(256)).build_head(8)
+                                 for name, task in model.tasks.items()})
+    single = max(peak_of(model, [(name,)] * 2) for name in LOSSES)
+    assert peak_of(model, FULL) == pytest.approx(single, rel=0.01)
+    assert peak_of(model, FULL, joint=True) > 1.4 * single
+
+
+def test_checkpointing_keeps_little_of_the_trunk(model):
+    # What is recomputed is not seen by the hooks: this is what waits while the heads run.
+    assert peak_of(model, FULL, checkpoint=True) < 0.6 * peak_of(model, FULL)
+
+
+@pytest.mark.parametrize('joint', [True, False], ids=['joint', 'taskwise'])
 @pytest.mark.parametrize('bad', [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_is_refused(model, bad):
-    batch = collate([sample(LOSSES), sample(['segmentation'], 1)], model.tasks)
+def test_a_loss_that_is_not_finite_is_refused(model, bad, joint):
     with torch.no_grad():
         model.heads['segmentation'].maps['logits'][-1].bias[0] = bad
-    before = parameters(model)
+    before = [value.detach().clone() for value in model.parameters()]
     with pytest.raises(FloatingPointError) as info:
-        step(model, batch)
+        run(model, [tuple(LOSSES), ('segmentation',)], joint=joint)
     assert str(info.value) == (
         'loss is not finite: segmentation/cross_entropy; images image-0, image-1')
-    assert torch.equal(parameters(model).nan_to_num(7.0), before.nan_to_num(7.0))
+    for value, old in zip(model.parameters(), before):
+        assert torch.equal(value.nan_to_num(7.0), old.nan_to_num(7.0))
 
 
 def test_steps_lower_the_loss(model):
-    batch = collate([sample(LOSSES)], model.tasks)
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
-    scaler = torch.amp.GradScaler('cpu', enabled=False)
-    totals = [train_step(model, batch, optimizer, LOSS_WEIGHTS, scaler, torch.bfloat16, 35.0)
-              for _ in range(12)]
-    assert totals[-1]['total'] < 0.7 * totals[0]['total']
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    totals = []
+    for _ in range(12):
+        losses, _ = run(model, FULL, amp=torch.bfloat16, checkpoint=True)
+        optimizer.step()
+        totals.append(sum(losses.values()).item())
+    assert totals[-1] < 0.7 * totals[0]

@@ -5,58 +5,24 @@
 
 from dataclasses import replace
 import json
+from pathlib import Path
+import shutil
 
-import cv2
-import numpy as np
 import pytest
 import torch
 import yaml
 
 from mcn_ros.config import from_dict, to_dict
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet, save_model
-from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.model import load_model, MultiTaskNet, save_model
 from mcn_ros.trainer import train as module
-from mcn_ros.trainer.train import DatasetConfig, summarise, train, TrainConfig
-from mcn_ros.vocabulary import COCO_SKELETON
+from mcn_ros.trainer.config import DatasetConfig, TrainConfig
+from mcn_ros.trainer.monitor import Monitor
+from mcn_ros.trainer.step import LOSS_WEIGHTS
+from mcn_ros.trainer.train import paper_weights, summarise, train
 
-COUNT = 4
+COUNT = 4  # images in the data set
 
-
-@pytest.fixture(scope='module')
-def dataset(tmp_path_factory):
-    """Write a few noisy images, each with a person and a car, fully labelled."""
-    folder, rng = tmp_path_factory.mktemp('data'), np.random.default_rng(0)
-    images, annotations = [], []
-    for i in range(1, COUNT + 1):
-        cv2.imwrite(str(folder / f'{i}.png'), rng.integers(0, 256, (64, 64, 3), np.uint8))
-        images.append({'id': i, 'file_name': f'{i}.png', 'width': 64, 'height': 64})
-        for category in (1, 3):
-            x, y, width, height = rng.integers([0, 0, 20, 20], [30, 30, 33, 33]).tolist()
-            outline = [x, y, x + width, y, x + width, y + height, x, y + height]
-            annotations.append({
-                'id': len(annotations) + 1, 'image_id': i, 'category_id': category,
-                'bbox': [x, y, width, height], 'area': width * height, 'iscrowd': 0,
-                'segmentation': [outline]})
-        points = np.hstack([rng.uniform(5, 60, (17, 2)), np.full((17, 1), 2)])
-        annotations[-2] |= {'keypoints': points.ravel().tolist(), 'num_keypoints': 17}
-    categories = [{'id': 1, 'name': 'person', 'keypoints': list(COCO_SKELETON.keypoint_names)},
-                  {'id': 3, 'name': 'car'}]
-    path = folder / 'annotations.json'
-    path.write_text(json.dumps(
-        {'images': images, 'annotations': annotations, 'categories': categories}))
-    return DatasetConfig(str(path), str(folder))
-
-
-@pytest.fixture
-def config(dataset, tmp_path):
-    classes = ('person', 'car')
-    tasks = {'detection': {'classes': classes}, 'pose': {}, 'segmentation': {'classes': classes}}
-    tasks = {name: {**fields, 'head': {'width': 8}} for name, fields in tasks.items()}
-    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
-    return TrainConfig(
-        str(tmp_path / 'run'), ModelConfig(tasks, trunk, (64, 64)), (dataset,),
-        train_size=(64, 64), steps=4, batch_size=2, warmup_steps=2, workers=0, save_every=2,
-        validate_every=100, device='cpu')
+pytestmark = pytest.mark.usefixtures('monitors')
 
 
 def partially(dataset, folder, labelled):
@@ -71,7 +37,7 @@ def partially(dataset, folder, labelled):
 
 
 def folder_of(config):
-    return module.Path(config.run)
+    return Path(config.run)
 
 
 def weights_of(config):
@@ -87,26 +53,14 @@ def metrics_of(config):
     return json.loads((folder_of(config) / 'metrics.json').read_text())
 
 
-def interrupted(config, monkeypatch, after):
-    """Run, and stop as if by Ctrl-C after some steps."""
-    done, real = [], module.train_step
-
-    def step(*args):
-        if len(done) == after:
-            raise KeyboardInterrupt
-        done.append(None)
-        return real(*args)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module, 'train_step', step)
-        train(config)
-
-
-def test_a_run_writes_what_it_learned(config, dataset):
+def test_a_run_writes_what_it_learned(config, dataset, monkeypatch):
+    monkeypatch.setattr(module, 'Monitor', Monitor)
     config = replace(config, steps=5, validation=dataset, validate_every=3)
     scores = train(config)
     assert {path.name for path in folder_of(config).iterdir()} == {
-        'config.yaml', 'checkpoint.pt', 'weights.safetensors', 'metrics.json'}
+        'config.yaml', 'checkpoint.pt', 'weights.safetensors', 'metrics.json', 'curves.png',
+        'tensorboard', 'overlays'}
+    assert len(list((folder_of(config) / 'overlays').iterdir())) == 2
     assert scores.keys() == {*config.model.tasks, 'images'} and scores['images'] == COUNT
 
     history = metrics_of(config)
@@ -123,6 +77,37 @@ def test_a_run_writes_what_it_learned(config, dataset):
     assert loaded.config.input_size == (64, 64)
 
 
+def test_a_run_can_be_watched(config, dataset, monitors):
+    train(replace(config, steps=13, validation=dataset, validate_every=7, save_every=5,
+                  overlays=3))
+    monitor, = monitors
+    names = [name for name, *_ in monitor.calls]
+    assert names == ['first', 'curves', 'scores', 'overlays', 'curves', 'losses', 'curves',
+                     'losses', 'scores', 'overlays', 'curves', 'close']
+    steps = [args[0] for name, *args in monitor.calls if name in ('losses', 'scores', 'overlays')]
+    assert steps == [7, 7, 10, 13, 13, 13]
+    for name, *args in monitor.calls:
+        if name == 'losses':
+            assert all(isinstance(value, float) for value in args[1].values())
+            assert {'total', 'detection/size', 'segmentation/cross_entropy'} <= args[1].keys()
+            assert 0 < args[2] < config.learning_rate
+        elif name == 'overlays':
+            assert [sample.id for sample in args[1]] == ['1', '2', '3']
+            assert [set(prediction) for prediction in args[2]] == [set(config.model.tasks)] * 3
+    rates = [entry['rate'] for entry in metrics_of(config)]
+    assert rates == sorted(rates, reverse=True) and rates[0] < config.learning_rate
+
+
+def test_the_total_is_the_sum_of_the_weighted_losses(config, monitors):
+    config = replace(config, steps=1, loss_weights={'pose/size': 3.0}, device='cpu')
+    train(config)
+    (_, _, losses, _), = (call for call in monitors[0].calls if call[0] == 'losses')
+    total = losses.pop('total')
+    weights = {**dict.fromkeys(losses, 1.0), **LOSS_WEIGHTS, 'pose/size': 3.0}
+    assert total == pytest.approx(sum(weights[name] * value for name, value in losses.items()))
+    assert paper_weights(config, tuple(losses)) == {name: weights[name] for name in losses}
+
+
 def test_a_run_is_determined_by_its_seed(config, tmp_path):
     train(config)
     again = replace(config, run=str(tmp_path / 'again'))
@@ -132,19 +117,6 @@ def test_a_run_is_determined_by_its_seed(config, tmp_path):
     train(other)
     with pytest.raises(AssertionError):
         assert_equal(weights_of(config), weights_of(other))
-
-
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(config, tmp_path, monkeypatch):
-    train(config)
-    stopped = replace(config, run=str(tmp_path / 'stopped'))
-    interrupted(stopped, monkeypatch, after=3)
-    assert [entry['step'] for entry in metrics_of(stopped)] == [2]
-    train(stopped, resume=True)
-    assert_equal(weights_of(stopped), weights_of(config))
-    assert metrics_of(stopped) == metrics_of(config)
-    before = weights_of(stopped)
-    assert train(stopped, resume=True) == {}  # done already
-    assert_equal(weights_of(stopped), before)
 
 
 def test_a_run_can_be_prolonged(config):
@@ -167,12 +139,6 @@ def test_there_must_be_something_to_resume(config):
         train(config, resume=True)
 
 
-def test_a_run_that_never_saved_can_be_started_again(config, monkeypatch):
-    interrupted(config, monkeypatch, after=1)
-    train(config)
-    assert [entry['step'] for entry in metrics_of(config)] == [2, 4]
-
-
 def test_the_written_weights_are_an_average(config):
     train(replace(config, ema_decay=0.0))  # of the last weights alone
     checkpoint = torch.load(folder_of(config) / 'checkpoint.pt', weights_only=True)
@@ -191,9 +157,19 @@ def test_an_average_is_slower_than_what_it_averages(config):
     assert 0 < way(weights_of(config)) < way(checkpoint['model'])
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_names_images(config):
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_images(config, tmp_path):
+    model = MultiTaskNet(config.model)
+    torch.nn.init.constant_(model.heads['pose'].maps['size'][-1].bias, torch.nan)
+    save_model(model, tmp_path / 'w')
+    with pytest.raises(FloatingPointError,
+                       match=r'^loss is not finite: pose/size; images \d, \d$'):
+        train(replace(config, initial_weights=str(tmp_path / 'w')))
+    assert not (folder_of(config) / 'weights.safetensors').exists()
+
+
+def test_gradients_that_are_not_finite_end_the_run_and_name_images(config):
     config = replace(config, loss_weights={'pose/size': 1e39})  # infinite in float32
-    with pytest.raises(FloatingPointError, match=r'^loss is not finite: .*; images \d, \d$'):
+    with pytest.raises(FloatingPointError, match=r'^gradients are not .*; images \d, \d$'):
         train(config)
     assert not (folder_of(config) / 'weights.safetensors').exists()
 
@@ -223,15 +199,6 @@ def test_weights_of_another_architecture_are_refused(config, tmp_path):
         train(replace(config, initial_weights=str(tmp_path / 'w')))
 
 
-def test_the_learning_rate_rises_and_falls(config):
-    config = replace(config, steps=100, warmup_steps=10)
-    rates = [module._rate(step, config) for step in range(100)]
-    assert rates[0] == 0.1 and rates[9] == rates[10] == 1.0
-    assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx(0.5) and 0 < rates[99] < 0.001
-    assert module._rate(0, replace(config, warmup_steps=0)) == 1.0
-
-
 def test_a_backbone_may_learn_more_slowly(config):
     train(replace(config, rates={'trunk.backbone': 0.0}, ema_decay=0.0, weight_decay=0.5))
     torch.manual_seed(config.seed)
@@ -240,25 +207,85 @@ def test_a_backbone_may_learn_more_slowly(config):
         assert torch.equal(found[name], value) == name.startswith('trunk.backbone.'), name
 
 
-def test_every_parameter_is_trained_once(config):
-    model = MultiTaskNet(config.model)
-    rates = {'trunk': 0.5, 'trunk.backbone': 0.1, 'heads.pose.maps.size': 10.0}
-    optimizer = module.build_optimizer(replace(config, rates=rates), model)
-    found = {id(p): group['lr'] / config.learning_rate
-             for group in optimizer.param_groups for p in group['params']}
-    assert sum(len(group['params']) for group in optimizer.param_groups) == len(found)
-    expected = {'trunk.backbone.': 0.1, 'trunk.neck.': 0.5, 'heads.pose.maps.size.': 10.0,
-                'heads.pose.maps.offset.': 1.0, 'heads.detection.': 1.0}
-    for name, parameter in model.named_parameters():
-        for prefix, rate in expected.items():
-            if name.startswith(prefix):
-                assert found[id(parameter)] == pytest.approx(rate), name
+def test_what_is_frozen_stays(config):
+    train(replace(config, frozen=('trunk.backbone',), ema_decay=0.0))
+    torch.manual_seed(config.seed)
+    start, found = MultiTaskNet(config.model).state_dict(), weights_of(config)
+    for name, value in start.items():
+        if name.startswith('trunk.backbone.'):  # statistics of batch norms, too
+            assert torch.equal(found[name], value), name
+    assert not torch.equal(found['heads.pose.maps.size.2.bias'],
+                           start['heads.pose.maps.size.2.bias'])
 
 
-def test_a_rate_for_nothing_is_refused(config):
-    with pytest.raises(ValueError, match=r'rates: .* begins with heads\.depth .*heads\.pose'):
-        module.build_optimizer(replace(config, rates={'heads.depth': 2.0}),
-                               MultiTaskNet(config.model))
+@pytest.mark.parametrize('change', [
+    {'precision': 'bfloat16'}, {'optimizer': 'sgd'}, {'balance': 'uncertainty'},
+    {'schedule': 'constant'}, {'max_norm': 0.01}, {'loss_weights': {'pose/size': 9.0}},
+    {'effective_batches': {'trunk': 3, 'detection': 2, 'pose': 4, 'segmentation': 5}}],
+    ids=lambda change: next(iter(change)))
+def test_settings_change_what_is_learned(config, plain_weights, change):
+    train(replace(config, **change))
+    found = weights_of(config)
+    assert any(not torch.equal(found[name], value) for name, value in plain_weights.items())
+    assert all(value.isfinite().all() for value in found.values())
+
+
+@pytest.mark.parametrize('change, joint, checkpoint', [
+    ({}, False, False), ({'backward': 'joint'}, True, False),
+    ({'checkpoint_stages': True}, False, True)])
+def test_memory_is_saved_as_asked_for(config, change, joint, checkpoint, monkeypatch):
+    asked, real = [], module.backward
+    monkeypatch.setattr(module, 'backward',
+                        lambda *args, **kwargs: asked.append(kwargs) or real(*args, **kwargs))
+    train(replace(config, steps=1, **change))
+    assert (asked[0]['joint'], asked[0]['checkpoint']) == (joint, checkpoint)
+
+
+@pytest.fixture(scope='module')
+def plain_runs():
+    return {}
+
+
+@pytest.fixture
+def plain_weights(config, plain_runs, tmp_path):
+    """Return the weights of the unchanged settings; trained once."""
+    if not plain_runs:
+        plain = replace(config, run=str(tmp_path / 'plain'))
+        train(plain)
+        plain_runs.update(weights_of(plain))
+    return plain_runs
+
+
+@pytest.fixture
+def damaged(dataset, tmp_path):
+    """Return the data set with one image of COUNT cut off."""
+    images = tmp_path / 'images'
+    shutil.copytree(dataset.images, images)
+    (images / '2.png').write_bytes((images / '2.png').read_bytes()[:50])
+    return replace(dataset, images=str(images))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_unreadable_image_ends_the_run_and_is_named(config, damaged, workers):
+    config = replace(config, datasets=(damaged,), workers=workers)
+    with pytest.raises(ValueError, match=r'^/.*/2\.png: is not an image that can be read$'):
+        train(config)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_unreadable_image_may_be_skipped_and_counted(config, damaged, workers, capfd):
+    train(replace(config, datasets=(damaged,), workers=workers, on_unreadable_image='skip'))
+    # Four steps of two images are two rounds of COUNT.
+    assert sum(entry['unreadable_images'] for entry in metrics_of(config)) == 2
+    assert capfd.readouterr().err.count('skipped: ' + damaged.images + '/2.png: is not') == 2
+
+
+def test_nothing_to_read(config, damaged):
+    for path in Path(damaged.images).glob('*.png'):
+        path.unlink()
+    config = replace(config, datasets=(damaged,), workers=1, on_unreadable_image='skip')
+    with pytest.raises(ValueError, match=r'^none of 4 samples can be read.*no such image$'):
+        train(config)
 
 
 def test_the_running_average_forgets_its_start():
@@ -272,24 +299,17 @@ def test_the_running_average_forgets_its_start():
 
 
 @pytest.mark.parametrize('change, message', [
-    ({'steps': 0}, 'steps: 0 is not positive'), ({'batch_size': -1}, 'batch_size'),
-    ({'save_every': 0}, 'save_every'), ({'validate_every': 0}, 'validate_every'),
-    ({'datasets': ()}, 'datasets: none given'),
-    ({'train_size': (64, 60)}, r'train_size: \(64, 60\) are no positive multiples of 32')])
-def test_bad_values(config, change, message):
-    with pytest.raises(ValueError, match=message):
-        replace(config, **change)
-
-
-@pytest.mark.parametrize('change, message', [
     ({'device': 'tpu'}, "device: 'tpu'"), ({'precision': 'int8'}, "precision: 'int8'"),
     ({'datasets': (DatasetConfig('nothing.json', '.'),)}, 'nothing.json'),
     ({'validation': DatasetConfig('nothing.json', '.')}, 'nothing.json'),
     ({'backbone_weights': 'nothing.pth'}, 'nothing.pth'),
+    ({'neck_weights': 'nothing.pth'}, 'nothing.pth'),
+    ({'frozen': ('nothing',)}, 'frozen: .*nothing'), ({'rates': {'nothing': 1.0}}, 'rates: '),
     ({'initial_weights': 'nothing.safetensors'}, 'nothing.safetensors')])
 def test_what_is_not_there(config, change, message):
     with pytest.raises(ValueError, match=message):
         train(replace(config, **change))
+    assert not folder_of(config).exists()
 
 
 def test_scores_in_one_line():

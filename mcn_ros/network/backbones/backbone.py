@@ -8,6 +8,8 @@ from typing import Mapping, Sequence
 from torch import nn, Tensor
 from torchvision.models import WeightsEnum
 
+from mcn_ros.network.recompute import recomputed
+
 
 class Backbone(nn.Module):
     """
@@ -34,10 +36,16 @@ class Backbone(nn.Module):
         self.public_names = public_names
         self.imagenet = imagenet
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Map (B, 3, H, W) normalised images to one (B, channels, H / stride, W / stride) each."""
+    def forward(self, x: Tensor, checkpoint: bool = False) -> list[Tensor]:
+        """
+        Run all stages.
+
+        :param x: (B, 3, H, W) float, normalised images.
+        :param checkpoint: recompute in backward what is within the stages.
+        :return: one (B, channels, H / stride, W / stride) per stage.
+        """
         outputs = []
         for stage in self.stages:
-            x = stage(x)
+            x = recomputed(stage, x) if checkpoint else stage(x)
             outputs.append(x)
         return outputs

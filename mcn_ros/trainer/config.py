@@ -1,0 +1,152 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The settings of a training run, and what is wrong with them before anything is read or made."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mcn_ros.data.augment import AugmentConfig
+from mcn_ros.model import ModelConfig
+from mcn_ros.tasks import build_tasks
+from mcn_ros.trainer.step import known_losses
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """
+    A data set in COCO format.
+
+    :param annotations: path of the JSON file.
+    :param images: path of the image folder.
+    :param weight: share of the drawn samples, relative to the other data sets; None: its size.
+    """
+
+    annotations: str
+    images: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """
+    A training run.
+
+    :param run: folder that the run writes to.
+    :param model: the network; its input_size is what the finished weights are meant for.
+    :param datasets: what to learn from, drawn from as one.
+    :param validation: what to score on, never learned from; None: no scores.
+    :param backbone_weights: checkpoint that the backbone starts from, 'imagenet' for
+        torchvision's, None for random weights.
+    :param neck_weights: checkpoint that the neck starts from, for one with public weights; None
+        for random weights.
+    :param initial_weights: weights file of this package that all parts start from.
+    :param frozen: beginnings of names of parameters that keep the weights they start from; their
+        batch norms keep their statistics, too.
+    :param train_size: (height, width) of the training crops in input pixels.
+    :param augment: how samples are varied.
+    :param on_unreadable_image: end the training there, or take another image in its place, warn
+        and count.
+    :param steps: number of batches.
+    :param batch_size: images per batch, over all processes together.
+    :param optimizer: the rule of the updates; that of 'sgd' has a momentum of 0.9.
+    :param learning_rate: at its highest.
+    :param rates: beginning of parameter names -> learning rate relative to that of all else; the
+        longest beginning counts. Below 1, a pretrained trunk.backbone keeps more of what it knows;
+        above 1, layers whose results are large numbers of cells (heads.pose.maps.displacement)
+        get there sooner, since the steps of Adam do not grow with the gradient.
+    :param weight_decay: of the optimiser.
+    :param warmup_steps: batches until the learning rate is at its highest.
+    :param schedule: from there it falls as a cosine to zero, to a tenth at each milestone, or not.
+    :param milestones: batches after which schedule 'step' goes down.
+    :param effective_batches: 'trunk' and each task -> labelled images that an update of its
+        parameters waits for, at its own pace (UberNet, table 1); empty: all of the network is
+        updated after every batch.
+    :param max_norm: the gradients of an update are scaled down to this norm.
+    :param ema_decay: share of the old in the running average of the weights, per batch.
+    :param loss_weights: 'task/loss' -> factor, in place of that of the paper.
+    :param balance: how tasks are weighted against each other, see :mod:`mcn_ros.trainer.balance`.
+    :param backward: one task at a time, in little memory, or all at once; with equal gradients.
+    :param checkpoint_stages: compute activations of the trunk twice rather than keep them.
+    :param workers: processes that prepare samples, per process of the training.
+    :param seed: of initial weights, sample order and augmentation.
+    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'; one GPU per process where there are several.
+    :param precision: 'auto' (float16 on a GPU, else float32), 'float32', 'float16', 'bfloat16'.
+    :param save_every: batches between checkpoints.
+    :param validate_every: batches between scores.
+    :param overlays: validation images that are drawn with what is predicted, at each scoring.
+    :raises ValueError: for values that make no sense, each with its name and what is possible.
+    """
+
+    run: str
+    model: ModelConfig
+    datasets: tuple[DatasetConfig, ...]
+    validation: DatasetConfig | None = None
+    backbone_weights: str | None = None
+    neck_weights: str | None = None
+    initial_weights: str | None = None
+    frozen: tuple[str, ...] = ()
+    train_size: tuple[int, int] = (512, 512)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    on_unreadable_image: Literal['stop', 'skip'] = 'stop'
+    steps: int = 10000
+    batch_size: int = 16
+    optimizer: Literal['adamw', 'adam', 'sgd'] = 'adamw'
+    learning_rate: float = 1e-3
+    rates: dict[str, float] = field(default_factory=dict)
+    weight_decay: float = 1e-4
+    warmup_steps: int = 500
+    schedule: Literal['cosine', 'step', 'constant'] = 'cosine'
+    milestones: tuple[int, ...] = ()
+    effective_batches: dict[str, int] = field(default_factory=dict)
+    max_norm: float = 35.0
+    ema_decay: float = 0.999
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    balance: Literal['fixed', 'uncertainty', 'gradient_norm'] = 'fixed'
+    backward: Literal['taskwise', 'joint'] = 'taskwise'
+    checkpoint_stages: bool = False
+    workers: int = 2
+    seed: int = 0
+    device: str = 'auto'
+    precision: str = 'auto'
+    save_every: int = 500
+    validate_every: int = 2000
+    overlays: int = 8
+
+    def __post_init__(self):
+        for name in ('steps', 'batch_size', 'save_every', 'validate_every', 'max_norm'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'{name}: {getattr(self, name)} is not positive')
+        for name in ('workers', 'warmup_steps', 'overlays', 'seed'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name}: {getattr(self, name)} is negative')
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f'ema_decay: {self.ema_decay} is not in 0..1, 1 excluded')
+        if not self.datasets:
+            raise ValueError('datasets: none given')
+        if any(side <= 0 or side % 32 for side in self.train_size):
+            raise ValueError(f'train_size: {self.train_size} are no positive multiples of 32')
+        if bool(self.milestones) != (self.schedule == 'step'):
+            raise ValueError(f'milestones: {self.milestones or "none"} with schedule '
+                             f'{self.schedule}, but schedule step needs them, and no other does')
+        self._check_tasks()
+
+    def _check_tasks(self):
+        """Check the settings that are by task or loss."""
+        tasks = build_tasks(self.model.tasks)
+        _check_keys('loss_weights', self.loss_weights, known_losses(tasks))
+        owners = ('trunk', *tasks)
+        _check_keys('effective_batches', self.effective_batches, owners)
+        missing = [name for name in owners if name not in self.effective_batches]
+        if self.effective_batches and missing:
+            raise ValueError(f'effective_batches: {", ".join(missing)} missing '
+                             f'(needed: {", ".join(owners)})')
+        for name, count in self.effective_batches.items():
+            if count < 1:
+                raise ValueError(f'effective_batches.{name}: {count} is not positive')
+
+
+def _check_keys(setting: str, keys, known: tuple[str, ...]) -> None:
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise ValueError(f'{setting}: unknown {", ".join(unknown)} (known: {", ".join(known)})')

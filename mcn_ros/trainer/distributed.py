@@ -1,0 +1,156 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Training in several processes, one per GPU (or, slowly, on the CPU), started by torchrun.
+
+Every process has the whole network and a share of each batch. Gradients are summed by hand when
+their owner is about to be updated, not by the hooks of DistributedDataParallel: the task-wise
+backward goes through the network in pieces, owners are updated at different times, and where a
+process has no image labelled for a task, the parameters of the task get no gradient there. It
+sends zeros then. All processes call the same operations in the same order whatever is labelled
+where, so none can wait for another for ever.
+
+Batch norms use the images of their own process, as in CenterNet: synchronised ones would have to
+run in every process or in none, but a head runs only where its task is labelled. Their running
+statistics, which training does not use, are averaged before weights are saved.
+"""
+
+from datetime import timedelta
+import os
+from typing import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import distributed, nn, Tensor
+
+from mcn_ros.data.batch import Batch
+from mcn_ros.runtime.backends import pick_device
+from mcn_ros.tasks import Task
+
+BUCKET = 2 ** 23  # numbers per message: large enough to be efficient, small beside the network
+PATIENCE = timedelta(hours=2)  # one process scores the network while the others wait for it
+
+
+class Ranks:
+    """
+    The processes of a training. Alone, without torchrun, nothing here communicates.
+
+    :param device: as :func:`mcn_ros.runtime.backends.pick_device` takes it; on GPUs, process
+        LOCAL_RANK of several takes the GPU of that number.
+    :ivar rank: number of this process; 0 is the one that writes files.
+    :ivar world: number of processes.
+    :ivar device: device of this process.
+    :raises ValueError: for a device that is not there.
+    """
+
+    def __init__(self, device: str = 'auto'):
+        self.rank = int(os.environ.get('RANK', 0))
+        self.world = int(os.environ.get('WORLD_SIZE', 1))
+        self.device = pick_device(device)
+        cuda = self.device.type == 'cuda'
+        if self.world > 1:
+            if cuda:
+                self.device = pick_device(f'cuda:{os.environ["LOCAL_RANK"]}')
+                torch.cuda.set_device(self.device)
+            distributed.init_process_group('nccl' if cuda else 'gloo', timeout=PATIENCE)
+
+    def join(self, batch: Batch, tasks: Mapping[str, Task], names: Sequence[str],
+             ) -> tuple[dict[str, int], dict[str, float | Tensor]]:
+        """
+        Look at the batches of all processes as one.
+
+        :param batch: the share of this process, on its device.
+        :param tasks: task name -> task.
+        :param names: of all losses, see :func:`mcn_ros.trainer.step.known_losses`.
+        :return: task -> number of images that are labelled for it, 'trunk' -> for any task; and
+            loss name -> factor, such that the sum over processes of losses times factors is the
+            loss of the joint batch, and so is that of their gradients.
+        """
+        labelled = {row for rows in batch.rows.values() for row in rows.tolist()}
+        rows = {'trunk': len(labelled), **{task: len(batch.rows.get(task, ())) for task in tasks}}
+        if self.world == 1:
+            return rows, dict.fromkeys(names, 1.0)
+        counts = {f'{task}/{loss}': count for task, targets in batch.targets.items()
+                  for loss, count in tasks[task].counts(targets).items()}
+        sums = self.sum_counts({**rows, **counts}, [*rows, *names])
+        # A loss is the sum over things divided by their number, or by 1 if there is none.
+        shares = {name: (counts[name].clamp(min=1) / sums[name].clamp(min=1)).float()
+                  if name in counts else 0.0 for name in names}
+        return {name: int(sums[name]) for name in rows}, shares
+
+    def sum_counts(self, counts: Mapping[str, float | Tensor], names: Sequence[str],
+                   ) -> dict[str, Tensor]:
+        """
+        Sum numbers over the processes.
+
+        :param counts: name -> scalar; a missing name is 0.
+        :param names: the same in all processes.
+        :return: name -> scalar float64, on the device.
+        """
+        values = [torch.as_tensor(counts.get(name, 0), dtype=torch.float64, device=self.device)
+                  for name in names]
+        if self.world > 1 and values:
+            joint = torch.stack(values)
+            distributed.all_reduce(joint)
+            values = joint.unbind()
+        return dict(zip(names, values))
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """
+        Sum gradients over the processes; where a process has None, it adds zero.
+
+        Where all processes have None, None remains.
+
+        :param parameters: the same in all processes, in the same order.
+        """
+        if self.world == 1:
+            return
+        present = torch.tensor([value.grad is not None for value in parameters],
+                               dtype=torch.uint8, device=self.device)
+        distributed.all_reduce(present, distributed.ReduceOp.MAX)
+        for bucket in _buckets(v for v, found in zip(parameters, present.tolist()) if found):
+            for value in bucket:
+                if value.grad is None:
+                    value.grad = torch.zeros_like(value)
+            flat = torch.cat([value.grad.flatten() for value in bucket])
+            distributed.all_reduce(flat)
+            for value, part in zip(bucket, flat.split([value.numel() for value in bucket])):
+                value.grad.copy_(part.view_as(value))
+
+    def broadcast(self, model: nn.Module) -> None:
+        """Give all processes the parameters and buffers of process 0."""
+        if self.world > 1:
+            for value in model.state_dict().values():
+                sent = value.contiguous()  # what a message must be, in channels_last too
+                distributed.broadcast(sent, 0)
+                value.copy_(sent)
+
+    def average_buffers(self, model: nn.Module) -> None:
+        """Give all processes the mean of their running statistics."""
+        if self.world > 1:
+            for name, value in model.named_buffers():
+                if name.endswith(('running_mean', 'running_var')):
+                    distributed.all_reduce(value)
+                    value /= self.world
+
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        if self.world > 1:
+            distributed.barrier()
+
+    def close(self) -> None:
+        """End the communication."""
+        if self.world > 1:
+            distributed.destroy_process_group()
+
+
+def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Cut a list into pieces of about BUCKET numbers."""
+    bucket: list[nn.Parameter] = []
+    for value in parameters:
+        bucket.append(value)
+        if sum(member.numel() for member in bucket) >= BUCKET:
+            yield bucket
+            bucket = []
+    if bucket:
+        yield bucket

@@ -1,0 +1,240 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Who is updated when: one optimiser for the whole network, or one per owner of parameters.
+
+Source of the latter: UberNet (I. Kokkinos, CVPR 2017), section 3 and table 1. The owners are the
+trunk and the tasks. Each adds up gradients until it has seen its effective batch of images that
+are labelled for it (for the trunk: for anything), then updates its parameters with their mean.
+Every image weighs the same in this mean: the mean loss of a batch is multiplied by its number of
+images, the summed gradient is divided by the number of all images that went into it. So in the
+trunk a task counts as much as it has images. An update comes at the end of the batch in which
+the effective batch is reached; what is beyond it is used, not left for the next.
+
+In the plain setting one optimiser updates everything after each batch, and each loss is a mean
+over the images of its task, however few they are.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+from torch import nn, Tensor
+from torch.amp import GradScaler
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Adam, AdamW, Optimizer, SGD
+
+from mcn_ros.model import MultiTaskNet
+from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.distributed import Ranks
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    'adamw': AdamW, 'adam': Adam, 'sgd': partial(SGD, momentum=0.9)}
+ALL = 'all'  # the one owner of the plain setting
+TRUNK = 'trunk'
+
+
+def set_train_mode(model: nn.Module, frozen: Sequence[str]) -> None:
+    """
+    Put a network into training mode, but for the batch norms of its frozen parts.
+
+    :param frozen: beginnings of names of parameters.
+    """
+    model.train()
+    for name, module in model.named_modules():
+        if isinstance(module, _NormBase) and f'{name}.weight'.startswith(tuple(frozen)):
+            module.eval()
+
+
+@dataclass
+class _Owner:
+    """
+    Parameters that are updated together.
+
+    :ivar parameters: by name, in the order of the optimiser.
+    :ivar optimizer: theirs.
+    :ivar effective_batch: number of images that an update waits for.
+    :ivar seen: number of images since the last update.
+    """
+
+    parameters: dict[str, nn.Parameter]
+    optimizer: Optimizer
+    effective_batch: int
+    seen: int = 0
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients that there are."""
+        return [value.grad for value in self.parameters.values() if value.grad is not None]
+
+    def clear(self) -> None:
+        """Forget what has been added up."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.seen = 0
+
+
+class Owners:
+    """
+    The optimisers of a network; gradients add up in the ``grad`` of its parameters.
+
+    :param model: the network, on its device; its frozen parameters stop to require gradients.
+    :param config: optimizer, learning_rate, rates, weight_decay, max_norm, frozen and
+        effective_batches matter here.
+    :param ranks: the processes of the training, each of which has an object like this one.
+    :raises ValueError: for beginnings that no parameter's name has, and if nothing is left to
+        train.
+    """
+
+    def __init__(self, model: MultiTaskNet, config: TrainConfig, ranks: Ranks):
+        self.kind, self.max_norm, self.ranks = config.optimizer, config.max_norm, ranks
+        batches = config.effective_batches
+        assert not batches or batches.keys() == {TRUNK, *model.tasks}, batches
+        self.asynchronous = bool(batches)
+        _check_prefixes('rates', config.rates, model)
+        _check_prefixes('frozen', config.frozen, model)
+        owned: dict[str, dict[str, nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(not name.startswith(tuple(config.frozen)))
+            if parameter.requires_grad:
+                owner = _owner_of(name) if self.asynchronous else ALL
+                owned.setdefault(owner, {})[name] = parameter
+        if not owned:
+            raise ValueError(f'frozen: {", ".join(config.frozen)} leave nothing to train')
+        self.owners = {name: _build_owner(parameters, config, batches.get(name, 1))
+                       for name, parameters in owned.items()}
+
+    def weigh(self, weights: Mapping[str, float | Tensor], rows: Mapping[str, int],
+              ) -> dict[str, float | Tensor]:
+        """
+        Return the factors of the losses whose gradients are to be added up.
+
+        :param weights: 'task/loss' -> factor of the loss, a mean over the images of a batch.
+        :param rows: the batch's numbers of labelled images, see :meth:`Ranks.join`.
+        """
+        if not self.asynchronous:
+            return dict(weights)
+        return {name: weight * rows[name.partition('/')[0]] for name, weight in weights.items()}
+
+    def add(self, rows: Mapping[str, int]) -> None:
+        """Count the images of a batch whose gradients have been added; ``rows`` as above."""
+        for name, owner in self.owners.items():
+            owner.seen += rows[TRUNK if name == ALL else name]
+
+    def step(self, scaler: GradScaler, rate: float) -> set[str]:
+        """
+        Update the owners that have seen enough; they are the same in all processes.
+
+        An owner whose float16 gradients overflow is not updated, and all gradients that wait are
+        dropped: the batch that was at fault may be in any of them.
+
+        :param scaler: the one that the losses were scaled with.
+        :param rate: learning rate relative to the highest.
+        :return: whose turn it was: the trunk and tasks, or 'all' in the plain setting.
+        :raises FloatingPointError: for gradients that are not finite though nothing was scaled.
+        """
+        scale = scaler.get_scale()
+        due = [name for name, owner in self.owners.items() if owner.seen >= owner.effective_batch]
+        updated = {name for name in due if self._update(name, scaler, rate)}
+        if updated:
+            scaler.update()
+        growth = scaler.get_scale() / scale
+        for name, owner in self.owners.items():
+            if name in due or growth < 1:
+                owner.clear()
+            elif growth > 1:  # what comes next is scaled by more
+                for gradient in owner.gradients():
+                    gradient *= growth
+        return updated
+
+    def _update(self, name: str, scaler: GradScaler, rate: float) -> bool:
+        """Update an owner; return False if it has no gradient, as with frozen parts may be."""
+        owner = self.owners[name]
+        parameters = list(owner.parameters.values())
+        self.ranks.sum_gradients(parameters)
+        if not owner.gradients():
+            return False
+        scaler.unscale_(owner.optimizer)
+        if self.asynchronous:
+            for gradient in owner.gradients():
+                gradient /= owner.seen
+        norm = clip_grad_norm_(parameters, self.max_norm)
+        if not scaler.is_enabled() and not norm.isfinite():
+            raise FloatingPointError(f'gradients are not finite: {name}')
+        for group in owner.optimizer.param_groups:
+            group['lr'] = rate * group['initial_lr']
+        scaler.step(owner.optimizer)
+        return True
+
+    def collect(self) -> None:
+        """Give all gradients that wait to process 0; all call it before that saves a state."""
+        for owner in self.owners.values():
+            self.ranks.sum_gradients(list(owner.parameters.values()))
+            if self.ranks.rank > 0:
+                owner.optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of all optimisers, and what waits, by names of parameters."""
+        state, gradients = {}, {}
+        for owner in self.owners.values():
+            kept = owner.optimizer.state_dict()['state']
+            for index, (name, parameter) in enumerate(owner.parameters.items()):
+                if index in kept:
+                    state[name] = kept[index]
+                if parameter.grad is not None:
+                    gradients[name] = parameter.grad
+        return {'kind': self.kind, 'state': state, 'gradients': gradients,
+                'seen': {name: owner.seen for name, owner in self.owners.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """
+        Go on from a state, under settings that may have changed, but for the kind of optimiser.
+
+        :raises ValueError: for the state of another kind of optimiser.
+        """
+        if state['kind'] != self.kind:
+            raise ValueError(f'optimizer: {self.kind} cannot go on from a state of '
+                             f'{state["kind"]}')
+        for owner in self.owners.values():
+            kept = {index: state['state'][name] for index, name in enumerate(owner.parameters)
+                    if name in state['state']}
+            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': kept})
+            owner.clear()
+        if state['seen'].keys() != self.owners.keys():
+            return  # what waited was added up for other owners
+        for name, owner in self.owners.items():
+            owner.seen = state['seen'][name]
+            for key, gradient in state['gradients'].items() if self.ranks.rank == 0 else ():
+                if key in owner.parameters:
+                    owner.parameters[key].grad = gradient.to(owner.parameters[key], copy=True)
+
+
+def _build_owner(parameters: Mapping[str, nn.Parameter], config: TrainConfig,
+                 effective_batch: int) -> _Owner:
+    """Make an optimiser with one group per learning rate."""
+    groups: dict[float, dict[str, nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
+        groups.setdefault(config.rates.get(prefix, 1.0), {})[name] = parameter
+    optimizer = OPTIMIZERS[config.optimizer](
+        [{'params': list(group.values()), 'initial_lr': rate * config.learning_rate}
+         for rate, group in groups.items()],
+        lr=config.learning_rate, weight_decay=config.weight_decay)
+    ordered = {name: value for group in groups.values() for name, value in group.items()}
+    return _Owner(ordered, optimizer, effective_batch)
+
+
+def _owner_of(name: str) -> str:
+    """Return 'trunk' or the task whose head a parameter belongs to."""
+    part, task, *_ = name.split('.')
+    return task if part == 'heads' else TRUNK
+
+
+def _check_prefixes(setting: str, prefixes: Iterable[str], model: nn.Module) -> None:
+    """Refuse beginnings that no parameter's name has."""
+    names = [name for name, _ in model.named_parameters()]
+    unused = [p for p in prefixes if not any(name.startswith(p) for name in names)]
+    if unused:
+        known = sorted({'.'.join(name.split('.')[:2]) for name in names})
+        raise ValueError(f'{setting}: no parameter has a name that begins with '
+                         f'{", ".join(unused)} (known: {", ".join(known)}, ...)')

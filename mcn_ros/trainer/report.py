@@ -1,0 +1,247 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The report of experiments: networks that differ in one thing, each trained with several seeds.
+
+Everything that is said about results comes from the metrics.json files of the runs; questions
+and conclusions are a person's, and stand in the report as they are given.
+"""
+
+from dataclasses import dataclass, field
+import json
+import math
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Sequence
+
+import cv2
+from matplotlib.figure import Figure
+import numpy as np
+
+# A difference of more standard errors than this is called larger than the spread.
+CLEAR = 2.0
+
+OVERLAY_WIDTH = 900
+
+READING = f"""\
+Figures are points (100 AP, 100 IoU) of the last validation: the mean and the standard deviation
+over seeds. A difference is to the first network of its table, followed by its standard error;
+for that, the deviations over seeds of all networks of the table are taken as one. It is larger
+than the spread if it is more than {CLEAR:g} standard errors. The last two columns are what the
+paper reports."""
+
+HEADER = ['network', '{}', 'difference', 'larger than the spread', 'paper', 'difference']
+
+# Network -> seed -> scores as `evaluate` gives them.
+Results = Mapping[str, Mapping[int, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """
+    A network of the comparison.
+
+    :param title: what the report calls it.
+    :param changes: dotted keys of a TrainConfig -> values in place of those of the base.
+    :param paper: figure, such as 'detection.AP' -> what the paper reports for it, in points.
+    """
+
+    title: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    paper: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """
+    A question: a table for each of some figures of some networks.
+
+    :param title: heading.
+    :param networks: their names; the first one with a figure is what the others are compared to.
+    :param figures: dotted path in the scores -> what the report calls it, for example
+        'detection.per_class.person': 'person AP'.
+    :param text: Markdown below the heading.
+    """
+
+    title: str
+    networks: tuple[str, ...]
+    figures: dict[str, str]
+    text: str = ''
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """
+    What is to be trained and compared.
+
+    :param base: YAML file of the TrainConfig that all networks have in common.
+    :param seeds: each network is trained once with each.
+    :param networks: name, which is that of its folder, -> network.
+    :param studies: the parts of the report.
+    :param title: heading of the report.
+    :param conclusions: Markdown that comes first.
+    """
+
+    base: str
+    seeds: tuple[int, ...]
+    networks: dict[str, Network]
+    studies: tuple[Study, ...]
+    title: str = 'Experiments'
+    conclusions: str = ''
+
+    def __post_init__(self):
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f'seeds: {self.seeds} are none, or not all different')
+        for study in self.studies:
+            unknown = [name for name in study.networks if name not in self.networks]
+            if unknown:
+                raise ValueError(f'studies: {study.title!r} has unknown networks '
+                                 f'{", ".join(unknown)} (known: {", ".join(self.networks)})')
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    A network in a table.
+
+    :param title: of the network.
+    :param values: one per seed, in points; at least one.
+    :param difference: of the means, to the first row; None there.
+    :param error: standard error of the difference; None where no network has several seeds.
+    :param paper: the paper's figure, in points, if it has one.
+    :param paper_difference: to that of the first row, if both have one.
+    """
+
+    title: str
+    values: tuple[float, ...]
+    difference: float | None = None
+    error: float | None = None
+    paper: float | None = None
+    paper_difference: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Return whether the difference is larger than the spread."""
+        return self.error is not None and abs(self.difference) > CLEAR * self.error
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """Return the metrics.json of a run; nothing if it has none yet."""
+    path = folder / 'metrics.json'
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], results: Results,
+            ) -> list[Row]:
+    """Return the rows of a table: the networks that have the figure, in the order given."""
+    values = {name: [value for seed in sorted(results.get(name, {}))
+                     if (value := _points(results[name][seed], figure)) is not None]
+              for name in networks}
+    names = [name for name in networks if values[name]]
+    # The same for all: two or three seeds alone tell little about a deviation.
+    freedom = sum(len(values[name]) - 1 for name in names)
+    squares = sum(np.var(values[name]) * len(values[name]) for name in names)
+    rows = []
+    for name in names:
+        paper, first = known[name].paper.get(figure), known[names[0]].paper.get(figure)
+        row = Row(known[name].title, tuple(values[name]), paper=paper)
+        if name != names[0]:
+            own, others = values[name], values[names[0]]
+            row = Row(row.title, row.values, float(np.mean(own) - np.mean(others)),
+                      math.sqrt(squares / freedom * (1 / len(own) + 1 / len(others)))
+                      if freedom else None,
+                      paper, None if paper is None or first is None else paper - first)
+        rows.append(row)
+    return rows
+
+
+def _points(scores: Mapping[str, Any], figure: str) -> float | None:
+    """Look up a figure such as 'detection.AP'; None where it is not there."""
+    value: Any = scores
+    for key in figure.split('.'):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return None if value is None else 100 * value
+
+
+def write_report(path: Path, experiments: Experiments, results: Results,
+                 folders: Mapping[str, Path], origin: str) -> None:
+    """
+    Write a Markdown file, with its pictures in a folder of the same name beside it.
+
+    :param results: of what is finished.
+    :param folders: network -> a run of it, whose last overlay is shown.
+    :param origin: Markdown that says where the figures come from.
+    """
+    pictures = path.with_suffix('')
+    pictures.mkdir(parents=True, exist_ok=True)
+    parts = [f'# {experiments.title}', experiments.conclusions, '## How to read this',
+             origin, READING]
+    for number, study in enumerate(experiments.studies, 1):
+        tables = {heading: compare(figure, study.networks, experiments.networks, results)
+                  for figure, heading in study.figures.items()}
+        tables = {heading: rows for heading, rows in tables.items() if rows}
+        parts += [f'## {study.title}', study.text]
+        if tables:
+            picture = pictures / f'study_{number}.png'
+            _plot(tables, picture)
+            parts += [_table(heading, rows) for heading, rows in tables.items()]
+            parts.append(f'![{study.title}]({pictures.name}/{picture.name})')
+    parts += ['## What the networks see', *_overlays(experiments, folders, pictures)]
+    path.write_text('\n\n'.join(part.strip() for part in parts if part.strip()) + '\n')
+
+
+def _table(heading: str, rows: Sequence[Row]) -> str:
+    header = [cell.format(heading) for cell in HEADER]
+    cells = [header, ['---'] * len(header)]
+    for row in rows:
+        mean, spread = np.mean(row.values), _spread(row.values)
+        seeds = '1 seed' if spread is None else f'{len(row.values)} seeds'
+        cells.append([
+            row.title, _with(f'{mean:.2f}', spread) + f' ({seeds})',
+            '' if row.difference is None else _with(f'{row.difference:+.2f}', row.error),
+            '' if row.difference is None else 'not known' if row.error is None else
+            'yes' if row.clear else 'no',
+            '' if row.paper is None else f'{row.paper:.1f}',
+            '' if row.paper_difference is None else f'{row.paper_difference:+.1f}'])
+    return '\n'.join(f'| {" | ".join(line)} |' for line in cells)
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _with(text: str, error: float | None) -> str:
+    return text if error is None else f'{text} ± {error:.2f}'
+
+
+def _plot(tables: Mapping[str, Sequence[Row]], path: Path) -> None:
+    """Draw each table: networks below each other, seeds as dots, mean and deviation as a bar."""
+    titles = list(dict.fromkeys(row.title for rows in tables.values() for row in rows))
+    figure = Figure((2.2 + 2.2 * len(tables), 1.0 + 0.32 * len(titles)), layout='constrained')
+    for axes, (heading, rows) in zip(
+            figure.subplots(1, len(tables), sharey=True, squeeze=False)[0], tables.items()):
+        for row in rows:
+            place = titles.index(row.title)
+            axes.errorbar(np.mean(row.values), place, xerr=_spread(row.values) or 0, fmt='s',
+                          color='tab:blue', capsize=4)
+            axes.plot(row.values, [place] * len(row.values), '.', color='tab:orange')
+        axes.set_title(heading, fontsize='medium')
+        axes.set_yticks(range(len(titles)), titles)
+        axes.set_ylim(len(titles) - 0.5, -0.5)
+        axes.grid(axis='x', alpha=0.4)
+    figure.savefig(path, dpi=80)
+
+
+def _overlays(experiments: Experiments, folders: Mapping[str, Path], pictures: Path,
+              ) -> Iterator[str]:
+    """Copy the last overlay of each network, made smaller; yield the Markdown that shows it."""
+    for name, folder in folders.items():
+        found = sorted((folder / 'overlays').glob('*.jpg'))
+        image = cv2.imread(str(found[-1])) if found else None
+        if image is None:
+            continue
+        scale = min(1.0, OVERLAY_WIDTH / image.shape[1])
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(pictures / f'{name}.jpg'), small, (cv2.IMWRITE_JPEG_QUALITY, 80))
+        title = experiments.networks[name].title
+        yield f'{title}:\n\n![{title}]({pictures.name}/{name}.jpg)'

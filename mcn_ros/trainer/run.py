@@ -1,0 +1,151 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The folder of a run, in which nothing that was saved is ever lost.
+
+config.yaml is what was asked for, checkpoint.pt what is needed to go on, weights.safetensors the
+averaged weights for the node, metrics.json the history of losses and scores.
+"""
+
+from contextlib import contextmanager
+import io
+import json
+import os
+from pathlib import Path
+import pickle
+from typing import Any, Iterator, Mapping
+
+from safetensors import SafetensorError
+import torch
+from torch import Tensor
+import yaml
+
+from mcn_ros.config import to_dict
+from mcn_ros.model import MultiTaskNet, save_model
+from mcn_ros.trainer.config import TrainConfig
+
+CHECKPOINT = 'checkpoint.pt'
+
+
+class Run:
+    """
+    The folder of a run: checkpoints, weights and the history of losses and scores.
+
+    :param folder: where; made by :meth:`start`.
+    :param parts: name -> object with state_dict and load_state_dict; together with the history
+        and the state of the random numbers they are what a checkpoint holds.
+    :ivar history: the entries that :meth:`record` made, what metrics.json holds.
+    """
+
+    def __init__(self, folder: Path, parts: Mapping[str, Any]):
+        self.folder = folder
+        self.parts = parts
+        self.history: list[dict[str, Any]] = []
+        self._sums: dict[str, tuple[Tensor, int]] = {}
+        self._unreadable = 0
+
+    def start(self) -> int:
+        """
+        Make the folder; return 0, the number of batches done so far.
+
+        :raises ValueError: if it holds a run already.
+        """
+        if (self.folder / CHECKPOINT).exists():
+            raise ValueError(f'{self.folder} holds a run already; resume it or choose another')
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return 0
+
+    def resume(self) -> int:
+        """
+        Load the checkpoint; return the number of batches done so far.
+
+        :raises ValueError: if there is none, or it is damaged, or of another network.
+        """
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            raise ValueError(f'{self.folder} has no checkpoint to resume from')
+        try:
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+            for name, part in self.parts.items():
+                part.load_state_dict(checkpoint[name])
+            torch.set_rng_state(checkpoint['random'])
+            self.history, self._sums = checkpoint['history'], checkpoint['sums']
+            self._unreadable = checkpoint['unreadable']
+            return checkpoint['step']
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = str(error).partition('\n')[0] or 'it ends too early'
+            raise ValueError(f'{path}: does not fit this run: {reason}') from error
+
+    def describe(self, config: TrainConfig) -> None:
+        """Write the configuration; that of a resumed run may have changed."""
+        with _replacing(self.folder / 'config.yaml') as path:
+            path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
+
+    def log(self, losses: Mapping[str, Tensor], unreadable: int = 0) -> None:
+        """
+        Remember a batch.
+
+        :param losses: name -> scalar; a loss that is absent counts for none.
+        :param unreadable: number of its images that could not be read.
+        """
+        for name, value in losses.items():
+            total, count = self._sums.get(name, (0, 0))
+            self._sums[name] = total + value, count + 1
+        self._unreadable += unreadable
+
+    def means(self) -> dict[str, float]:
+        """Return the mean losses since the last :meth:`record`."""
+        return {name: float(total) / count for name, (total, count) in self._sums.items()}
+
+    def record(self, step: int, scores: Mapping[str, Any], rate: float) -> None:
+        """
+        Make an entry of the history.
+
+        :param step: number of batches done.
+        :param scores: of the validation, empty if there was none.
+        :param rate: the learning rate.
+        """
+        self.history.append({'step': step, 'rate': rate, 'losses': self.means(),
+                             'unreadable_images': self._unreadable, 'scores': scores})
+        self._sums, self._unreadable = {}, 0
+
+    def save(self, step: int, average: MultiTaskNet) -> None:
+        """
+        Write everything; an interruption or a full disk leaves whole files of the last time.
+
+        :param step: number of batches done.
+        :param average: the network whose weights are for use.
+        :raises OSError: if it cannot be written.
+        """
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        own = {'step': step, 'history': self.history, 'sums': self._sums,
+               'unreadable': self._unreadable, 'random': torch.get_rng_state()}
+        # By way of memory: when a file fails, PyTorch does not say why.
+        checkpoint = io.BytesIO()
+        torch.save({**state, **own}, checkpoint)
+        with _replacing(self.folder / CHECKPOINT) as path:
+            path.write_bytes(checkpoint.getbuffer())
+        with _replacing(self.folder / 'weights.safetensors') as path:
+            save_model(average, path)
+        with _replacing(self.folder / 'metrics.json') as path:
+            path.write_text(json.dumps(self.history, indent=1))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """
+    Yield where to write what takes the place of a file, once it is whole and on the disk.
+
+    :raises OSError: if that fails; the file is as it was.
+    """
+    partial = path.with_name(path.name + '.partial')
+    try:
+        yield partial
+        with open(partial, 'rb') as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f'{path}: cannot be written, what was there before is unchanged: '
+                      f'{error}') from error

@@ -1,0 +1,34 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Being asked to stop, by Ctrl-C or by whoever started the process."""
+
+import signal
+from typing import Any
+
+SIGNALS = signal.SIGINT, signal.SIGTERM
+
+
+class Stop:
+    """
+    Takes the first of SIGINT and SIGTERM as a wish, while it is entered; the next is obeyed.
+
+    :ivar asked: whether there was one.
+    """
+
+    def __init__(self):
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> 'Stop':
+        self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: Any) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
