@@ -35,10 +35,13 @@ setup(
     # ./mcn reads its list of commands here.
     entry_points={
         'console_scripts': [
+            'benchmark = mcn_ros.commands.benchmark:main',
             'camera_player = mcn_ros.ros.camera_player:main',
             'demo = mcn_ros.commands.demo:main',
             'evaluate = mcn_ros.commands.evaluate:main',
+            'experiments = mcn_ros.commands.experiments:main',
             'mcn_node = mcn_ros.ros.mcn_node:main',
+            'pseudo_label = mcn_ros.commands.pseudo_label:main',
             'synthesize = mcn_ros.commands.synthesize:main',
             'train = mcn_ros.commands.train:main',
         ],

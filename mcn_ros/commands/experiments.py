@@ -1,0 +1,229 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Train networks that differ in one thing, with several seeds each, and write a report."""
+
+import argparse
+from collections.abc import Iterator
+import contextlib
+from dataclasses import dataclass, fields
+import functools
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Sequence
+
+from tqdm import tqdm
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.commands.train import apply_override, read_yaml
+from mcn_ros.config import from_dict
+from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.report import Experiments, read_history, write_report
+
+POLL_S = 0.2
+LOG = 'log.txt'
+
+# The train command, in a process that Linux tells to stop (SIGTERM, 15) when its parent is
+# killed: 1 is PR_SET_PDEATHSIG.
+TRAIN = ('import ctypes; ctypes.CDLL(None).prctl(1, 15); '
+         'from mcn_ros.commands.train import main; main()')
+
+
+@dataclass(frozen=True)
+class Trial:
+    """
+    One network with one seed.
+
+    :param network: its name.
+    :param seed: of the training.
+    :param arguments: of the train command, for a new run.
+    :param config: what they amount to.
+    """
+
+    network: str
+    seed: int
+    arguments: tuple[str, ...]
+    config: TrainConfig
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the run."""
+        return Path(self.config.run)
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the run is done, and scored."""
+        last = (read_history(self.folder) or [{'step': -1}])[-1]
+        return last['step'] >= self.config.steps and bool(last['scores'])
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='experiments', description=__doc__)
+    parser.add_argument('config', type=Path, metavar='CONFIG.yaml',
+                        help='what to train and compare; what is finished is not trained again, '
+                             'what was interrupted goes on')
+    parser.add_argument('overrides', nargs='*', metavar='key=value',
+                        help='replace a value of the base, for all networks; as for train')
+    parser.add_argument('--base', metavar='BASE.yaml', help='in place of that of CONFIG.yaml')
+    parser.add_argument('--seeds', type=_seeds, metavar='N,N,...',
+                        help='in place of those of CONFIG.yaml')
+    parser.add_argument('--runs', type=Path, metavar='DIR',
+                        help='folder of the runs, DIR/NETWORK/seed_N (default: '
+                             'runs/experiments/NAME, by the name of the configuration)')
+    parser.add_argument('--jobs', type=int, metavar='N', default=len(os.sched_getaffinity(0)),
+                        help='trainings at the same time, each with one thread; 0 trains nothing '
+                             'and reports what there is (default: %(default)s, one per core)')
+    parser.add_argument('--report', type=Path, metavar='REPORT.md',
+                        help='where to write the report; its pictures go into a folder of the '
+                             'same name beside it (default: report.md in the folder of the runs)')
+    args = parser.parse_intermixed_args(arguments)
+    if args.jobs < 0:
+        parser.error(f'--jobs: {args.jobs} is negative')
+    args.runs = args.runs or Path('runs', 'experiments', args.config.stem)
+    args.report = args.report or args.runs / 'report.md'
+    return args
+
+
+def _seeds(text: str) -> list[int]:
+    return [int(number) for number in text.split(',')]
+
+
+def read_experiments(args: argparse.Namespace) -> Experiments:
+    """Read the configuration, with what the command line has in place of it."""
+    values = read_yaml(args.config)
+    values |= {name: value for name in ('base', 'seeds')
+               if (value := getattr(args, name)) is not None}
+    return from_dict(Experiments, values)
+
+
+def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) -> list[Trial]:
+    """
+    Return all trials, in the order of their seeds: so all networks can be compared early.
+
+    :param runs: folder of the runs.
+    :param overrides: 'key=value', for the base.
+    :raises ValueError: for a configuration that is none, and for a folder with another run.
+    """
+    base, trials = read_yaml(Path(experiments.base)), []
+    for seed in experiments.seeds:
+        for name, network in experiments.networks.items():
+            settings = {**network.changes, 'seed': seed, 'run': str(runs / name / f'seed_{seed}')}
+            # JSON is YAML, which the train command reads values as.
+            changes = [*overrides, *(f'{key}={json.dumps(value)}'
+                                     for key, value in settings.items())]
+            try:
+                config = from_dict(TrainConfig, functools.reduce(apply_override, changes, base))
+            except ValueError as error:
+                raise ValueError(f'networks.{name}: {error}') from error
+            trials.append(Trial(name, seed, (experiments.base, *changes), config))
+            _check_same(trials[-1])
+    return trials
+
+
+def _check_same(trial: Trial) -> None:
+    """Refuse to take what was trained in another way for a result of this configuration."""
+    path = trial.folder / 'config.yaml'
+    if path.is_file():
+        stored = from_dict(TrainConfig, {**read_yaml(path), 'run': trial.config.run})
+        different = [f.name for f in fields(TrainConfig)
+                     if getattr(stored, f.name) != getattr(trial.config, f.name)]
+        if different:
+            raise ValueError(f'{trial.folder}: was trained with other {", ".join(different)}; '
+                             'remove it, or choose another folder for the runs')
+
+
+def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
+    """
+    Train what is not finished, each in a process of its own.
+
+    :param jobs: number of processes at a time, > 0.
+    :return: the trials that failed; the others go on without them.
+    """
+    waiting = [trial for trial in trials if not trial.finished]
+    running: list[tuple[Trial, subprocess.Popen]] = []
+    failed = []
+    with tqdm(total=len(trials), initial=len(trials) - len(waiting), unit='run') as bar, \
+            _stopped_in_the_end(running):
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append((waiting[0], _start(waiting.pop(0))))
+                bar.set_postfix_str(', '.join(f'{t.network} {t.seed}' for t, _ in running))
+            time.sleep(POLL_S)
+            for trial, process in [pair for pair in running if pair[1].poll() is not None]:
+                running.remove((trial, process))
+                failed += [] if trial.finished else [trial]
+                bar.update()
+    return failed
+
+
+def _start(trial: Trial) -> subprocess.Popen:
+    """Start a training, or let it go on; one thread, as several would wait for each other."""
+    resumable = (trial.folder / 'checkpoint.pt').exists()
+    arguments = ['--resume', str(trial.folder)] if resumable else list(trial.arguments)
+    package = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (package, os.environ.get('PYTHONPATH'))))
+    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1',
+                   'OPENCV_FOR_THREADS_NUM': '1'}
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    # In a group of its own it hears of an interrupt once: from here.
+    with open(trial.folder / LOG, 'a') as log:
+        return subprocess.Popen([sys.executable, '-c', TRAIN, *arguments], env=environment,
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
+
+
+@contextlib.contextmanager
+def _stopped_in_the_end(running: list[tuple[Trial, subprocess.Popen]]) -> Iterator[None]:
+    """Let nothing run on where the block ends early; trainings save what they have."""
+    try:
+        yield
+    finally:
+        for _, process in running:
+            process.terminate()
+        for _, process in running:
+            process.wait()
+
+
+def last_words(trial: Trial) -> str:
+    """Return the last line that a training wrote."""
+    lines = (trial.folder / LOG).read_text(errors='replace').replace('\r', '\n').split('\n')
+    return next((line.strip() for line in reversed(lines) if line.strip()), 'no message')
+
+
+def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[Trial]) -> None:
+    """Write the report of what is finished."""
+    finished = [trial for trial in trials if trial.finished]
+    results = {name: {trial.seed: read_history(trial.folder)[-1]['scores']
+                      for trial in finished if trial.network == name}
+               for name in experiments.networks}
+    first = {trial.network: trial.folder for trial in reversed(finished)}
+    steps = sorted({trial.config.steps for trial in trials})
+    origin = (f'{len(finished)} of {len(trials)} trainings are finished: '
+              f'{len(experiments.networks)} networks with seeds '
+              f'{", ".join(map(str, experiments.seeds))}, '
+              f'{" to ".join(map(str, steps[::max(1, len(steps) - 1)]))} batches each. They are '
+              f'described in `{args.config}`, what they have in common in `{experiments.base}`'
+              f'{" with " if args.overrides else ""}'
+              f'{", ".join(f"`{override}`" for override in args.overrides)}.')
+    args.report.parent.mkdir(parents=True, exist_ok=True)
+    write_report(args.report, experiments, results,
+                 {name: first[name] for name in experiments.networks if name in first}, origin)
+    print(f'{len(finished)} of {len(trials)} trainings are in {args.report}')
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train and report."""
+    args = parse(arguments)
+    with clear_errors():
+        experiments = read_experiments(args)
+        trials = plan(experiments, args.runs, args.overrides)
+        failed = train(trials, args.jobs) if args.jobs else []
+        report(args, experiments, trials)
+        if failed:
+            names = ', '.join(f'{trial.network} {trial.seed}' for trial in failed)
+            raise ChildProcessError(f'{len(failed)} trainings failed: {names}; the last one '
+                                    f'says: {last_words(failed[-1])}')
