@@ -13,7 +13,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import distance_box_iou_loss
+from torchvision.ops import box_iou, distance_box_iou_loss
 
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.structures import clip_boxes
@@ -253,6 +253,22 @@ def decode_centers(outputs: dict[str, Tensor], count: int, relative: bool = Fals
     centers = cell_points(cells, outputs['heatmap'].shape[3]) + offset
     half = size.clamp(min=0) / 2
     return torch.cat([centers - half, centers + half], dim=2), scores, classes, cells
+
+
+def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
+    """
+    Find boxes that overlap a more certain one of their class; static shapes.
+
+    Unlike greedy suppression, one that is a duplicate itself still counts (D. Bolya et al.,
+    "YOLACT", ICCV 2019, section 5.2).
+
+    :param boxes: (B, K, 4) xyxy, most certain first.
+    :param classes: (B, K).
+    :param max_overlap: intersection over union.
+    :return: (B, K) bool.
+    """
+    same = classes[:, :, None] == classes[:, None]
+    return ((torch.vmap(box_iou)(boxes, boxes) > max_overlap) & same).triu(1).any(dim=1)
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:

@@ -15,8 +15,8 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, check_spread, decode_centers, encode_centers, locate,
-    LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, check_spread, decode_centers, duplicates,
+    encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -30,6 +30,9 @@ class DetectionTask:
     :param head: width and layout of the head.
     :param max_objects: most objects per training image; CenterNet has 128.
     :param max_predictions: objects per image that decoding returns; CenterNet has 100.
+    :param max_overlap: of two boxes of a class that overlap by more than this (intersection over
+        union), the less certain one gets the score 0; 1, none does, is CenterNet, whose peaks
+        are sharp enough.
     :param spread: share of a box in which its cells learn it, see
         :func:`mcn_ros.tasks.centers.region`; 0 is CenterNet, 0.54 the Training-Time-Friendly one.
     :param iou_loss: learn the overlap of boxes too, see
@@ -42,6 +45,7 @@ class DetectionTask:
     head: HeadConfig = field(default_factory=HeadConfig)
     max_objects: int = 128
     max_predictions: int = 100
+    max_overlap: float = 1.0
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
@@ -49,6 +53,8 @@ class DetectionTask:
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
         check_spread(self.spread, 'detection.spread')
+        if not 0 < self.max_overlap <= 1:
+            raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
@@ -87,6 +93,11 @@ class DetectionTask:
     def decode(self, outputs: dict[str, Tensor]) -> Instances:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
         boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions, self.relative)
+        if self.max_overlap < 1:
+            scores = scores * ~duplicates(boxes, classes, self.max_overlap)
+            scores, order = scores.sort(dim=1, descending=True, stable=True)
+            boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
+            classes = classes.gather(1, order)
         return Instances(to_input_pixels(boxes), classes, scores)
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -135,3 +135,28 @@ def test_a_small_grid_has_fewer_predictions():
 def test_bad_classes(classes, message):
     with pytest.raises(ValueError, match=message):
         DetectionTask(classes)
+
+
+def test_of_two_boxes_of_a_class_that_overlap_the_less_certain_one_goes():
+    task = DetectionTask(('a', 'b'), max_overlap=0.6)
+    shape = (1, 2, 16, 24)
+    outputs = {'heatmap': torch.full(shape, -9.0), 'size': torch.full(shape, 8.0),
+               'offset': torch.zeros(shape)}
+    for channel, column, logit in ((0, 8, 3.0), (0, 10, 2.0), (1, 10, 1.0), (0, 16, 0.5)):
+        outputs['heatmap'][0, channel, 8, column] = logit
+    plain, found = DetectionTask(('a', 'b')).decode(outputs), task.decode(outputs)
+    certain = found.scores[0] > 0.3
+    # Two cells apart, boxes of 8 cells overlap by 0.6 exactly: not more.
+    assert certain.sum() == 4
+    outputs['offset'][0, 0, 8, 10] = -0.5
+    found = task.decode(outputs)
+    certain = found.scores[0] > 0.3
+    assert found.boxes[0, certain, 0].tolist() == [16, 22, 48]
+    assert found.classes[0, certain].tolist() == [0, 1, 0]
+    assert found.boxes.shape == plain.boxes.shape and (found.scores.diff() <= 0).all()
+
+
+@pytest.mark.parametrize('value', [0, 1.5])
+def test_a_bad_overlap(value):
+    with pytest.raises(ValueError, match='detection.max_overlap'):
+        DetectionTask(('a',), max_overlap=value)
