@@ -4,6 +4,7 @@
 """Settings of the whole suite."""
 
 from importlib.util import find_spec
+import multiprocessing
 
 from hypothesis import settings
 import pytest
@@ -29,3 +30,14 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def no_process_left():
+    """Fail a test that leaves a child behind: the run could wait for it when all is done."""
+    yield
+    left = multiprocessing.active_children()
+    for child in left:
+        child.kill()
+        child.join()
+    assert not left

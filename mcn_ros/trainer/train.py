@@ -86,9 +86,9 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
         run.describe(config)
     monitored = closing(Monitor(run.folder, model.tasks, first)) if writes else nullcontext()
 
-    batches = load_batches(config, model.tasks, samples, first, ranks)
     scores = {}
-    with (monitored as monitor, Stop() as stop,
+    with (closing(load_batches(config, model.tasks, samples, first, ranks)) as batches,
+          monitored as monitor, Stop() as stop,
           tqdm(total=config.steps, initial=first, unit='batch', dynamic_ncols=True,
                disable=not writes) as bar):
         for step in range(first + 1, config.steps + 1):
@@ -237,7 +237,8 @@ def _readable(batches: Iterator[Batch], skip: bool) -> Iterator[Batch]:
             yield batch
     except ValueError as error:  # of a worker: its whole traceback, the message comes last
         message = str(error).strip().rpartition('\n')[2].removeprefix('ValueError: ')
-        raise ValueError(message) from error
+        # Frames of the loader, kept by whoever keeps the error, would keep its workers.
+        raise ValueError(message) from error.with_traceback(None)
 
 
 def _collate(views: Sequence[View], tasks: Mapping[str, Task]) -> Batch:
@@ -246,10 +247,21 @@ def _collate(views: Sequence[View], tasks: Mapping[str, Task]) -> Batch:
 
 
 def _start_worker(_: int) -> None:
-    """Leave the processors to the other workers, and signals to the process that trains."""
+    """Leave the processors to the other workers, and Ctrl-C to the process that trains."""
     cv2.setNumThreads(0)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _spare_once)
+
+
+def _spare_once(number: int, _: Any) -> None:
+    """
+    Obey a signal the second time.
+
+    A first SIGTERM may be meant for the whole group of processes: then the training ends in its
+    own time, and needs batches until it does. But a process waits for its workers when it exits,
+    which it tells by SIGTERM: were that ignored, it would wait for ever.
+    """
+    signal.signal(number, signal.SIG_DFL)
 
 
 def summarise(scores: dict[str, Any]) -> str:

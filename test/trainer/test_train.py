@@ -5,8 +5,12 @@
 
 from dataclasses import replace
 import json
+import multiprocessing
+import os
 from pathlib import Path
 import shutil
+import signal
+import time
 
 import pytest
 import torch
@@ -280,12 +284,35 @@ def test_an_unreadable_image_may_be_skipped_and_counted(config, damaged, workers
     assert capfd.readouterr().err.count('skipped: ' + damaged.images + '/2.png: is not') == 2
 
 
+def test_a_worker_obeys_the_second_wish_to_end():
+    def work():
+        module._start_worker(0)
+        ready.set()
+        while True:
+            time.sleep(0.01)
+
+    context = multiprocessing.get_context('fork')
+    ready = context.Event()
+    worker = context.Process(target=work, daemon=True)
+    worker.start()
+    assert ready.wait(20)
+    os.kill(worker.pid, signal.SIGINT)
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.join(0.5)
+    assert worker.is_alive()
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.join(20)
+    assert worker.exitcode == -signal.SIGTERM
+
+
 def test_nothing_to_read(config, damaged):
     for path in Path(damaged.images).glob('*.png'):
         path.unlink()
     config = replace(config, datasets=(damaged,), workers=1, on_unreadable_image='skip')
-    with pytest.raises(ValueError, match=r'^none of 4 samples can be read.*no such image$'):
+    with pytest.raises(ValueError, match=r'^none of 4 samples can be read.*no such image$') as e:
         train(config)
+    assert 'Traceback' in str(e.value.__cause__)  # that of the worker
+    assert not multiprocessing.active_children()  # though the error is still there
 
 
 def test_the_running_average_forgets_its_start():
