@@ -5,18 +5,21 @@
 Random views of a sample: one affine of the pixels' places, one affine of their colours.
 
 After CenterNet's augmentation (X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", section 5):
-random scale, crop, flip and colour jitter. It knows annotations only by their ``warp``.
+random scale, crop, flip and colour jitter. It knows annotations by their ``warp`` and their boxes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import math
-from typing import Any
+from typing import Any, Mapping
 
 import cv2
 import numpy as np
 
 from mcn_ros.geometry import BORDER, crop, letterbox, Size
 from mcn_ros.structures import clip_boxes, crowd_rows, Sample, select
+
+# Beyond this, a view around an object would teach what blur looks like.
+MAX_MAGNIFICATION = 2.0
 
 # Weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -30,6 +33,14 @@ class AugmentConfig:
     :param scale: range of the magnification, relative to the whole image fitted into the input.
     :param shift: share, 0..1, of the way that a crop (or a small image in a larger input) can move
         before the image leaves the input, or empty border enters it.
+    :param focus: task -> probability that a view shows one of its objects, in the size that
+        ``focus_size`` says, rather than anything in any size. Where objects are few and small,
+        most of a view teaches little about them; for people, those with joints are chosen.
+    :param focus_size: range of the longer side of that object, relative to the shorter side of the
+        view. It lies inside of the view if it is not larger, anywhere.
+    :param mosaic: probability that a view is four, of half the size, of as many images (A.
+        Bochkovskiy et al., "YOLOv4", 2020, section 3.3). With ``focus``, and chosen as often, a
+        batch holds four times as many people as images.
     :param degrees: largest rotation to either side.
     :param flip: probability of mirroring left and right.
     :param brightness: largest relative change of all colours.
@@ -43,6 +54,9 @@ class AugmentConfig:
 
     scale: tuple[float, float] = (0.6, 1.4)
     shift: float = 1.0
+    focus: dict[str, float] = field(default_factory=dict)
+    focus_size: tuple[float, float] = (0.3, 1.0)
+    mosaic: float = 0.0
     degrees: float = 0.0
     flip: float = 0.5
     brightness: float = 0.3
@@ -53,9 +67,13 @@ class AugmentConfig:
     min_visible: float = 0.2
 
     def __post_init__(self):
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f'scale: {self.scale} is not a range of positive numbers')
-        for name in ('shift', 'flip', 'brightness', 'contrast', 'saturation', 'gray',
+        for name in ('scale', 'focus_size'):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f'{name}: {(low, high)} is not a range of positive numbers')
+        if not 0 <= sum(self.focus.values()) <= 1 or min(self.focus.values(), default=0) < 0:
+            raise ValueError(f'focus: {self.focus} are no probabilities of which one can happen')
+        for name in ('shift', 'mosaic', 'flip', 'brightness', 'contrast', 'saturation', 'gray',
                      'min_visible'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name}: {getattr(self, name)} is not in 0..1')
@@ -75,7 +93,8 @@ def augment(sample: Sample, size: Size, rng: np.random.Generator,
     :param rng: draws the same numbers for every view, whatever the sample contains.
     :return: a sample in input pixels, ready to be encoded.
     """
-    affine = random_affine(sample.image.shape[:2], size, rng, config)
+    box = choose_object(sample.annotations, rng, config)
+    affine = random_affine(sample.image.shape[:2], size, rng, config, box)
     # Colours first: the border must come out as inference has it.
     colored = replace(sample, image=jitter_colors(sample.image, rng, config))
     view = colored.warp(affine, size, BORDER)
@@ -89,25 +108,59 @@ def letterbox_sample(sample: Sample, size: Size) -> Sample:
     return sample.warp(letterbox(sample.image.shape[:2], size), size, BORDER)
 
 
-def random_affine(source: Size, target: Size, rng: np.random.Generator,
-                  config: AugmentConfig) -> np.ndarray:
+def random_affine(source: Size, target: Size, rng: np.random.Generator, config: AugmentConfig,
+                  box: np.ndarray | None = None) -> np.ndarray:
     """
     Draw a view of an image.
 
     The centre is uniform among those for which a crop lies inside of the image, or a small image
     inside of the input: so objects are cut by the view no more than its magnification demands.
 
+    :param box: (4,) xyxy in camera pixels: show this, in the size and place that ``focus_size``
+        allows, rather than the image.
     :return: (2, 3) affine, camera pixels -> input pixels.
     """
     scale, across, down, turn, flip = rng.uniform(size=5)
-    low, high = (math.log(value) for value in config.scale)
-    fit = min(target[0] / source[0], target[1] / source[1])
-    factor = fit * math.exp(low + (high - low) * scale)
-    middle = np.array([source[1], source[0]]) / 2
-    room = np.abs(middle - np.array([target[1], target[0]]) / 2 / factor)
+    low, high = (math.log(v) for v in (config.scale if box is None else config.focus_size))
+    factor = math.exp(low + (high - low) * scale)
+    input_size = np.array([target[1], target[0]])
+    if box is None:
+        middle, sides = np.array([source[1], source[0]]) / 2, input_size
+        factor *= min(target[0] / source[0], target[1] / source[1])
+        room = np.abs(middle - sides / 2 / factor)
+    else:
+        middle, sides = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        factor = min(factor * min(target) / max(sides), MAX_MAGNIFICATION)
+        room = np.maximum(input_size / factor - sides, 0) / 2
     center = middle + config.shift * room * (2 * np.array([across, down]) - 1)
     degrees = config.degrees * (2 * turn - 1)
     return crop(center, factor, target, degrees, bool(flip < config.flip))
+
+
+def choose_object(annotations: Mapping[str, Any], rng: np.random.Generator,
+                  config: AugmentConfig) -> np.ndarray | None:
+    """
+    Draw what a view is to show.
+
+    :return: box (4,) xyxy in camera pixels; None for nothing in particular.
+    """
+    which, row = rng.uniform(size=2)
+    for name, probability in config.focus.items():
+        which -= probability
+        if which < 0:
+            return _row(annotations.get(name), row)
+    return None
+
+
+def _row(annotation: Any, row: float) -> np.ndarray | None:
+    """Return the box of one of the objects, for a number in 0..1; None if there is none."""
+    if annotation is None:
+        return None
+    usable = ~crowd_rows(annotation) & (_areas(annotation.boxes) > 0)
+    if hasattr(annotation, 'keypoints'):
+        usable &= (annotation.keypoint_scores > 0).any(axis=1)
+    boxes = annotation.boxes[usable]
+    return boxes[int(row * len(boxes))] if len(boxes) else None
 
 
 def jitter_colors(image: np.ndarray, rng: np.random.Generator,

@@ -9,6 +9,7 @@ from typing import Iterator, NamedTuple, Sequence
 import numpy as np
 
 from mcn_ros.data.augment import augment, AugmentConfig
+from mcn_ros.data.mosaic import mosaic, tile_size, TILES
 from mcn_ros.geometry import Size
 from mcn_ros.structures import Sample
 
@@ -61,6 +62,11 @@ class Union:
         which = int(np.searchsorted(self._ends, index, side='right'))
         start = self._ends[which] - self.sizes[which]
         return self.datasets[which][int(index - start)]
+
+    def siblings(self, index: int) -> range:
+        """Return the indices of the data set that a sample is of."""
+        which = int(np.searchsorted(self._ends, index, side='right'))
+        return range(int(self._ends[which]) - self.sizes[which], int(self._ends[which]))
 
 
 class Draws:
@@ -161,9 +167,11 @@ class TrainingSet:
     """
     Loads and augments the sample of a draw; the result depends on the seed and the draw only.
 
+    The other images of a mosaic are of the same data set, so they are labelled for the same.
+
     Encoding is left to :func:`mcn_ros.data.batch.collate`, which a loader runs in its workers too.
 
-    :param dataset: map-style data set of samples, for instance a union.
+    :param dataset: a union of data sets.
     :param size: (height, width) of the network's input.
     :param config: the augmentation.
     :param seed: seed of the augmentation.
@@ -182,12 +190,23 @@ class TrainingSet:
         :raises ValueError: if no sample at all can be read.
         """
         rng = np.random.default_rng((self.seed, _VIEW, draw.epoch, draw.position))
+        if rng.uniform() >= self.config.mosaic:
+            return self._view(draw.index, self.size, rng)
+        siblings = self.dataset.siblings(draw.index)
+        others = rng.choice(siblings, TILES - 1)
+        views = [self._view(int(index), tile_size(self.size), rng)
+                 for index in (draw.index, *others)]
+        return View(mosaic([view.sample for view in views]),
+                    tuple(reason for view in views for reason in view.unreadable))
+
+    def _view(self, index: int, size: Size, rng: np.random.Generator) -> View:
+        """Return a view of a sample, or of the next that can be read."""
         unreadable = []
         for turn in range(len(self)):
             try:
-                sample = self.dataset[(draw.index + turn) % len(self)]
+                sample = self.dataset[(index + turn) % len(self)]
             except ValueError as error:
                 unreadable.append(str(error))
             else:
-                return View(augment(sample, self.size, rng, self.config), tuple(unreadable))
+                return View(augment(sample, size, rng, self.config), tuple(unreadable))
         raise ValueError(f'none of {len(self)} samples can be read, the first: {unreadable[0]}')

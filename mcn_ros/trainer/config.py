@@ -135,6 +135,7 @@ class TrainConfig:
         """Check the settings that are by task or loss."""
         tasks = build_tasks(self.model.tasks)
         _check_keys('loss_weights', self.loss_weights, known_losses(tasks))
+        _check_keys('augment.focus', self.augment.focus, tuple(tasks))
         owners = ('trunk', *tasks)
         _check_keys('effective_batches', self.effective_batches, owners)
         missing = [name for name in owners if name not in self.effective_batches]

@@ -221,3 +221,55 @@ def test_impossible_settings_are_refused(changes):
     (name,) = changes
     with pytest.raises(ValueError, match=name):
         AugmentConfig(**changes)
+
+
+def crowded_sample():
+    """Return five people, one of them a crowd, two without joints."""
+    boxes = np.array([[10 * i, 5, 10 * i + 8, 30 + 10 * i] for i in range(5)], np.float32)
+    joints = np.full((5, 17, 2), np.nan, np.float32)
+    joints[:3, 0] = boxes[:3, :2] + 1
+    people = Poses(boxes, np.ones(5, np.float32), joints,
+                   np.isfinite(joints[..., 0]).astype(np.float32), np.arange(5) == 0)
+    return Sample(np.zeros((96, 128, 3), np.uint8), {'pose': people}, 'five')
+
+
+def focused(seed, task='pose', probability=1.0, **changes):
+    # Rows tell who is who: the last joint is not used.
+    sample = crowded_sample()
+    result = view(sample, seed, INPUT, focus={task: probability}, min_visible=0.01, **changes)
+    return result.annotations['pose'].boxes
+
+
+@given(seeds)
+def test_a_focused_view_shows_a_person_in_the_size_asked_for(seed):
+    boxes = focused(seed, focus_size=(0.4, 0.8), shift=1.0)
+    longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    whole = ((boxes >= -1e-3) & (boxes <= np.array([64, 64, 64, 64]) + 1e-3)).all(axis=1)
+    aspects = (boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1])
+    with_joints = [8 / 35, 8 / 45]  # the crowd has 8 / 25, those without joints other ones
+    shown = np.isclose(aspects[:, None], with_joints, rtol=1e-3).any(axis=1)
+    assert (shown & whole & (longer >= 0.4 * 64 - 0.1) & (longer <= 0.8 * 64 + 0.1)).any()
+
+
+def test_a_focused_view_is_not_magnified_without_end():
+    boxes = focused(0, focus_size=(50.0, 50.0))
+    assert np.isclose((boxes[:, 2] - boxes[:, 0]).max(), 16)  # 8 pixels, twice as large
+
+
+@pytest.mark.parametrize('probability,task', [(0.0, 'pose'), (1.0, 'detection')])
+def test_without_an_object_to_show_the_view_is_of_the_image(probability, task):
+    for seed in range(3):
+        expected = view(crowded_sample(), seed, INPUT, scale=(0.7, 1.3), shift=1.0,
+                        min_visible=0.01).annotations['pose'].boxes
+        got = focused(seed, task, probability, scale=(0.7, 1.3), shift=1.0)
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize('changes,message', [
+    ({'focus': {'pose': 0.7, 'detection': 0.5}}, 'focus: .* are no probabilities'),
+    ({'focus': {'pose': -0.1}}, 'focus: .* are no probabilities'),
+    ({'focus_size': (0.0, 1.0)}, 'focus_size: .* positive'),
+    ({'mosaic': 1.5}, 'mosaic: 1.5 is not in 0..1')])
+def test_impossible_focus_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        AugmentConfig(**changes)

@@ -159,9 +159,39 @@ def test_the_next_sample_is_in_the_place_of_one_that_cannot_be_read():
 
 
 def test_there_must_be_something_to_read():
-    training = TrainingSet(Pictures('a', 3, {0, 1, 2}), (32, 32), AugmentConfig(), seed=4)
+    broken = Union([Pictures('a', 3, {0, 1, 2})])
+    training = TrainingSet(broken, (32, 32), AugmentConfig(), seed=4)
     with pytest.raises(ValueError, match='none of 3 samples can be read, the first: a1: no such'):
         training[Draw(0, 0, 1)]
+
+
+def test_siblings_are_of_the_same_data_set():
+    both = union(sizes=(2, 1, 3))
+    assert [list(both.siblings(i)) for i in range(6)] == [[0, 1]] * 2 + [[2]] + [[3, 4, 5]] * 3
+
+
+def test_a_mosaic_shows_four_samples_of_one_data_set():
+    training = TrainingSet(union(sizes=(30, 4)), (32, 32), AugmentConfig(mosaic=1.0), seed=4)
+    for position, index in enumerate((3, 31, 33)):
+        sample = training[Draw(0, position, index)].sample
+        names = sample.id.split(' + ')
+        first = training.dataset[index].id
+        assert names[0] == first and {name[0] for name in names} == {first[0]}
+        assert len(names) == 4 and sample.image.shape == (32, 32, 3)
+
+
+def test_a_mosaic_tells_of_each_image_that_cannot_be_read():
+    training = TrainingSet(Union([Pictures('a', 2, {1})]), (32, 32), AugmentConfig(mosaic=1.0),
+                           seed=4)
+    sample, unreadable = training[Draw(0, 0, 1)]
+    assert sample.id == ' + '.join(['a0'] * 4)
+    assert 1 <= len(unreadable) <= 4 and set(unreadable) == {'a1: no such image'}
+
+
+def test_some_views_are_mosaics():
+    training = TrainingSet(union(), (32, 32), AugmentConfig(mosaic=0.5), seed=4)
+    count = sum('+' in training[Draw(0, i, 3)].sample.id for i in range(60))
+    assert 18 < count < 42
 
 
 def test_the_number_of_workers_changes_nothing():
