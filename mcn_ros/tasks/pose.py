@@ -24,6 +24,7 @@ from mcn_ros.tasks.centers import (
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
+from mcn_ros.tasks.location import location_loss
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 # A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
@@ -49,6 +50,8 @@ class PoseTask:
         :func:`mcn_ros.tasks.centers.center_losses`.
     :param relative: the maps hold logarithms of sizes and lengths in units of the person, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
+    :param location_loss: learn the place of each joint within its person too, see
+        :func:`mcn_ros.tasks.location.location_loss`.
     :param snap: which of several peaks a joint moves to: the 'nearest' (CenterNet), or the
         'likeliest', whose score times a Gaussian of the distance is highest: better where the
         heatmaps know more than the regression.
@@ -61,6 +64,7 @@ class PoseTask:
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
+    location_loss: bool = False
     snap: Literal['nearest', 'likeliest'] = 'nearest'
 
     def __post_init__(self):
@@ -149,13 +153,17 @@ class PoseTask:
         offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
         losses['joint_offset'] = weighted_l1(
             offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float())
+        if self.location_loss:
+            losses['joint_location'] = location_loss(
+                outputs['joint_heatmap'], targets, torch.tensor(self.joints.sigmas))
         return losses
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many things each loss is the mean of."""
         numbers = 2 * targets['joint_valid'].sum().float()
-        return {**center_counts(targets, self.iou_loss), 'displacement': numbers,
-                'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
+        counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
+                  'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
+        return {**counts, 'joint_location': numbers / 2} if self.location_loss else counts
 
     def decode(self, outputs: dict[str, Tensor]) -> Poses:
         """
