@@ -104,6 +104,28 @@ class Detector(nn.Module):
         joint = torch.cat([logits.amax(dim=0), boxes], dim=1)
         return features, _relative(_resize(joint, STRIDES[0] / STRIDE))
 
+    @staticmethod
+    def distance(answer: tuple[list[Tensor], Tensor], other: tuple[list[Tensor], Tensor],
+                 ) -> Tensor:
+        """
+        Return how far one answer of this module is from another.
+
+        :param answer: what :meth:`forward` returns.
+        :param other: the same of another network; the scale of the distance is its.
+        :return: scalar: the mean squared difference of features, of all levels, and the squared
+            one of scores, both relative to the other's; and the difference of the four numbers of
+            boxes, in the mean over places weighted by how sure the other is of an object there.
+        """
+        features = torch.stack([
+            functional.mse_loss(mine.float(), its.float()) / its.float().var()
+            for mine, its in zip(answer[0], other[0])]).mean()
+        (mine, my_boxes), (its, its_boxes) = (
+            (torch.sigmoid(readings[:, :CLASSES].float()), readings[:, CLASSES:].float())
+            for _, readings in (answer, other))
+        sure = its.amax(dim=1, keepdim=True)
+        boxes = ((my_boxes - its_boxes).abs() * sure).sum() / sure.sum()
+        return features + ((mine - its) ** 2).sum() / (its ** 2).sum() + boxes
+
 
 def _read(values: Tensor, stride: int) -> Tensor:
     """

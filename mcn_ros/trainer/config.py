@@ -43,6 +43,11 @@ class TrainConfig:
     :param initial_weights: weights file of this package that all parts start from.
     :param frozen: beginnings of names of parameters that keep the weights they start from; their
         batch norms keep their statistics, too.
+    :param fixed_statistics: beginnings of names of parts that learn, but whose batch norms keep
+        their statistics, as pretrained ones better do where batches are small or unlike the data
+        they are from.
+    :param keep: name of a part of the trunk -> factor of a loss that keeps it answering what it
+        answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.keep`.
     :param train_size: (height, width) of the training crops in input pixels.
     :param augment: how samples are varied.
     :param on_unreadable_image: end the training there, or take another image in its place, warn
@@ -86,6 +91,8 @@ class TrainConfig:
     neck_weights: str | None = None
     initial_weights: str | None = None
     frozen: tuple[str, ...] = ()
+    fixed_statistics: tuple[str, ...] = ()
+    keep: dict[str, float] = field(default_factory=dict)
     train_size: tuple[int, int] = (512, 512)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     on_unreadable_image: Literal['stop', 'skip'] = 'stop'
@@ -135,6 +142,9 @@ class TrainConfig:
         """Check the settings that are by task or loss."""
         tasks = build_tasks(self.model.tasks)
         _check_keys('loss_weights', self.loss_weights, known_losses(tasks))
+        if self.keep and self.effective_batches:
+            raise ValueError('keep: not together with effective_batches: the updates of the trunk '
+                             'would wait for labelled images, of which keep needs none')
         _check_keys('augment.focus', self.augment.focus, tuple(tasks))
         owners = ('trunk', *tasks)
         _check_keys('effective_batches', self.effective_batches, owners)

@@ -36,15 +36,15 @@ ALL = 'all'  # the one owner of the plain setting
 TRUNK = 'trunk'
 
 
-def set_train_mode(model: nn.Module, frozen: Sequence[str]) -> None:
+def set_train_mode(model: nn.Module, fixed: Sequence[str]) -> None:
     """
-    Put a network into training mode, but for the batch norms of its frozen parts.
+    Put a network into training mode, but for the batch norms of some parts.
 
-    :param frozen: beginnings of names of parameters.
+    :param fixed: beginnings of names of parameters.
     """
     model.train()
     for name, module in model.named_modules():
-        if isinstance(module, _NormBase) and f'{name}.weight'.startswith(tuple(frozen)):
+        if isinstance(module, _NormBase) and f'{name}.weight'.startswith(tuple(fixed)):
             module.eval()
 
 

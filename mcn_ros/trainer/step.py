@@ -21,6 +21,7 @@ from mcn_ros.geometry import Grid
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.structures import select, to_numpy
 from mcn_ros.tasks import Task
+from mcn_ros.trainer.keep import Keep
 
 # MCN, section 3: L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg. The pose head
 # finds its people with a centre, a size and an offset of its own, weighted like those of
@@ -49,17 +50,18 @@ def known_losses(tasks: Mapping[str, Task]) -> tuple[str, ...]:
 
 def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,
              scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
-             checkpoint: bool = False) -> dict[str, Tensor]:
+             checkpoint: bool = False, keep: Keep | None = None) -> dict[str, Tensor]:
     """
     Add the gradients of a batch to those that the parameters have; nothing is updated.
 
     :param batch: on the device of the model; rows ascend.
-    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks.
+    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks, and of ``keep``.
     :param scaler: keeps float16 gradients from vanishing; disabled for other types.
     :param amp: type of the forward pass, None for float32.
     :param joint: one graph and one backward pass for all tasks, the textbook way: the gradients
         are the same, all heads are in memory at once.
     :param checkpoint: keep little of the trunk's activations, recompute the rest.
+    :param keep: what is not to be forgotten, of the same model.
     :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
         no head, gets no gradient and is absent.
     :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
@@ -71,10 +73,13 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     autocast = torch.autocast(batch.images.device.type, amp, enabled=amp is not None)
     with autocast:
         features = model.features(batch.images, tasks, checkpoint)
+        kept = keep.losses(batch.images, tasks) if keep else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for tensor in features.values()}
-    losses, totals = {}, []
+    losses = {name: value.detach() for name, value in kept.items()}
+    totals = [scaler.scale(sum(weights[name] * value for name, value in kept.items()))
+              ] if kept else []
     for task in tasks:
         with autocast:
             own = _task_losses(model, batch, task, leaves[features[task]])
@@ -87,7 +92,8 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
         _backward([sum(totals)])
     else:
         reached = [tensor for tensor, leaf in leaves.items() if leaf.grad is not None]
-        _backward(reached, [leaves[tensor].grad for tensor in reached])
+        _backward([*totals, *reached],
+                  [None for _ in totals] + [leaves[tensor].grad for tensor in reached])
     return losses
 
 
@@ -101,10 +107,12 @@ def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Tensor,
     return {f'{task}/{name}': value for name, value in losses.items()}
 
 
-def _backward(tensors: Sequence[Tensor], gradients: Sequence[Tensor] | None = None) -> None:
+def _backward(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None] | None = None) -> None:
     """Go backward from what leads to a parameter; with frozen parts it may be nothing."""
-    if tensors and tensors[0].requires_grad:
-        torch.autograd.backward(tensors, gradients)
+    gradients = gradients or [None] * len(tensors)
+    learns = [(t, gradient) for t, gradient in zip(tensors, gradients) if t.requires_grad]
+    if learns:
+        torch.autograd.backward(*zip(*learns))
 
 
 def _check_finite(losses: Mapping[str, Tensor], ids: Sequence[str]) -> None:

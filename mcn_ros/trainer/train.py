@@ -35,6 +35,7 @@ from mcn_ros.tasks import Task
 from mcn_ros.trainer.balance import build_balance
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.keep import Keep
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import Owners, set_train_mode
 from mcn_ros.trainer.run import Run
@@ -73,12 +74,15 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     owners = Owners(model, config, ranks)
     names = known_losses(model.tasks)
     balance = build_balance(config.balance, paper_weights(config, names), model, ranks, scaler)
+    keep = Keep(model, config.keep) if config.keep else None
+    keep_weights = keep.weights if keep else {}
     validation = config.validation and CocoDataset(
         config.validation.annotations, config.validation.images, model.tasks)
     samples = load_samples(config, model.tasks)
 
-    run = Run(Path(config.run), {'model': model, 'average': average, 'owners': owners,
-                                 'scaler': scaler, 'balance': balance})
+    parts = {'model': model, 'average': average, 'owners': owners, 'scaler': scaler,
+             'balance': balance}
+    run = Run(Path(config.run), {**parts, 'keep': keep} if keep else parts)
     first = run.resume() if resume else run.start()
     ranks.barrier()  # none writes before all have looked
     writes = ranks.rank == 0
@@ -93,13 +97,14 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
                disable=not writes) as bar):
         for step in range(first + 1, config.steps + 1):
             batch = next(batches).to(ranks.device, non_blocking=True)
-            set_train_mode(model, config.frozen)
+            set_train_mode(model, config.frozen + config.fixed_statistics)
             rows, shares = ranks.join(batch, model.tasks, names)
-            factors = balance.weights()
+            factors = {**balance.weights(), **keep_weights}
+            shares |= dict.fromkeys(keep_weights, 1 / ranks.world)
             weights = owners.weigh({n: w * shares[n] for n, w in factors.items()}, rows)
             losses = backward(model, batch, weights, scaler=scaler, amp=amp,
                               joint=config.backward == 'joint',
-                              checkpoint=config.checkpoint_stages)
+                              checkpoint=config.checkpoint_stages, keep=keep)
             owners.add(rows)
             rate = relative_rate(step - 1, config)
             try:
@@ -109,9 +114,10 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             average.update_parameters(model)
             own = {name: value * shares[name] for name, value in losses.items()}
             told = {'stop': stop.asked, 'unreadable': len(batch.unreadable)}
-            sums = ranks.sum_counts({**own, **told}, [*names, *told])
+            sums = ranks.sum_counts({**own, **told}, [*names, *keep_weights, *told])
             losses = {name: sums[name] for name in names if rows[name.partition('/')[0]]}
             balance.observe(losses)
+            losses |= {name: sums[name] for name in keep_weights}
             if losses:
                 losses['total'] = sum(factors[name] * value for name, value in losses.items())
             run.log(losses, int(sums['unreadable']))

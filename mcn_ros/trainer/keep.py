@@ -1,0 +1,75 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Learn something new without forgetting what a network already knew.
+
+Source: Z. Li, D. Hoiem, "Learning without Forgetting", ECCV 2016: what the network said before it
+began to learn the new task is the target of the old one, on the images of the new one. No labels
+of the old task are needed.
+"""
+
+from copy import deepcopy
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import nn, Tensor
+
+from mcn_ros.model import MultiTaskNet
+
+
+class Keep:
+    """
+    What parts of a trunk answered at first, which they shall go on to answer.
+
+    :param model: with the weights it starts from; its parts are looked at in each forward pass.
+    :param parts: name of a module in the trunk, which has a method ``distance`` between what it
+        answers and what it answered -> factor of that loss.
+    :ivar weights: 'keep/part' -> factor.
+    :raises ValueError: for a part that does not exist, or knows no distance.
+    """
+
+    def __init__(self, model: MultiTaskNet, parts: Mapping[str, float]):
+        known = [f'trunk.{name}' for name, part in model.trunk.named_modules()
+                 if hasattr(part, 'distance')]
+        unknown = [name for name in parts if name not in known]
+        if unknown:
+            raise ValueError(f'keep: {", ".join(unknown)}: no part of this network that can be '
+                             f'kept (known: {", ".join(known) or "none"})')
+        self.weights = {f'keep/{name}': factor for name, factor in parts.items()}
+        self._model = model
+        self._before = deepcopy(model.trunk).eval().requires_grad_(False)
+        self._answers: dict[tuple[str, bool], Any] = {}
+        for name in parts:
+            self._watch(name, model.get_submodule(name), True)
+            self._watch(name, self._before.get_submodule(name.removeprefix('trunk.')), False)
+
+    def _watch(self, name: str, part: nn.Module, learns: bool) -> None:
+        part.register_forward_hook(
+            lambda _, __, answer: self._answers.update({(name, learns): answer}))
+
+    def losses(self, images: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """
+        Compare with what was answered at first; call right after the forward pass of the model.
+
+        :param images: (B, 3, H, W) uint8, those that the model has just seen.
+        :param tasks: those that it has looked at them for.
+        :return: 'keep/part' -> scalar.
+        """
+        with torch.no_grad():
+            self._before(self._model.normalise(images), tasks)
+        losses = {}
+        for loss in self.weights:
+            name = loss.removeprefix('keep/')
+            part = self._model.get_submodule(name)
+            losses[loss] = part.distance(self._answers[name, True], self._answers[name, False])
+        self._answers.clear()
+        return losses
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the weights of the beginning."""
+        return self._before.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights that the whole run began with."""
+        self._before.load_state_dict(state)
