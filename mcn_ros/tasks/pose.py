@@ -55,6 +55,9 @@ class PoseTask:
     :param snap: which of several peaks a joint moves to: the 'nearest' (CenterNet), or the
         'likeliest', whose score times a Gaussian of the distance is highest: better where the
         heatmaps know more than the regression.
+    :param score: what makes a person likely: its 'center' (CenterNet), or the 'joints' as well: the
+        geometric mean of the centre's score and the mean score of its joints, which knows more of
+        how good the pose is.
     """
 
     skeleton: str = 'coco17'
@@ -66,6 +69,7 @@ class PoseTask:
     relative: bool = False
     location_loss: bool = False
     snap: Literal['nearest', 'likeliest'] = 'nearest'
+    score: Literal['center', 'joints'] = 'center'
 
     def __post_init__(self):
         check_spread(self.spread, 'pose.spread')
@@ -175,6 +179,12 @@ class PoseTask:
         width = outputs['heatmap'].shape[3]
         regressed = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
         joints, joint_scores = self._snap(outputs, boxes, regressed)
+        if self.score == 'joints':
+            scores = (scores * joint_scores.mean(dim=2)).sqrt()
+            scores, order = scores.sort(dim=1, descending=True, stable=True)
+            boxes, joints, joint_scores = (
+                torch.take_along_dim(rows, order.view(*order.shape, *[1] * (rows.dim() - 2)), 1)
+                for rows in (boxes, joints, joint_scores))
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
 

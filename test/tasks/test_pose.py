@@ -272,3 +272,21 @@ def test_joints_are_learned_in_a_region_around_the_centre():
 def test_unknown_skeleton():
     with pytest.raises(ValueError, match=r"pose.skeleton: unknown 'dog' \(known: coco17\)"):
         PoseTask('dog')
+
+
+def test_the_joints_tell_who_is_likely_where_that_is_asked_for():
+    outputs = empty_outputs()
+    add_person(outputs, (5, 10), size=(6.0, 12.0), displacement=(0.25, 0.25), score=3.0)
+    add_person(outputs, (15, 10), size=(6.0, 12.0), displacement=(0.25, 0.25), score=2.0)
+    add_candidate(outputs, 15.25, 10.25, 0.8)
+    centers, joints = (PoseTask(score=score).decode(outputs) for score in ('center', 'joints'))
+    assert centers.boxes[0, 0].tolist() == pytest.approx([10, 18, 34, 66])
+    assert joints.boxes[0, 0].tolist() == pytest.approx([50, 18, 74, 66])
+    # The other joints are as unlikely as the map is empty.
+    mean = (0.8 + 16 * torch.sigmoid(torch.tensor(LEAST)).item()) / 17
+    assert joints.scores[0, 0].item() == pytest.approx(
+        math.sqrt(torch.sigmoid(torch.tensor(2.0)).item() * mean), rel=1e-5)
+    # All that belongs to a person moves with it.
+    assert (np.diff(joints.scores[0]) <= 0).all()
+    for name in ('boxes', 'keypoints', 'keypoint_scores'):
+        torch.testing.assert_close(getattr(joints, name)[0, 0], getattr(centers, name)[0, 1])
