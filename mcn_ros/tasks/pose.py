@@ -55,9 +55,9 @@ class PoseTask:
     :param snap: which of several peaks a joint moves to: the 'nearest' (CenterNet), or the
         'likeliest', whose score times a Gaussian of the distance is highest: better where the
         heatmaps know more than the regression.
-    :param score: what makes a person likely: its 'center' (CenterNet), or the 'joints' as well: the
-        geometric mean of the centre's score and the mean score of its joints, which knows more of
-        how good the pose is.
+    :param score: what makes a person likely: its 'center' (CenterNet), or the 'joints' as well:
+        the geometric mean of the centre's score and the mean score of its joints, which knows more
+        of how good the pose is.
     """
 
     skeleton: str = 'coco17'

@@ -20,11 +20,13 @@ class DatasetConfig:
     :param annotations: path of the JSON file.
     :param images: path of the image folder.
     :param weight: share of the drawn samples, relative to the other data sets; None: its size.
+    :param tasks: what to learn from it, or score on it; None for all that it is labelled for.
     """
 
     annotations: str
     images: str
     weight: float | None = None
+    tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class TrainConfig:
         """Check the settings that are by task or loss."""
         tasks = build_tasks(self.model.tasks)
         _check_keys('loss_weights', self.loss_weights, known_losses(tasks))
+        for data in (*self.datasets, *filter(None, [self.validation])):
+            _check_keys('tasks of a data set', data.tasks or (), tuple(tasks))
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')

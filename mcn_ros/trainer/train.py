@@ -33,7 +33,7 @@ from mcn_ros.runtime.backends import pick_precision
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.balance import build_balance
-from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.keep import Keep
 from mcn_ros.trainer.monitor import Monitor
@@ -76,8 +76,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     balance = build_balance(config.balance, paper_weights(config, names), model, ranks, scaler)
     keep = Keep(model, config.keep) if config.keep else None
     keep_weights = keep.weights if keep else {}
-    validation = config.validation and CocoDataset(
-        config.validation.annotations, config.validation.images, model.tasks)
+    validation = config.validation and open_dataset(config.validation, model.tasks)
     samples = load_samples(config, model.tasks)
 
     parts = {'model': model, 'average': average, 'owners': owners, 'scaler': scaler,
@@ -207,10 +206,17 @@ def build_model(config: TrainConfig) -> MultiTaskNet:
 
 def load_samples(config: TrainConfig, tasks: Mapping[str, Task]) -> TrainingSet:
     """Return the augmented samples of all data sets."""
-    datasets = [CocoDataset(d.annotations, d.images, tasks) for d in config.datasets]
+    datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
     union = Union(datasets, [len(dataset) if d.weight is None else d.weight
                              for d, dataset in zip(config.datasets, datasets)])
     return TrainingSet(union, config.train_size, config.augment, config.seed)
+
+
+def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
+    """Return a data set, labelled for those of the tasks that it is for."""
+    wanted = {name: task for name, task in tasks.items()
+              if config.tasks is None or name in config.tasks}
+    return CocoDataset(config.annotations, config.images, wanted)
 
 
 def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: TrainingSet, first: int,

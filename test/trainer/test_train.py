@@ -315,6 +315,14 @@ def test_nothing_to_read(config, damaged):
     assert not multiprocessing.active_children()  # though the error is still there
 
 
+def test_a_data_set_teaches_what_it_is_for(config, dataset):
+    train(replace(config, datasets=(replace(dataset, tasks=('pose', 'segmentation')),)))
+    losses = metrics_of(config)[-1]['losses']
+    assert {name.partition('/')[0] for name in losses} == {'pose', 'segmentation', 'total'}
+    with pytest.raises(ValueError, match='tasks of a data set: unknown poses .known: detection'):
+        replace(config, datasets=(replace(dataset, tasks=('poses',)),))
+
+
 def test_the_running_average_forgets_its_start():
     update = module.running_average(0.99)
     average = torch.tensor([100.0])  # random weights
