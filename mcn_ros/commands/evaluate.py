@@ -11,8 +11,10 @@ from typing import Any, Sequence
 
 from mcn_ros.commands import clear_errors
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.evaluation.dataset import evaluate
-from mcn_ros.runtime import load_predictor
+from mcn_ros.evaluation.dataset import score
+from mcn_ros.evaluation.gallery import Gallery
+from mcn_ros.evaluation.report import read_report, Report, write_report
+from mcn_ros.runtime import load_predictor, Predictor, weights_path
 
 COLUMNS = 4
 
@@ -28,12 +30,25 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
                         help='folder of the images that the annotation file names')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write all scores to this file')
+    parser.add_argument('--report', type=Path, metavar='DIR',
+                        help='write a page with tables, curves, and the best and worst images: '
+                             'DIR/index.html')
+    parser.add_argument('--against', type=Path, metavar='DIR',
+                        help='folder of an earlier report, shown beside this run')
+    parser.add_argument('--pictures', type=int, default=6, metavar='N',
+                        help='how many of the best and of the worst images the report shows '
+                             '(default: %(default)s)')
     parser.add_argument('--heads', nargs='+', metavar='HEAD',
                         help='heads to run and score (default: all of the weights)')
     parser.add_argument('--flip', action='store_true',
                         help='average the predictions of each image and of its mirror image')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.against and not args.report:
+        parser.error('--against: needs --report, which shows the comparison')
+    if args.pictures < 0:
+        parser.error(f'--pictures: {args.pictures} is negative')
+    return args
 
 
 def table(results: dict[str, Any]) -> str:
@@ -65,19 +80,40 @@ def _number(value: float | None) -> str:
     return '    -' if value is None else f'{value:.3f}'
 
 
+def facts(args: argparse.Namespace, predictor: Predictor) -> dict[str, str]:
+    """Return what a report says of a run: label -> text."""
+    height, width = predictor.input_size
+    return {'weights': args.weights or weights_path(args.weights).name,
+            'heads': ', '.join(predictor.heads),
+            'input': f'{width} x {height} pixels' + (', and mirrored' if args.flip else ''),
+            'annotations': str(args.annotations), 'images': str(args.images),
+            'device': f'{predictor.device}, {predictor.backend}'}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate."""
     args = parse(arguments)
     with clear_errors():
+        against = read_report(args.against) if args.against else None
         predictor = load_predictor(args.weights, args.heads, args.device, flip=args.flip)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         if args.json:  # a path that cannot be written to should not cost a whole run
             args.json.parent.mkdir(parents=True, exist_ok=True)
             args.json.touch()
-        results = evaluate(predictor, dataset, progress=True)
+        if args.report:
+            args.report.mkdir(parents=True, exist_ok=True)
+        gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
+        scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
+            name, sample.image, predictions, sample.annotations))
+        results = scorers.result()
         if results.keys() == {'images'}:
             raise ValueError(f'{args.annotations}: labels nothing that the heads '
                              f'{", ".join(predictor.heads)} predict')
         print(table(results))
         if args.json:
             args.json.write_text(json.dumps(results, indent=2, allow_nan=False) + '\n')
+        if args.report:
+            report = Report(f'Evaluation of {weights_path(args.weights).name}',
+                            facts(args, predictor), results, scorers.details(),
+                            pictures=gallery.sections())
+            print('report:', write_report(args.report, report, against))

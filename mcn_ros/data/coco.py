@@ -14,9 +14,9 @@ from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.vocabulary import SKELETONS
 
 
-class CocoDataset:
+class CocoAnnotations:
     """
-    A map-style data set of :class:`Sample`, annotated for the given tasks in camera pixels.
+    What a COCO file says of its images, as tasks understand it, in camera pixels.
 
     Classes are matched by name and numbered as the task numbers them. The tasks are given
 
@@ -29,6 +29,31 @@ class CocoDataset:
     A task is absent from a sample where nothing is labelled for it: by the image's ``labelled``
     key (see :mod:`mcn_ros.data.coco_file`), and because a file labels only its own categories.
 
+    :param source: path of the annotation file, or its content.
+    :param tasks: task name -> task; one that COCO files do not label stays absent.
+    :raises ValueError: for a missing or malformed file.
+    """
+
+    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Any]):
+        self.file = read_coco(source, with_masks='segmentation' in tasks)
+        self.tasks = {name: task for name, task in tasks.items() if name in READERS}
+        if 'pose' in self.tasks and self.file.joints:
+            _check_joints(self.file, self.tasks['pose'].skeleton)
+        if 'segmentation' in self.tasks:
+            _check_masks(self.file, self.tasks['segmentation'].classes)
+        self._records = {record.image_id: record for record in self.file.records}
+
+    def __getitem__(self, image_id: int) -> dict[str, Any]:
+        """Return task name -> annotation of an image, by its id in the file."""
+        found = {name: READERS[name](self.file, self._records[image_id], task)
+                 for name, task in self.tasks.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class CocoDataset:
+    """
+    A map-style data set of :class:`Sample`, annotated as :class:`CocoAnnotations` says.
+
     :param annotations: path of the annotation file.
     :param images: folder that holds the image files; they are first looked at when read.
     :param tasks: task name -> task; one that COCO files do not label stays absent.
@@ -39,12 +64,8 @@ class CocoDataset:
         self.images = Path(images)
         if not self.images.is_dir():
             raise ValueError(f'{self.images}: no such folder of images')
-        self.file = read_coco(annotations, with_masks='segmentation' in tasks)
-        self.tasks = {name: task for name, task in tasks.items() if name in READERS}
-        if 'pose' in self.tasks and self.file.joints:
-            _check_joints(self.file, self.tasks['pose'].skeleton)
-        if 'segmentation' in self.tasks:
-            _check_masks(self.file, self.tasks['segmentation'].classes)
+        self.annotations = CocoAnnotations(annotations, tasks)
+        self.file, self.tasks = self.annotations.file, self.annotations.tasks
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -66,10 +87,7 @@ class CocoDataset:
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
                              f'{self.file.path} says {record.size}')
-        found = {name: READERS[name](self.file, record, task)
-                 for name, task in self.tasks.items()}
-        annotations = {name: value for name, value in found.items() if value is not None}
-        return Sample(image, annotations, str(record.image_id))
+        return Sample(image, self.annotations[record.image_id], str(record.image_id))
 
 
 def read_image(path: Path | str) -> np.ndarray:

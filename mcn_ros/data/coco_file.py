@@ -59,7 +59,7 @@ class CocoFile:
     """
     An annotation file.
 
-    :param path: where it was read.
+    :param path: where it was read; 'annotations' if its content was given.
     :param classes: class name -> category id.
     :param joints: keypoint names of the category person; empty if it has none.
     :param records: one per image, by image id.
@@ -80,16 +80,19 @@ class CocoFile:
         return {name for of, _, name in parts if of == task}
 
 
-def read_coco(path: Path | str, with_masks: bool = True) -> CocoFile:
+def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -> CocoFile:
     """
     Read an annotation file; objects without an area are left out.
 
-    :param path: the JSON file.
+    :param source: path of the JSON file, or its content.
     :param with_masks: keep the segmentations, by far the largest part of a file.
     :raises ValueError: naming the file, and the entry at fault.
     """
-    path = Path(path)
-    file = _load(path)
+    if isinstance(source, Mapping):
+        path, file = Path('annotations'), source
+    else:
+        path = Path(source)
+        file = _load(path)
     categories = _by_id(file, 'categories', path)
     classes = {_get(c, 'name', f'{path}: category {i}'): i for i, c in categories.items()}
     if len(classes) < len(categories):

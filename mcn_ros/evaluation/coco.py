@@ -12,9 +12,9 @@ Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014
 detection and keypoint evaluation (object keypoint similarity).
 """
 
+from collections import Counter
 import contextlib
 import io
-import json
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -22,34 +22,19 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mcn_ros.evaluation.ground_truth import index_coco, Truth
 from mcn_ros.structures import Instances, Poses
 from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
 
 BOX_SCORES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR', 'ARs', 'ARm', 'ARl')
+THRESHOLDS = {'.50': 0, '.75': 5, 'mean': slice(None)}  # overlap -> where COCOeval has it
+OKS_BINS = np.linspace(0, 1, 21)
+
 POSE_SCORES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 
 # Where an absent joint is written: COCOeval needs finite numbers, and from here the similarity to
 # any labelled joint is exactly 0. (At the box centre or at 0, 0 it could earn something.)
 ABSENT_JOINT = -1e6
-
-
-def read_ground_truth(path: Path | str) -> dict[str, Any]:
-    """
-    Read a COCO annotation file.
-
-    :return: its content, as the scorers take it.
-    :raises ValueError: if it is not there, not JSON or not a COCO annotation file.
-    """
-    try:
-        truth = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ValueError(f'{path}: not a JSON file ({error})') from error
-    for key in ('images', 'annotations', 'categories'):
-        if not isinstance(truth, dict) or key not in truth:
-            raise ValueError(f'{path}: not a COCO annotation file, {key!r} is missing')
-    return truth
 
 
 class BoxScorer:
@@ -62,10 +47,11 @@ class BoxScorer:
     """
 
     def __init__(self, ground_truth: Path | str | Mapping[str, Any], classes: Sequence[str]):
-        self._truth = _Truth(ground_truth)
+        self._truth = Truth(ground_truth)
         self._classes = tuple(classes)
         self._categories = [self._truth.categories.get(name) for name in classes]
         self._results: list[dict[str, Any]] = []
+        self._evaluation: COCOeval | None = None  # of what has been added
 
     def add(self, image_id: int, predictions: Instances,
             labelled_classes: np.ndarray | None = None):
@@ -82,6 +68,7 @@ class BoxScorer:
         if labelled_classes is not None:
             labelled &= labelled_classes
         self._truth.add(image_id, {c for c, ok in zip(self._categories, labelled) if ok})
+        self._evaluation = None
         boxes = np.asarray(predictions.boxes, float)
         boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
         for box, index, score in zip(boxes, predictions.classes, predictions.scores):
@@ -97,19 +84,43 @@ class BoxScorer:
         :return: the names of ``BOX_SCORES`` -> mean over the classes, None where the images have
             no such object; 'per_class': class -> AP, without the classes that have no object.
         """
-        scored = sorted({c for c in self._categories if c is not None})
-        evaluation = COCOeval(self._truth.coco(), _results_coco(self._results), 'bbox')
-        evaluation.params.catIds = scored
-        evaluation.params.imgIds = self._truth.image_ids
-        scores = _run(evaluation, BOX_SCORES)
+        evaluation = self._evaluate()
+        scores = _scores(evaluation, BOX_SCORES)
         per_class = {}
         for name, category in zip(self._classes, self._categories):
             if scores['AP'] is not None and category is not None:
-                # (IoU threshold, recall, class, size, number of detections)
-                precision = evaluation.eval['precision'][:, :, scored.index(category), 0, -1]
+                precision = _precision(evaluation, category)
                 if (precision > -1).any():
                     per_class[name] = float(precision[precision > -1].mean())
         return {**scores, 'per_class': per_class}
+
+    def details(self) -> dict[str, Any]:
+        """
+        Return what is behind the scores.
+
+        :return: 'precision': 'all' (mean over the classes) and each class with objects -> overlap
+            ('.50', '.75', 'mean' over .50 to .95) -> precision at recall 0, 0.01 .. 1;
+            'objects': class -> how many are annotated, crowds aside.
+        """
+        evaluation = self._evaluate()
+        found = {name: _precision(evaluation, category)
+                 for name, category in zip(self._classes, self._categories)
+                 if evaluation.eval and category is not None}
+        found = {name: precision for name, precision in found.items() if (precision > -1).any()}
+        if found:
+            found = {'all': np.mean(list(found.values()), axis=0), **found}
+        objects = Counter(a['category_id'] for a in evaluation.cocoGt.anns.values()
+                          if not a['iscrowd'])
+        return {'precision': {name: _curves(precision) for name, precision in found.items()},
+                'objects': {name: objects[category] for name, category
+                            in zip(self._classes, self._categories) if objects[category]}}
+
+    def _evaluate(self) -> COCOeval:
+        if self._evaluation is None:
+            self._evaluation = COCOeval(self._truth.coco(), _results_coco(self._results), 'bbox')
+            _run(self._evaluation, sorted({c for c in self._categories if c is not None}),
+                 self._truth.image_ids)
+        return self._evaluation
 
 
 class PoseScorer:
@@ -122,10 +133,11 @@ class PoseScorer:
 
     def __init__(self, ground_truth: Path | str | Mapping[str, Any],
                  skeleton: Skeleton = COCO_SKELETON):
-        self._truth = _Truth(ground_truth)
+        self._truth = Truth(ground_truth)
         self._skeleton = skeleton
         self._person = self._truth.categories.get('person')
         self._results: list[dict[str, Any]] = []
+        self._evaluation: COCOeval | None = None  # of what has been added
 
     def add(self, image_id: int, predictions: Poses):
         """
@@ -137,6 +149,7 @@ class PoseScorer:
         :raises ValueError: if the image is not in the file, or was added before.
         """
         self._truth.add(image_id, {self._person})
+        self._evaluation = None
         joints = np.dstack([predictions.keypoints, predictions.keypoint_scores]).astype(float)
         for score, keypoints in zip(predictions.scores, joints):
             absent = np.isnan(keypoints[:, :2]).any(axis=1)
@@ -152,82 +165,82 @@ class PoseScorer:
 
     def result(self) -> dict[str, float | None]:
         """Return the names of ``POSE_SCORES`` -> 0..1, None where there is no such person."""
-        truth = self._truth.coco(joints=self._skeleton.keypoint_names)
-        evaluation = COCOeval(truth, _results_coco(self._results), 'keypoints')
-        evaluation.params.catIds = [] if self._person is None else [self._person]
-        evaluation.params.imgIds = self._truth.image_ids
-        evaluation.params.kpt_oks_sigmas = np.array(self._skeleton.sigmas)
-        return _run(evaluation, POSE_SCORES)
+        return _scores(self._evaluate(), POSE_SCORES)
 
+    def details(self) -> dict[str, Any]:
+        """
+        Return what is behind the scores.
 
-class _Truth:
-    """A COCO file, and which categories count on which of its images."""
+        :return: 'precision': 'person' -> similarity -> precision, as for boxes; 'oks': how many
+            annotated people have a similarity in each of 20 equal parts of 0..1, where every
+            person has at most one prediction and the most similar pairs come first;
+            'objects': 'person' -> how many are annotated, with joints.
+        """
+        evaluation, oks = self._evaluate(), []
+        for image_id in self._truth.image_ids if evaluation.eval else ():
+            counts = [not person['ignore'] for person in evaluation.cocoGt.imgToAnns[image_id]]
+            if any(counts):
+                # (predictions, people), but an empty list where there is no prediction
+                similarity = evaluation.ious[image_id, self._person]
+                oks += _assign(np.reshape(similarity, (-1, len(counts)))[:, counts])
+        curves = {}
+        if evaluation.eval and oks:
+            curves['person'] = _curves(_precision(evaluation, self._person))
+        return {'precision': curves, 'oks': np.histogram(oks, OKS_BINS)[0].tolist(),
+                'objects': {'person': len(oks)}}
 
-    def __init__(self, ground_truth: Path | str | Mapping[str, Any]):
-        if not isinstance(ground_truth, Mapping):
-            ground_truth = read_ground_truth(ground_truth)
-        self.categories = {c['name']: c['id'] for c in ground_truth['categories']}
-        self._content = ground_truth
-        self._known = {image['id'] for image in ground_truth['images']}
-        self._scored: dict[int, set[int]] = {}
-
-    @property
-    def image_ids(self) -> list[int]:
-        return sorted(self._scored)
-
-    def add(self, image_id: int, categories: set[int]):
-        if image_id not in self._known:
-            raise ValueError(f'image {image_id!r} is not in the annotation file')
-        if image_id in self._scored:
-            raise ValueError(f'image {image_id!r} was added before')
-        self._scored[image_id] = categories
-
-    def coco(self, joints: Sequence[str] = ()) -> COCO:
-        """Return the annotations that count, with their keypoints in the order of ``joints``."""
-        annotations = []
-        for annotation in self._content['annotations']:
-            if annotation['category_id'] in self._scored.get(annotation['image_id'], ()):
-                width, height = annotation['bbox'][2:]
-                # A copy: COCOeval writes into annotations.
-                annotation = {'area': width * height, 'iscrowd': 0, **annotation}
-                if joints:
-                    annotation |= self._keypoints(annotation, joints)
-                annotations.append(annotation)
-        return _coco({'images': self._content['images'], 'annotations': annotations,
-                      'categories': self._content['categories']})
-
-    def _keypoints(self, annotation: Mapping[str, Any], joints: Sequence[str]) -> dict[str, Any]:
-        category = next(c for c in self._content['categories']
-                        if c['id'] == annotation['category_id'])
-        values = np.zeros((len(joints), 3))
-        if 'keypoints' in annotation:
-            order = [category['keypoints'].index(name) for name in joints]
-            values = np.reshape(annotation['keypoints'], (-1, 3))[order]
-        return {'keypoints': values.ravel().tolist(),
-                'num_keypoints': int((values[:, 2] > 0).sum())}
+    def _evaluate(self) -> COCOeval:
+        if self._evaluation is None:
+            truth = self._truth.coco(joints=self._skeleton.keypoint_names)
+            self._evaluation = COCOeval(truth, _results_coco(self._results), 'keypoints')
+            self._evaluation.params.kpt_oks_sigmas = np.array(self._skeleton.sigmas)
+            _run(self._evaluation, [] if self._person is None else [self._person],
+                 self._truth.image_ids)
+        return self._evaluation
 
 
 def _results_coco(results: Sequence[Mapping[str, Any]]) -> COCO:
     # COCO.loadRes does this from a file, but fails when there is no result.
-    return _coco({'images': [], 'categories': [], 'annotations': [
+    return index_coco({'images': [], 'categories': [], 'annotations': [
         {**result, 'id': i + 1, 'iscrowd': 0} for i, result in enumerate(results)]})
 
 
-def _coco(content: dict[str, Any]) -> COCO:
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO()
-        coco.dataset = content
-        coco.createIndex()
-    return coco
+def _run(evaluation: COCOeval, categories: Sequence[int], images: Sequence[int]) -> None:
+    """Compare results and truth, unless there is nothing to compare."""
+    evaluation.params.catIds, evaluation.params.imgIds = categories, images
+    if categories and images:
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
 
 
-def _run(evaluation: COCOeval, names: Sequence[str]) -> dict[str, float | None]:
+def _scores(evaluation: COCOeval, names: Sequence[str]) -> dict[str, float | None]:
     """Return the summary numbers of COCOeval, whose -1 ("nothing to find") becomes None."""
-    if not evaluation.params.catIds or not evaluation.params.imgIds:
+    if not evaluation.eval:
         return dict.fromkeys(names)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
     return {name: None if value < 0 else float(value)
             for name, value in zip(names, evaluation.stats, strict=True)}
+
+
+def _precision(evaluation: COCOeval, category: int) -> np.ndarray:
+    """Return (overlap threshold, recall) precision of a class; -1 where it has no object."""
+    # (overlap threshold, recall, class, size, number of detections)
+    index = evaluation.params.catIds.index(category)
+    return evaluation.eval['precision'][:, :, index, 0, -1]
+
+
+def _curves(precision: np.ndarray) -> dict[str, list[float]]:
+    """Return curves over recall from (overlap threshold, recall) precision, to four digits."""
+    return {name: np.atleast_2d(precision[rows]).mean(axis=0).round(4).tolist()
+            for name, rows in THRESHOLDS.items()}
+
+
+def _assign(similarity: np.ndarray) -> list[float]:
+    """Give each column at most one row, the largest numbers first; return a number each."""
+    similarity, best = similarity.copy(), [0.0] * similarity.shape[1]
+    for _ in range(min(similarity.shape)):
+        row, column = np.unravel_index(similarity.argmax(), similarity.shape)
+        best[column] = max(0.0, float(similarity[row, column]))
+        similarity[row], similarity[:, column] = -1, -1
+    return best

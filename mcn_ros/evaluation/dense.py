@@ -80,3 +80,14 @@ class ClassMapScorer:
                 'background': iou[0],
                 'pixel_accuracy': float(correct.sum() / total) if total else None,
                 'per_class': per_class}
+
+    def details(self) -> dict[str, Any]:
+        """
+        Return what is behind the scores.
+
+        :return: 'pixels': class -> its share of the pixels that are labelled, 0..1, without the
+            classes that do not occur.
+        """
+        present = self.confusion.sum(axis=1)
+        return {'pixels': {name: float(count / present.sum())
+                           for name, count in zip(self._classes, present[1:]) if count}}

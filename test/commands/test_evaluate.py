@@ -11,6 +11,7 @@ import pytest
 
 from mcn_ros.commands import evaluate
 from mcn_ros.commands.evaluate import main, table
+from mcn_ros.evaluation.report import read_report
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.runtime import load_predictor
 
@@ -59,6 +60,30 @@ def test_scores_are_printed_and_written(files, tmp_path, capsys):
     assert '2 images' in output and 'AP50' in output and 'dog' in output
 
 
+def test_a_report_is_written_and_compared(files, tmp_path, capsys):
+    main(arguments(files, '--report', tmp_path / 'new' / 'one', '--json', tmp_path / 'a.json'))
+    assert f'report: {tmp_path}/new/one/index.html' in capsys.readouterr().out
+    report = read_report(tmp_path / 'new' / 'one')
+    assert report.scores == json.loads((tmp_path / 'a.json').read_text())
+    assert report.facts['device'].startswith('cpu') and '64 x 64' in report.facts['input']
+    source = (tmp_path / 'new' / 'one' / 'index.html').read_text()
+    assert source.count('data:image/jpeg') == 2 and '1.png' in source  # nothing is in 2.png
+    main(arguments(files, '--report', tmp_path / 'two', '--against', tmp_path / 'new' / 'one',
+                   '--pictures', 0))
+    source = (tmp_path / 'two' / 'index.html').read_text()
+    assert 'other run' in source and 'data:image/jpeg' not in source
+
+
+def test_a_comparison_needs_two_reports(files, tmp_path, capsys):
+    assert 'scores.json' in failure(
+        capsys, arguments(files, '--report', tmp_path / 'a', '--against', tmp_path / 'none'))
+    assert not (tmp_path / 'a').exists()
+    for wrong in (['--against', tmp_path], ['--report', tmp_path, '--pictures', -1]):
+        with pytest.raises(SystemExit) as info:
+            main(arguments(files, *wrong))
+        assert info.value.code == 2
+
+
 @pytest.mark.parametrize('extra, flips', [([], False), (['--flip'], True)])
 def test_mirror_images_are_looked_at_on_demand(files, monkeypatch, extra, flips):
     built = []
@@ -76,6 +101,7 @@ def test_what_is_wrong_is_told_in_one_line(files, tmp_path, capsys):
     assert 'device' in failure(capsys, arguments(files, '--device', 'abacus'))
     (tmp_path / 'file').write_text('')
     assert 'file' in failure(capsys, arguments(files, '--json', tmp_path / 'file' / 'x.json'))
+    assert 'file' in failure(capsys, arguments(files, '--report', tmp_path / 'file'))
 
 
 def test_table_marks_what_cannot_be_scored():

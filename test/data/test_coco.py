@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.data.coco import CocoDataset, read_image
+from mcn_ros.data.coco import CocoAnnotations, CocoDataset, read_image
 from mcn_ros.structures import IGNORE
 from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -67,6 +67,15 @@ def test_classes_are_matched_by_name(tmp_path):
     np.testing.assert_array_equal(found['detection'].boxes, [[10, 0, 19, 9], [20, 0, 29, 9]])
     labels = found['segmentation'].labels
     assert (labels[4, 4], labels[4, 14], labels[4, 24]) == (0, 2, 1)
+
+
+def test_annotations_can_be_had_without_images(tmp_path):
+    dataset = make(tmp_path, [thing(1, (0, 0, 9, 9))])
+    (tmp_path / 'a.png').unlink()
+    for source in (dataset.file.path, json.loads(dataset.file.path.read_text())):
+        found = CocoAnnotations(source, dataset.tasks)[1]
+        np.testing.assert_array_equal(found['detection'].boxes, [[0, 0, 9, 9]])
+        assert found['segmentation'].labels[4, 4] == 1
 
 
 def test_an_image_without_objects_is_labelled_as_empty(tmp_path):

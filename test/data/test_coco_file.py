@@ -56,6 +56,14 @@ def test_a_file_is_read(tmp_path):
     np.testing.assert_array_equal(record.keypoints, np.full((1, 17, 3), [1, 2, 2]))
 
 
+def test_the_content_of_a_file_is_read_as_the_file(tmp_path):
+    of_content, of_file = read_coco(content()), read_coco(write(tmp_path, content()))
+    assert of_content.classes == of_file.classes and of_content.joints == of_file.joints
+    np.testing.assert_array_equal(of_content.records[0].boxes, of_file.records[0].boxes)
+    with pytest.raises(ValueError, match='annotations: annotation 3: category 99'):
+        read_coco(content(annotations=[annotation(category_id=99)]))
+
+
 def test_records_are_in_the_order_of_their_ids(tmp_path):
     images = [image(id=9), image(id=2), image()]
     file = read_coco(write(tmp_path, content(images=images)))

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.coco import BoxScorer, PoseScorer, read_ground_truth
+from mcn_ros.evaluation.coco import BoxScorer, PoseScorer
+from mcn_ros.evaluation.ground_truth import read_ground_truth
 from mcn_ros.structures import Instances, Poses, select
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -180,6 +181,7 @@ def test_unreadable_files_are_named(tmp_path):
         BoxScorer(tmp_path / 'other.json', CLASSES)
 
 
+FAR = (500, 10, 540, 60)
 PEOPLE = coco([(1, 0, A, joints_of(A)), (2, 0, B, joints_of(B))])
 
 
@@ -230,3 +232,70 @@ def test_people_without_joints_are_neither_missed_nor_false():
 def test_joints_are_matched_by_name():
     truth = coco([(1, 0, A, joints_of(A))], joint_names=COCO_SKELETON.keypoint_names[::-1])
     assert pose_result(truth, {1: poses((A, joints_of(A), .9))})['AP'] == ONE
+
+
+def box_details(truth, predictions, classes=CLASSES):
+    scorer = BoxScorer(truth, classes)
+    for image, predicted in predictions.items():
+        scorer.add(image, predicted)
+    return scorer.result(), scorer.details()
+
+
+def test_the_area_below_a_curve_is_the_score():
+    loose = (10, 10, 60, 80)
+    found = {1: instances((0, loose, .9), (1, FAR, .8), (1, B, .7)), 2: instances((0, C, .6))}
+    result, details = box_details(TRUTH, found)
+    curves = details['precision']
+    assert list(curves) == ['all', 'person', 'car']
+    for overlap, score in (('.50', 'AP50'), ('.75', 'AP75'), ('mean', 'AP')):
+        assert np.mean(curves['all'][overlap]) == pytest.approx(result[score], abs=1e-4)
+    for name, score in result['per_class'].items():
+        assert np.mean(curves[name]['mean']) == pytest.approx(score, abs=1e-4)
+        assert all(len(curve) == 101 for curve in curves[name].values())
+        assert (np.diff(curves[name]['.50']) <= 0).all()
+
+
+def test_objects_are_counted_without_crowds():
+    truth = coco([(1, 0, A), (1, 0, B), (2, 1, C), (2, 0, C)])
+    truth['annotations'][1]['iscrowd'] = 1
+    _, details = box_details(truth, {1: instances(), 2: instances()}, ('bicycle', *CLASSES))
+    assert details['objects'] == {'person': 2, 'car': 1}
+    assert details['precision'].keys() == {'all', 'person', 'car'}
+    assert box_details(truth, {1: instances()})[1]['objects'] == {'person': 1}
+
+
+def test_without_objects_there_are_no_curves():
+    assert box_details(coco([]), {1: instances((0, A, .9))})[1] == {'precision': {}, 'objects': {}}
+    assert box_details(TRUTH, {})[1]['precision'] == {}
+    assert box_details(TRUTH, {1: instances()}, ('bicycle',))[1]['precision'] == {}
+
+
+def pose_details(truth, predictions):
+    scorer = PoseScorer(truth)
+    for image, predicted in predictions.items():
+        scorer.add(image, predicted)
+    return scorer.details()
+
+
+def test_the_histogram_counts_every_person_once():
+    exact, wrong = (A, joints_of(A), .3), (A, joints_of(A) + 500, .9)
+    assert pose_details(PEOPLE, {1: poses(exact, wrong), 2: poses()}) | {'precision': 0} == {
+        'precision': 0, 'objects': {'person': 2}, 'oks': [1, *[0] * 18, 1]}
+    near = pose_details(PEOPLE, {1: poses((A, joints_of(A) + 3, .9))})['oks']
+    assert sum(near) == 1 and sum(near[1:-1]) == 1
+
+
+def test_one_prediction_is_similar_to_one_person_only():
+    truth = coco([(1, 0, A, joints_of(A)), (1, 0, A, joints_of(A) + 1)])
+    assert pose_details(truth, {1: poses((A, joints_of(A), .9))})['oks'] == [1, *[0] * 18, 1]
+    two = pose_details(truth, {1: poses((A, joints_of(A), .9), (A, joints_of(A) + 1, .8))})
+    assert two['oks'] == [*[0] * 19, 2]
+
+
+def test_people_without_joints_are_not_in_the_histogram():
+    truth = coco([(1, 0, B, np.full((NUM_JOINTS, 2), np.nan)), (1, 0, A, joints_of(A))])
+    details = pose_details(truth, {1: poses((A, joints_of(A), .9), (B, joints_of(B), .8))})
+    assert details['oks'] == [*[0] * 19, 1] and details['objects'] == {'person': 1}
+    assert np.mean(details['precision']['person']['mean']) == pytest.approx(1, abs=1e-3)
+    empty = pose_details(coco([]), {1: poses(), 2: poses((A, joints_of(A), .9))})
+    assert empty == {'precision': {}, 'oks': [0] * 20, 'objects': {'person': 0}}

@@ -102,3 +102,12 @@ def test_a_person_taken_for_an_unlabelled_class_is_missed():
 def test_sizes_must_agree():
     with pytest.raises(AssertionError):
         confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2)
+
+
+def test_the_share_of_a_class_is_of_the_labelled_pixels():
+    scorer, labels = ClassMapScorer(CLASSES), np.zeros((4, 10), np.uint8)
+    labels[:2], labels[2, :5], labels[3] = 1, 3, IGNORE
+    scorer.add(ClassMap(labels), ClassMap(np.zeros_like(labels)))
+    assert scorer.details() == {'pixels': {'person': pytest.approx(20 / 30),
+                                           'dog': pytest.approx(5 / 30)}}
+    assert ClassMapScorer(CLASSES).details() == {'pixels': {}}

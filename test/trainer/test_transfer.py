@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.evaluation.coco import BoxScorer, read_ground_truth
+from mcn_ros.evaluation.coco import BoxScorer
+from mcn_ros.evaluation.ground_truth import read_ground_truth
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
 from mcn_ros.network.nanodet import CLASSES, READINGS

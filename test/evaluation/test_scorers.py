@@ -1,0 +1,122 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""All tasks at once: the same as one by one, and what was never looked at is missed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mcn_ros.data.coco import CocoAnnotations
+from mcn_ros.evaluation.coco import BoxScorer, PoseScorer
+from mcn_ros.evaluation.dense import ClassMapScorer
+from mcn_ros.evaluation.scorers import nothing_found, Scorers
+from mcn_ros.structures import ClassMap, Instances, Poses, select
+from mcn_ros.tasks import build_tasks
+from mcn_ros.vocabulary import COCO_SKELETON
+
+CLASSES = ('person', 'car')
+TASKS = build_tasks({'detection': {'classes': CLASSES}, 'pose': {},
+                     'segmentation': {'classes': CLASSES}})
+BOX = (10, 10, 40, 50)
+
+
+def content(**labelled):
+    """Return a COCO file of three images with a person each; ``labelled`` is by image id."""
+    x, y, width, height = BOX
+    joints = np.linspace((x, y, 2), (x + width, y + height, 2), COCO_SKELETON.num_keypoints)
+    outline = [x, y, x + width, y, x + width, y + height, x, y + height]
+    images = [{'id': i, 'file_name': f'{i}.png', 'width': 96, 'height': 64} for i in (1, 2, 3)]
+    for image in images:
+        if f'image_{image["id"]}' in labelled:
+            image['labelled'] = labelled[f'image_{image["id"]}']
+    person = {'category_id': 1, 'bbox': list(BOX), 'area': width * height, 'iscrowd': 0,
+              'keypoints': joints.ravel().tolist(), 'num_keypoints': len(joints),
+              'segmentation': [outline]}
+    people = [{**person, 'id': i, 'image_id': i} for i in (1, 2, 3)]
+    return {'images': images, 'annotations': people,
+            'categories': [{'id': 1, 'name': 'person',
+                            'keypoints': list(COCO_SKELETON.keypoint_names)},
+                           {'id': 2, 'name': 'car'}]}
+
+
+def score(truth, predictions):
+    """Return the scorers of image id -> predictions, where True is what is annotated."""
+    scorers, annotations = Scorers(truth, TASKS), CocoAnnotations(truth, TASKS)
+    for image_id, found in predictions.items():
+        known = annotations[image_id]
+        scorers.add(image_id, known if found is True else found, known)
+    return scorers
+
+
+def test_each_task_has_the_result_of_its_scorer():
+    truth = content()
+    annotations = CocoAnnotations(truth, TASKS)
+    boxes, poses, areas = (BoxScorer(truth, CLASSES), PoseScorer(truth), ClassMapScorer(CLASSES))
+    for image_id in (1, 2):
+        known = annotations[image_id]
+        boxes.add(image_id, known['detection'])
+        poses.add(image_id, known['pose'])
+        areas.add(known['segmentation'], known['segmentation'])
+    result = score(truth, {1: True, 2: True}).result()
+    assert result == {'detection': boxes.result(), 'pose': poses.result(),
+                      'segmentation': areas.result(), 'images': 2}
+
+
+def test_a_file_and_its_content_are_the_same(tmp_path):
+    (tmp_path / 'a.json').write_text(json.dumps(content()))
+    assert score(tmp_path / 'a.json', {1: True}).result() == score(content(), {1: True}).result()
+
+
+@pytest.mark.parametrize('predictions', [None, {}])
+def test_an_image_that_nobody_looked_at_is_missed(predictions):
+    one = score(content(), {1: True}).result()
+    assert one['detection']['AP'] == pytest.approx(1) and one['pose']['AP'] == pytest.approx(1)
+    both = score(content(), {1: True, 2: predictions}).result()
+    assert both['images'] == 2
+    # Half of the people are found, and nothing false: precision 1 up to recall 0.5.
+    assert both['detection']['AR'] == both['pose']['AR'] == pytest.approx(0.5)
+    assert both['segmentation']['per_class']['person'] == pytest.approx(0.5)
+
+
+def test_a_task_without_predictions_is_missed_alone():
+    known = CocoAnnotations(content(), TASKS)[1]
+    result = score(content(), {1: {'pose': known['pose']}}).result()
+    assert result['detection']['AP'] == 0 and result['pose']['AP'] == pytest.approx(1)
+
+
+def test_what_no_image_is_labelled_for_is_absent():
+    scorers = score(content(image_1=['pose']), {1: True})
+    assert set(scorers.result()) == {'pose', 'images'}
+    assert set(scorers.details()) == {'pose'}
+
+
+def test_adding_more_changes_the_result():
+    scorers = score(content(), {1: True})
+    before, detail = scorers.result(), scorers.details()
+    scorers.add(2, None, CocoAnnotations(content(), TASKS)[2])
+    assert scorers.result()['detection']['AP'] < before['detection']['AP']
+    assert scorers.result()['pose']['AP'] < before['pose']['AP']
+    assert scorers.details()['detection']['objects'] != detail['detection']['objects']
+
+
+def test_details_can_be_stored():
+    details = score(content(), {1: True, 2: None}).details()
+    assert json.loads(json.dumps(details, allow_nan=False)) == details
+
+
+@pytest.mark.parametrize('annotation', [
+    Instances(np.array([[0, 0, 9, 9.]]), np.array([0]), np.ones(1)),
+    Poses(np.array([[0, 0, 9, 9.]]), np.ones(1), np.zeros((1, 17, 2)), np.ones((1, 17))),
+    ClassMap(np.full((4, 6), 3, np.uint8))], ids=['objects', 'people', 'areas'])
+def test_nothing_has_the_form_of_something(annotation):
+    nothing = nothing_found(annotation)
+    assert type(nothing) is type(annotation)
+    if isinstance(annotation, ClassMap):
+        assert nothing.labels.shape == (4, 6) and not nothing.labels.any()
+    else:
+        assert len(nothing) == 0
+        for name in nothing.ROWS[:-1]:
+            assert getattr(nothing, name).shape[1:] == getattr(annotation, name).shape[1:]
+        assert len(select(nothing, nothing.scores >= 0.3)) == 0
