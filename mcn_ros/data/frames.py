@@ -6,21 +6,20 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, count
+import logging
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import cv2
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import get_typestore, Stores
 
+from mcn_ros.data.bags import Bag, is_bag, Message
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
 
 SYNTHETIC = 'SYNTHETIC'
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
-BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 # Of sources that have no time of their own: 10 frames per second.
@@ -37,12 +36,14 @@ class Frame:
         has none), since the start elsewhere.
     :param content: the stored image.
     :param frame_id: coordinate frame of the camera, '' if unknown.
+    :param topic: where a bag has it from, '' elsewhere.
     """
 
     name: str
     stamp_ns: int
     content: RawImage | EncodedImage
     frame_id: str = ''
+    topic: str = ''
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -65,9 +66,9 @@ def read_frames(source: str, topic: str = '', size: Size = (480, 640), seed: int
     :param topic: image topic of a bag; may be '' if the bag has only one.
     :param size: (height, width) of drawn scenes.
     :param seed: of the first drawn scene.
-    :return: the frames in order; read as they are asked for.
-    :raises ValueError: at once, for a source that does not exist or gives no frame at all; later,
-        where the source turns out to be damaged.
+    :return: the frames in order; read as they are asked for. What is missing of a damaged bag is
+        logged.
+    :raises ValueError: for a source that does not exist or gives no frame at all.
     """
     path = Path(source).expanduser()
     if source == SYNTHETIC:
@@ -75,7 +76,7 @@ def read_frames(source: str, topic: str = '', size: Size = (480, 640), seed: int
     elif not path.exists():
         raise ValueError(f'source: {source!r} does not exist '
                          f'(known: {SYNTHETIC}, or a video, image, folder of images or bag)')
-    elif path.suffix.lower() in BAG_SUFFIXES or (path / 'metadata.yaml').is_file():
+    elif is_bag(path):
         frames = _read_bag(path, topic)
     elif path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         frames = _read_images(path)
@@ -121,40 +122,53 @@ def _read_video(path: Path) -> Iterator[Frame]:
 
 
 def _read_bag(path: Path, topic: str) -> Iterator[Frame]:
-    # Bags of older ROS 2 versions do not describe their messages.
-    store = get_typestore(Stores.LATEST)
-    try:
-        with AnyReader([path], default_typestore=store) as reader:
-            connections = _pick_connections(path, reader.connections, topic)
-            for connection, recorded_ns, data in reader.messages(connections):
-                message = reader.deserialize(data, connection.msgtype)
-                yield _to_frame(message, recorded_ns)
-    except (AnyReaderError, OSError) as error:
-        raise ValueError(f'bag {path}: {error}') from error
+    with Bag(path) as bag:
+        yield from bag_frames(bag, image_topics(bag, [topic] if topic else ()))
+        for problem in bag.problems:
+            logging.getLogger(__name__).warning('bag %s: %s', path, problem)
 
 
-def _pick_connections(path: Path, connections: list, topic: str) -> list:
-    """Return the connections of one image topic; a bag has one for every publisher."""
-    types = {connection.topic: connection.msgtype for connection in connections}
-    images = sorted(name for name, msgtype in types.items() if msgtype in IMAGE_TYPES)
-    if topic in images:
-        images = [topic]
-    elif topic:
-        raise ValueError(f'bag {path}: no images on topic {topic!r} '
-                         f'(image topics: {", ".join(images) or "none"})')
+def image_topics(bag: Bag, wanted: Sequence[str] = (), others: Sequence[str] = ()) -> list[str]:
+    """
+    Choose topics of a bag.
+
+    :param wanted: topics of images; none means the only one that there is.
+    :param others: topics of images that are none of a camera.
+    :return: the topics, each of which has at least one message.
+    :raises ValueError: if they are not there, or if there are several to choose from.
+    """
+    if not any(bag.counts.values()):
+        raise ValueError(f'bag {bag.path}: is empty (topics: '
+                         f'{", ".join(sorted(bag.topics)) or "none"})')
+    images = sorted(name for name, msgtype in bag.topics.items() if msgtype in IMAGE_TYPES
+                    and name not in others)
     if not images:
-        raise ValueError(f'bag {path}: no image topic (topics: {", ".join(sorted(types))})')
-    if len(images) > 1:
-        raise ValueError(f'bag {path}: several image topics, name one: {", ".join(images)}')
-    return [connection for connection in connections if connection.topic == images[0]]
+        raise ValueError(f'bag {bag.path}: no image topic (topics: '
+                         f'{", ".join(sorted(bag.topics))})')
+    for topic in wanted:
+        if topic not in images:
+            raise ValueError(f'bag {bag.path}: no images on topic {topic!r} '
+                             f'(image topics: {", ".join(images)})')
+    if len(images) > 1 and not wanted:
+        raise ValueError(f'bag {bag.path}: several image topics, name one: {", ".join(images)}')
+    chosen = list(dict.fromkeys(wanted)) or images
+    for topic in chosen:
+        if not bag.counts[topic]:
+            raise ValueError(f'bag {bag.path}: topic {topic!r} has no messages')
+    return chosen
 
 
-def _to_frame(message: object, recorded_ns: int) -> Frame:
-    stamp = message.header.stamp
-    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or recorded_ns
-    if hasattr(message, 'format'):
-        content = EncodedImage(message.format, message.data)
+def bag_frames(bag: Bag, topics: Sequence[str]) -> Iterator[Frame]:
+    """Yield the images on some topics of a bag, in the order of their recording."""
+    return map(_to_frame, bag.messages(topics))
+
+
+def _to_frame(message: Message) -> Frame:
+    image, stamp = message.content, message.content.header.stamp
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or message.recorded_ns
+    if hasattr(image, 'format'):
+        content = EncodedImage(image.format, image.data)
     else:
-        content = RawImage(message.encoding, message.height, message.width, message.step,
-                           message.data, bool(message.is_bigendian))
-    return Frame(str(stamp_ns), stamp_ns, content, message.header.frame_id)
+        content = RawImage(image.encoding, image.height, image.width, image.step, image.data,
+                           bool(image.is_bigendian))
+    return Frame(str(stamp_ns), stamp_ns, content, image.header.frame_id, message.topic)

@@ -30,8 +30,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from mcn_ros.ros.conversions import detections_from_msg, image_to_rgb, poses_from_msg
-from mcn_ros.structures import ClassMap
+from mcn_ros.data.messages import class_map_from_msg, detections_from_msg, poses_from_msg
+from mcn_ros.ros.conversions import image_to_rgb
 from mcn_ros.visualization import draw
 
 SETTLE_S = 0.5  # for the publishers of the node to find the new subscriptions
@@ -187,12 +187,6 @@ class Collector(Node):
                        f'{latency_ms:.0f} ms')
         path = self._out / f'overlay_{index:06d}.png'
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-
-
-def class_map_from_msg(msg: Image) -> ClassMap:
-    """Decode a mono8 image of labels."""
-    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
-    return ClassMap(rows[:, :msg.width])
 
 
 def tell(event: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Messages <-> arrays and structures: pure functions, without a node, a clock or parameters.
+Images <-> arrays, structures -> messages: pure functions, without a node, clock or parameters.
+
+The way back, from messages of results to structures, is :mod:`mcn_ros.data.messages`.
 
 Boxes and keypoints are in camera pixels, with (0, 0) the top left corner of the image. The header
 is an argument: that of the image, on everything that comes from the image.
@@ -24,7 +26,7 @@ from vision_msgs.msg import (
 from mcn_ros.colors import color_map
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.structures import ClassMap, Instances, Poses
-from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
+from mcn_ros.vocabulary import Skeleton
 
 
 def image_to_rgb(msg: Image) -> np.ndarray:
@@ -124,37 +126,6 @@ def _box_to_msg(box: Sequence[float]) -> BoundingBox2D:
     return msg
 
 
-def detections_from_msg(msg: Detection2DArray, class_names: Sequence[str]) -> Instances:
-    """
-    Decode objects; of several hypotheses for one object the first counts.
-
-    :param class_names: LabelInfo's names by id; ids may be decimal or names.
-    :raises ValueError: for a class that is not among them.
-    """
-    results = [detection.results[0].hypothesis for detection in msg.detections]
-    return Instances(
-        boxes=_boxes_from_msg(msg.detections),
-        classes=np.array([_class_index(r.class_id, class_names) for r in results], np.int64),
-        scores=np.array([r.score for r in results], np.float32))
-
-
-def _class_index(class_id: str, class_names: Sequence[str]) -> int:
-    if class_id in class_names:
-        return list(class_names).index(class_id)
-    if class_id.isdecimal() and int(class_id) < len(class_names):
-        return int(class_id)
-    raise ValueError(f'class id {class_id!r} (known: 0 to {len(class_names) - 1}, '
-                     f'{", ".join(class_names)})')
-
-
-def _boxes_from_msg(objects: Sequence) -> np.ndarray:
-    """Return (N, 4) xyxy float32 of messages that have a bbox."""
-    boxes = np.array([(o.bbox.center.position.x, o.bbox.center.position.y,
-                       o.bbox.size_x, o.bbox.size_y) for o in objects], np.float64).reshape(-1, 4)
-    center, half = boxes[:, :2], boxes[:, 2:] / 2
-    return np.hstack([center - half, center + half]).astype(np.float32)
-
-
 def poses_to_msg(poses: Poses, header: Header, keypoint_threshold: float) -> HumanPose2DArray:
     """
     Encode people; all that are given, each with all joints of the skeleton.
@@ -176,24 +147,6 @@ def _keypoint(x: float, y: float, score: float, threshold: float) -> Keypoint2D:
                           state=Keypoint2D.NOT_ESTIMATED)
     state = Keypoint2D.VISIBLE if score >= threshold else Keypoint2D.LOW_CONFIDENCE
     return Keypoint2D(position=Point2D(x=x, y=y), score=score, state=state)
-
-
-def poses_from_msg(msg: HumanPose2DArray, skeleton: Skeleton = COCO_SKELETON) -> Poses:
-    """
-    Decode people.
-
-    :raises ValueError: for a person with another number of joints than the skeleton.
-    """
-    for person in msg.poses:
-        if len(person.keypoints) != skeleton.num_keypoints:
-            raise ValueError(f'{len(person.keypoints)} keypoints, skeleton {skeleton.name} has '
-                             f'{skeleton.num_keypoints}')
-    joints = np.array([[(k.position.x, k.position.y, k.score) for k in person.keypoints]
-                       for person in msg.poses], np.float32)
-    joints = joints.reshape(-1, skeleton.num_keypoints, 3)
-    return Poses(boxes=_boxes_from_msg(msg.poses),
-                 scores=np.array([person.score for person in msg.poses], np.float32),
-                 keypoints=joints[:, :, :2], keypoint_scores=joints[:, :, 2], skeleton=skeleton)
 
 
 def class_map_to_msg(class_map: ClassMap, header: Header) -> Image:

@@ -11,7 +11,8 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
-from mcn_ros.data.frames import PERIOD_NS, read_frames
+from mcn_ros.data.bags import Bag
+from mcn_ros.data.frames import bag_frames, image_topics, PERIOD_NS, read_frames
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 
 STORE = get_typestore(Stores.ROS2_KILTED)
@@ -108,6 +109,7 @@ def test_a_bag(tmp_path, plugin, make, kind):
         for index, frame in enumerate(frames):
             np.testing.assert_array_equal(frame.image, picture(index))
             assert frame.frame_id == 'optical' and isinstance(frame.content, kind)
+            assert frame.topic == '/camera/image'
 
 
 def test_a_bag_without_stamps_gives_the_time_of_recording(tmp_path):
@@ -124,6 +126,31 @@ def test_the_topic_of_a_bag(tmp_path):
         read_frames(path)
     with pytest.raises(ValueError, match="'/info'.*/left/image, /right/image"):
         read_frames(path, topic='/info')
+
+
+def test_several_topics_of_a_bag(tmp_path):
+    topics = {'/left/image': image_msg, '/right/image': compressed_msg, '/info': camera_info}
+    with Bag(write_bag(tmp_path / 'bag', topics)) as bag:
+        chosen = image_topics(bag, ['/right/image', '/left/image'])
+        frames = list(bag_frames(bag, chosen))
+    assert [frame.topic for frame in frames[:2]] in (chosen, chosen[::-1]) and len(frames) == 6
+
+
+def test_what_is_missing_of_a_bag_is_logged(tmp_path, caplog):
+    path = write_bag(tmp_path / 'bag', {'/image': image_msg}, count=9)
+    data = (path / 'bag.mcap').read_bytes()
+    (path / 'bag.mcap').write_bytes(data[:len(data) // 2])
+    frames = list(read_frames(str(path)))
+    assert 2 <= len(frames) < 9
+    np.testing.assert_array_equal(frames[-1].image, picture(len(frames) - 1))
+    assert 'cut off' in caplog.text and f'{9 - len(frames)} of 9 messages' in caplog.text
+
+
+@pytest.mark.parametrize('topics, message', [
+    ({}, r'is empty \(topics: none\)'), ({'/image': image_msg}, r'is empty \(topics: /image\)')])
+def test_an_empty_bag(tmp_path, topics, message):
+    with pytest.raises(ValueError, match=message):
+        read_frames(str(write_bag(tmp_path / 'bag', topics, count=0)))
 
 
 def test_a_bag_without_images_names_its_topics(tmp_path):

@@ -106,10 +106,3 @@ def test_a_node_that_never_answers_is_waited_for_a_while_only(robot):
     sums = finish()
     assert (sums['frames_sent'], sums['frames_processed']) == (1, 0)
     assert sums['latency_ms'] == {'p50': None, 'p95': None, 'p99': None}
-
-
-def test_labels_are_read_without_the_padding_of_rows():
-    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    padded = np.pad(labels, ((0, 0), (0, 2)), constant_values=99)
-    msg = Image(height=3, width=4, step=6, encoding='mono8', data=padded.tobytes())
-    np.testing.assert_array_equal(collector.class_map_from_msg(msg).labels, labels)

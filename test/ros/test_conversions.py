@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from mcn_ros.colors import class_colors
+from mcn_ros.data import messages
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.ros import conversions
 from mcn_ros.structures import ClassMap, Instances, Poses
@@ -135,7 +136,7 @@ def test_detections_to_msg_and_back(objects, class_id_format):
         conversions.detections_to_msg(objects, HEADER, CLASSES, class_id_format))
     assert msg.header == HEADER and all(d.header == HEADER for d in msg.detections)
     assert all(d.id == '' and len(d.results) == 1 for d in msg.detections)
-    back = conversions.detections_from_msg(msg, CLASSES)
+    back = messages.detections_from_msg(msg, CLASSES)
     np.testing.assert_allclose(back.boxes, objects.boxes, rtol=1e-6, atol=1e-3)
     np.testing.assert_array_equal(back.classes, objects.classes)
     np.testing.assert_array_equal(back.scores, objects.scores)
@@ -161,7 +162,7 @@ def test_unknown_class_ids_are_rejected(class_id):
     msg = conversions.detections_to_msg(objects, HEADER, CLASSES)
     msg.detections[0].results[0].hypothesis.class_id = class_id
     with pytest.raises(ValueError, match=f'{class_id!r}.*person, car, traffic light'):
-        conversions.detections_from_msg(msg, CLASSES)
+        messages.detections_from_msg(msg, CLASSES)
 
 
 @given(poses=people(), threshold=shares)
@@ -174,7 +175,7 @@ def test_poses_to_msg_and_back(poses, threshold):
             expected = (Keypoint2D.NOT_ESTIMATED if np.isnan(place).any() else
                         Keypoint2D.VISIBLE if score >= threshold else Keypoint2D.LOW_CONFIDENCE)
             assert keypoint.state == expected
-    back = conversions.poses_from_msg(msg)
+    back = messages.poses_from_msg(msg)
     np.testing.assert_allclose(back.boxes, poses.boxes, rtol=1e-6, atol=1e-3)
     np.testing.assert_array_equal(back.scores, poses.scores)
     np.testing.assert_array_equal(back.keypoints, poses.keypoints)
@@ -184,16 +185,16 @@ def test_poses_to_msg_and_back(poses, threshold):
 def test_a_person_with_another_skeleton_is_rejected():
     msg = HumanPose2DArray(poses=[HumanPose2D(keypoints=[Keypoint2D()])])
     with pytest.raises(ValueError, match='1 keypoints, skeleton coco17 has 17'):
-        conversions.poses_from_msg(msg)
+        messages.poses_from_msg(msg)
 
 
 def test_empty_results_have_the_header_too():
     nothing = Instances(np.zeros((0, 4), np.float32), np.zeros(0, int), np.zeros(0, np.float32))
     msg = conversions.detections_to_msg(nothing, HEADER, CLASSES)
     assert (msg.header, msg.detections) == (HEADER, [])
-    back = conversions.detections_from_msg(Detection2DArray(), CLASSES)
+    back = messages.detections_from_msg(Detection2DArray(), CLASSES)
     assert back.boxes.shape == (0, 4)
-    back = conversions.poses_from_msg(HumanPose2DArray())
+    back = messages.poses_from_msg(HumanPose2DArray())
     assert back.keypoints.shape == (0, NUM_JOINTS, 2)
 
 
@@ -226,3 +227,10 @@ def test_skeleton_info_msg():
     assert tuple(msg.keypoint_names) == COCO_SKELETON.keypoint_names
     assert tuple(zip(msg.edges[::2], msg.edges[1::2])) == COCO_SKELETON.edges
     assert tuple(msg.flip) == COCO_SKELETON.flip
+
+
+def test_labels_are_read_without_the_padding_of_rows():
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    padded = np.pad(labels, ((0, 0), (0, 2)), constant_values=99)
+    msg = Image(height=3, width=4, step=6, encoding='mono8', data=padded.tobytes())
+    np.testing.assert_array_equal(messages.class_map_from_msg(msg).labels, labels)

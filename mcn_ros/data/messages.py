@@ -1,0 +1,83 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Messages of results -> structures, in camera pixels, without ROS.
+
+Only the fields of a message are looked at, so it does not matter whether ROS or a reader of bags
+has made it.
+"""
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
+
+
+def stamp_ns(msg: Any) -> int:
+    """Return the stamp in the header of a message, in nanoseconds."""
+    return time_ns(msg.header.stamp)
+
+
+def time_ns(time: Any) -> int:
+    """Return a builtin_interfaces/Time in nanoseconds."""
+    return time.sec * 1_000_000_000 + time.nanosec
+
+
+def detections_from_msg(msg: Any, class_names: Sequence[str]) -> Instances:
+    """
+    Decode objects; of several hypotheses for one object the first counts.
+
+    :param msg: vision_msgs/Detection2DArray.
+    :param class_names: LabelInfo's names by id; ids may be decimal or names.
+    :raises ValueError: for a class that is not among them.
+    """
+    results = [detection.results[0].hypothesis for detection in msg.detections]
+    return Instances(
+        boxes=boxes_from_msg(msg.detections),
+        classes=np.array([_class_index(r.class_id, class_names) for r in results], np.int64),
+        scores=np.array([r.score for r in results], np.float32))
+
+
+def poses_from_msg(msg: Any, skeleton: Skeleton = COCO_SKELETON) -> Poses:
+    """
+    Decode people.
+
+    :param msg: mcn_ros_msgs/HumanPose2DArray.
+    :raises ValueError: for a person with another number of joints than the skeleton.
+    """
+    for person in msg.poses:
+        if len(person.keypoints) != skeleton.num_keypoints:
+            raise ValueError(f'{len(person.keypoints)} keypoints, skeleton {skeleton.name} has '
+                             f'{skeleton.num_keypoints}')
+    joints = np.array([[(k.position.x, k.position.y, k.score) for k in person.keypoints]
+                       for person in msg.poses], np.float32)
+    joints = joints.reshape(-1, skeleton.num_keypoints, 3)
+    return Poses(boxes=boxes_from_msg(msg.poses),
+                 scores=np.array([person.score for person in msg.poses], np.float32),
+                 keypoints=joints[:, :, :2], keypoint_scores=joints[:, :, 2], skeleton=skeleton)
+
+
+def class_map_from_msg(msg: Any) -> ClassMap:
+    """Decode a mono8 image (sensor_msgs/Image) of labels, whose rows may be padded."""
+    rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
+    return ClassMap(rows[:, :msg.width])
+
+
+def boxes_from_msg(objects: Sequence[Any]) -> np.ndarray:
+    """Return (N, 4) xyxy float32 of messages that have a bbox."""
+    boxes = np.array([(o.bbox.center.position.x, o.bbox.center.position.y,
+                       o.bbox.size_x, o.bbox.size_y) for o in objects], np.float64).reshape(-1, 4)
+    center, half = boxes[:, :2], boxes[:, 2:] / 2
+    return np.hstack([center - half, center + half]).astype(np.float32)
+
+
+def _class_index(class_id: str, class_names: Sequence[str]) -> int:
+    if class_id in class_names:
+        return list(class_names).index(class_id)
+    if class_id.isdecimal() and int(class_id) < len(class_names):
+        return int(class_id)
+    raise ValueError(f'class id {class_id!r} (known: 0 to {len(class_names) - 1}, '
+                     f'{", ".join(class_names)})')
