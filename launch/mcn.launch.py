@@ -8,10 +8,9 @@ import os
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown)
-from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -72,23 +71,15 @@ TRANSPORT_CHOICES = [PROFILES, 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTI
 
 def generate_launch_description():
     """Return the launch description."""
-    rviz = Node(
-        package='rviz2', executable='rviz2', name='rviz2',
-        namespace=LaunchConfiguration('namespace'),
-        arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'mcn.rviz'])],
-        parameters=[{'use_sim_time': ParameterValue(
-            LaunchConfiguration('use_sim_time'), value_type=bool)}],
-        condition=IfCondition(LaunchConfiguration('rviz')))
-    # RViz comes first: where it is not installed, the launch ends before the node is there.
-    actions = [*ARGUMENTS, rviz, OpaqueFunction(function=start_node)]
+    actions = [*ARGUMENTS, OpaqueFunction(function=start_nodes)]
     if not any(os.environ.get(name) for name in TRANSPORT_CHOICES):
         actions.insert(0, SetEnvironmentVariable(
             PROFILES, PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])))
     return LaunchDescription(actions)
 
 
-def start_node(context):
-    """Return the node with the arguments that were given, and what follows its end."""
+def start_nodes(context):
+    """Return the node with the arguments that were given, what follows its end, and RViz."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context)
              for argument in ARGUMENTS}
     if not os.path.isfile(given['params_file']):  # launch_ros would only warn
@@ -98,13 +89,23 @@ def start_node(context):
     parameters.update({name: split(given[name]) for name in LISTS if given[name]})
     parameters.update({name: given[name] == 'true'
                        for name in ('autostart', 'use_sim_time') if given[name]})
-    node = Node(
+    remappings = remap_images(given['image'], split(given['cameras']))
+    # As a lifecycle node, it lets other launch files wait until it is active.
+    node = LifecycleNode(
         package='mcn_ros', executable='mcn_node', name='mcn', namespace=given['namespace'],
         parameters=[given['params_file'], parameters],
-        remappings=remap_images(given['image'], split(given['cameras'])),
+        remappings=remappings,
         ros_arguments=['--log-level', given['log_level']], output='screen',
-        sigterm_timeout='10')  # Python takes its time to unload PyTorch on a busy machine
-    return [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=end))]
+        sigterm_timeout='20')  # Python takes its time to unload PyTorch on a busy machine
+    actions = [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=end))]
+    if given['rviz'] == 'true':
+        # It comes first: where it is not installed, the launch ends before the node is there.
+        actions.insert(0, Node(
+            package='rviz2', executable='rviz2', name='rviz2', namespace=given['namespace'],
+            arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'mcn.rviz'])],
+            parameters=[{'use_sim_time': given['use_sim_time'] == 'true'}],
+            remappings=remappings))
+    return actions
 
 
 def split(text):
@@ -125,6 +126,8 @@ def remap_images(image, cameras):
 
 def end(event, context):
     """End the launch with the node; with an error, if the node ended with one."""
-    if event.returncode and not context.is_shutdown:
+    if context.is_shutdown:
+        return []
+    if event.returncode:
         raise RuntimeError(f'mcn_node has ended with exit code {event.returncode}')
     return Shutdown(reason='mcn_node has ended')

@@ -13,7 +13,8 @@ import rclpy
 from rclpy.node import Node
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
-from sensor_msgs.msg import CompressedImage, Image
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, TimeReference
 
 from mcn_ros.ros import camera_player
 from mcn_ros.ros.conversions import compressed_to_rgb, image_to_rgb
@@ -116,6 +117,59 @@ def test_a_loop_starts_again(bag):
     assert code == 0
     assert [msg.header.stamp.nanosec * 20 // SECOND for msg in received] == [
         0, 1, 2, 0, 1, 2, 0]
+
+
+def test_a_bag_can_be_played_slowly(bag, monkeypatch):
+    due, spin_until = [], camera_player.CameraPlayer._spin_until
+    monkeypatch.setattr(camera_player.CameraPlayer, '_spin_until',
+                        lambda self, at: (due.append(at), spin_until(self, at)))
+    code, received = play(bag, speed=0.25)
+    assert code == 0 and len(received) == 3
+    assert np.diff(due).min() >= 4 / 20 - 1e-6
+
+
+def test_stamps_of_the_source_are_told(bag):
+    code, received = play(bag, TimeReference, 'image/source_stamp', wait_for_subscribers=0,
+                          source_stamps='true')
+    assert code == 0 and len(received) == 3  # so the first image has waited for a listener
+    for index, msg in enumerate(received):
+        assert (msg.time_ref.sec, msg.time_ref.nanosec) == (7, index * SECOND // 20)
+        assert abs(msg.header.stamp.sec - time.time()) < 60
+
+
+class ClockNode:
+    """Keeps what a clock makes of it."""
+
+    def __init__(self):
+        self.told = []
+
+    def create_publisher(self, msg_type, topic, qos):
+        assert (msg_type, topic) == (Clock, '/clock')
+        return self
+
+    def create_timer(self, period, callback, clock):
+        self.tick = callback
+
+    def publish(self, msg):
+        self.told.append(msg.clock.sec + msg.clock.nanosec / SECOND)
+
+
+def test_the_clock_runs_from_frame_to_frame(monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr(camera_player.time, 'monotonic', lambda: now[0])
+    node = ClockNode()
+    clock = camera_player.SourceClock(node, rate=100.0, speed=2.0)
+    node.tick()
+    assert not node.told  # before the first frame there is no time
+    clock.jump_to(7 * SECOND)
+    clock.run_to(8 * SECOND)
+    for now[0] in (50.25, 50.5, 51.0):  # the next frame is late
+        node.tick()
+    clock.jump_to(8 * SECOND)
+    clock.jump_to(3 * SECOND)  # a loop starts again
+    now[0] = 51.5
+    node.tick()
+    assert node.told == [7, 7.5, 8, 8, 8, 3, 3]
 
 
 @pytest.mark.parametrize('parameters, error', [

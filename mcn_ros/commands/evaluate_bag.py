@@ -1,0 +1,198 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Score weights on a bag: against annotations by stamp, or else what is found and how fast.
+
+Offline runs the network on every image; replay plays the bag through the real node over real
+topics, records its results into a bag, and scores that recording.
+"""
+
+import argparse
+import contextlib
+import json
+from pathlib import Path
+import sys
+import tempfile
+from typing import Any, Mapping, Sequence
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.commands.evaluate import table
+from mcn_ros.commands.replay import replay
+from mcn_ros.data.bag_writer import ANNOTATIONS
+from mcn_ros.data.bags import Bag
+from mcn_ros.data.frames import image_topics
+from mcn_ros.evaluation.bag import evaluate_offline, Evaluation, StampedTruth
+from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
+from mcn_ros.evaluation.recording import Recording
+from mcn_ros.evaluation.replay import evaluate_recording
+from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.topic_truth import TopicTruth
+from mcn_ros.runtime import load_predictor, weights_path
+
+MODES = ('offline', 'replay')
+MODE_OPTIONS = {'offline': (), 'replay': ('rate', 'recording')}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='evaluate_bag', description=__doc__)
+    parser.add_argument('--bag', type=Path, metavar='B',
+                        help='bag of ROS 2 (mcap or sqlite3) or ROS 1; a damaged one is read as '
+                             'far as it goes')
+    parser.add_argument('--weights', default='', metavar='W',
+                        help='weights file, or the name of shipped weights (default: those of the '
+                             'package)')
+    parser.add_argument('--topic', nargs='+', default=(), metavar='T',
+                        help='image topics (default: the only one of the bag)')
+    parser.add_argument('--annotations', type=Path, metavar='A',
+                        help='annotation file in COCO format whose images carry stamps (default: '
+                             f'{ANNOTATIONS} in the folder of the bag, if it is there)')
+    parser.add_argument('--truth-topics', nargs='+', default=(), metavar='T',
+                        help='topics of the bag that are annotations: Detection2DArray, '
+                             'HumanPose2DArray or mono8 Image of class ids')
+    parser.add_argument('--mode', choices=MODES, default='offline',
+                        help='offline: the network on every image; replay: the node, as on a '
+                             'robot (default: offline)')
+    parser.add_argument('--rate', type=float, metavar='FACTOR',
+                        help='replay: speed of playing, 2 for twice as fast (default: 1)')
+    parser.add_argument('--recording', type=Path, metavar='R',
+                        help='replay: bag to keep the results in; one that exists is scored '
+                             'again, and nothing is played')
+    parser.add_argument('--frames', type=int, default=0, metavar='N',
+                        help='number of frames to look at; 0 for all (default: 0)')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write all results to this file')
+    parser.add_argument('--report', type=Path, metavar='DIR',
+                        help='write a page with tables, curves and pictures to DIR/index.html')
+    parser.add_argument('--against', type=Path, metavar='DIR',
+                        help='an earlier report, to be compared with in this one')
+    parser.add_argument('--heads', nargs='+', metavar='HEAD',
+                        help='heads to run (default: all of the weights)')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    return _checked(parser, parser.parse_args(arguments))
+
+
+def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments; end the program where they contradict each other."""
+    for mode, names in MODE_OPTIONS.items():
+        for name in names:
+            if args.mode != mode and getattr(args, name) is not None:
+                parser.error(f'--{name} is for --mode {mode}')
+    if args.bag is None and not (args.recording and args.recording.exists()):
+        parser.error('--bag is required, except to score a --recording that exists')
+    if args.truth_topics and (args.annotations or args.bag is None):
+        parser.error('--truth-topics are topics of --bag, in place of --annotations')
+    if args.mode == 'replay' and len(args.topic) > 1:
+        parser.error(f'--mode replay plays one topic, got {", ".join(args.topic)}')
+    if args.against and not args.report:
+        parser.error('--against needs --report')
+    if args.frames < 0:
+        parser.error(f'--frames: {args.frames} is negative')
+    return args
+
+
+def read_truth(args: argparse.Namespace, bag: Bag | None, tasks: Mapping[str, Any],
+               ) -> StampedTruth | TopicTruth | None:
+    """Return the annotations that were named, or those in the folder of the bag."""
+    if args.truth_topics:
+        return TopicTruth(bag, args.truth_topics, tasks)
+    path = args.annotations
+    if path is None and args.bag is not None and (args.bag / ANNOTATIONS).is_file():
+        path = args.bag / ANNOTATIONS
+    return None if path is None else StampedTruth(path, tasks)
+
+
+def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPictures]:
+    """Run the network on the images of the bag; return also facts and pictures of the run."""
+    with Bag(args.bag) as bag:
+        topics = image_topics(bag, args.topic, args.truth_topics)
+        predictor = load_predictor(args.weights, args.heads, args.device)
+        truth = read_truth(args, bag, predictor.tasks)
+        total = sum(bag.counts[topic] for topic in topics)
+        pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
+        predictor.warm_up()
+        outcome = evaluate_offline(predictor, bag, topics, truth, args.frames,
+                                   watch=pictures.add if args.report else None)
+    _check_scored(outcome, truth, predictor.heads)
+    facts = _facts(args.weights or weights_path().name, predictor.heads, truth,
+                   f'{predictor.device}, {predictor.backend}')
+    return outcome, facts, pictures
+
+
+def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPictures]:
+    """Play the bag through the node, unless that was done already; else as :func:`offline`."""
+    with contextlib.ExitStack() as stack:
+        source = None if args.bag is None else stack.enter_context(Bag(args.bag))
+        path = args.recording or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix='mcn_replay_')), 'recording')
+        if not path.exists():
+            play(args, source, path)
+        recording = Recording(stack.enter_context(Bag(path)))
+        truth = read_truth(args, source, recording.tasks)
+        weights = args.weights or recording.notes.get('weights', '')
+        predictor = source and load_predictor(weights, list(recording.tasks), args.device)
+        pictures = BagPictures(recording.tasks, len(recording.sent or ()))
+        outcome = evaluate_recording(recording, truth, predictor, source,
+                                     watch=pictures.add if args.report else None)
+    _check_scored(outcome, truth, list(recording.tasks))
+    facts = _facts(weights or 'unknown', list(recording.tasks), truth, args.device)
+    return outcome, facts, pictures
+
+
+def play(args: argparse.Namespace, source: Bag, recording: Path) -> None:
+    """Play the bag through the node; see :func:`replay`."""
+    topic, = image_topics(source, args.topic, args.truth_topics)
+    print('starting the camera and the node ...', flush=True)
+    replay(args.bag, recording, args.weights, topic, args.heads or (), args.device,
+           1.0 if args.rate is None else args.rate, args.frames)
+
+
+def _check_scored(outcome: Evaluation, truth: StampedTruth | TopicTruth | None,
+                  heads: Sequence[str]) -> None:
+    if truth is not None and not outcome.results.keys() & set(heads):
+        raise ValueError(f'{truth.name}: labels nothing that the heads {", ".join(heads)} predict')
+
+
+def _facts(weights: str, heads: Sequence[str], truth: StampedTruth | TopicTruth | None,
+           device: str) -> dict[str, str]:
+    """Return what a report says of a run: label -> text."""
+    return {'weights': weights, 'heads': ', '.join(heads),
+            'annotations': 'none' if truth is None else truth.name, 'device': device}
+
+
+def summary(outcome: Evaluation) -> str:
+    """Return what to tell at the end: scores, then what was done."""
+    scores = {name: value for name, value in outcome.results.items()
+              if name not in ('bag', 'replay')}
+    lines = [table(scores)] if scores else []
+    for heading, figures in measures(outcome).items():
+        shown = ', '.join(f'{name} {_text(value)}' for name, value in figures.items()
+                          if value is not None)
+        lines.append(f'{heading}: {shown}')
+    return '\n'.join(lines)
+
+
+def _text(value: Any) -> str:
+    return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluate."""
+    args = parse(arguments)
+    with clear_errors():
+        against = read_report(args.against) if args.against else None
+        # A path that cannot be written to should not cost a whole run.
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            args.json.touch()
+        if args.report:
+            args.report.mkdir(parents=True, exist_ok=True)
+        outcome, facts, pictures = (offline if args.mode == 'offline' else replayed)(args)
+        for line in notes(outcome):
+            print(f'warning: {line}', file=sys.stderr)
+        print(summary(outcome))
+        if args.json:
+            args.json.write_text(
+                json.dumps(outcome.results, indent=2, allow_nan=False) + '\n')
+        if args.report:
+            print('report:', write_bag_report(args.report, outcome, facts, pictures, against))

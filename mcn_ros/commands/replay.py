@@ -1,0 +1,89 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+A bag played through the real node over real topics, whose answers are recorded into another bag.
+
+Images carry the time at which they are sent, so that latency is measured by one clock; what stamp
+each of them has in the bag is recorded beside the results.
+"""
+
+import json
+import os
+from pathlib import Path
+import tempfile
+from typing import Any, Sequence
+
+from mcn_ros.commands.processes import last_words, run_together
+from mcn_ros.data.bags import Bag
+from mcn_ros.data.frames import image_topics
+from mcn_ros.runtime import weights_path
+
+MOST_DETECTIONS = 1000  # more than any head gives
+
+
+def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
+           heads: Sequence[str] = (), device: str = 'auto', speed: float = 1.0,
+           frames: int = 0, log: Path | None = None) -> dict[str, Any]:
+    """
+    Play a bag through the node.
+
+    The node publishes all that it finds, with whatever score: average precision needs it.
+
+    :param bag: of images, Image or CompressedImage; the node gets them as they are.
+    :param recording: folder of the bag that is recorded; it appears when it is complete.
+    :param weights: file, name of shipped weights, or '' for the default ones.
+    :param topic: of the images; may be '' if there is only one.
+    :param heads: to run; all of the weights' if empty.
+    :param speed: of playing, as `ros2 bag play --rate`: 2 is twice as fast as it was recorded.
+    :param frames: number of images to play; 0 for all.
+    :param log: folder for what the processes say; by default beside the recording.
+    :return: 'frames_sent', 'results', 'heads', 'device', 'backend'.
+    :raises ValueError: for wrong arguments.
+    :raises OSError: if a process fails or nothing happens for too long.
+    """
+    if recording.exists():
+        raise ValueError(f'{recording}: exists already')
+    if not 0.001 <= speed <= 1000:
+        raise ValueError(f'rate: {speed} is not in 0.001..1000')
+    weights_file = weights_path(weights)
+    with Bag(bag) as opened:
+        topic, = image_topics(opened, [topic] if topic else ())
+        compressed = opened.topics[topic].endswith('/CompressedImage')
+        problems = list(opened.problems)
+    notes = {'bag': str(bag.resolve()), 'topic': topic, 'problems': problems, 'frames': frames,
+             'weights': str(weights_file.resolve()), 'heads': list(heads), 'speed': speed,
+             'thresholds': {'score': 0.0}}
+    recording.parent.mkdir(parents=True, exist_ok=True)
+    log = log or recording.with_name(f'{recording.name}_log')
+    namespace = f'/mcn_replay_{os.getpid()}'
+    # A recorder names the files of a bag after its folder, so that has its name from the start.
+    with tempfile.TemporaryDirectory(prefix=f'.{recording.name}.',
+                                     dir=recording.parent) as partial:
+        part = Path(partial, recording.name)
+        summary = run_together(
+            _parameters(namespace, notes, compressed, device, part), namespace, log)
+        if not summary['results']:
+            raise ChildProcessError(
+                f'the node gave no results: {last_words(log / "node.txt")}; see {log}')
+        os.rename(part, recording)
+    return summary
+
+
+def _parameters(namespace: str, notes: dict[str, Any], compressed: bool, device: str,
+                recording: Path) -> dict[str, dict[str, Any]]:
+    """Return the ROS parameters of each process."""
+    transport = 'compressed' if compressed else 'raw'
+    images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
+    return {
+        'node': {'weights': notes['weights'], 'heads': notes['heads'], 'device': device,
+                 'image_transport': transport, 'max_detections': MOST_DETECTIONS,
+                 'detection.score_threshold': 0.0, 'pose.score_threshold': 0.0,
+                 # Otherwise it would subscribe anew once it has seen the camera.
+                 f'qos_overrides.{images}.subscription.reliability': 'reliable'},
+        'recorder': {'out': str(recording.resolve()), 'notes': json.dumps(notes),
+                     'strip_namespace': True, 'until_input_ends': True},
+        'camera': {'source': notes['bag'], 'topic': notes['topic'], 'frames': notes['frames'],
+                   'speed': float(notes['speed']), 'image_transport': transport,
+                   'source_stamps': True, 'wait_for_subscribers': 1},
+    }

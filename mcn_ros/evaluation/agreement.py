@@ -1,0 +1,104 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Whether two predictions of one image are the same, as those of the node and of the same weights.
+
+Messages carry all digits: their numbers of 64 bits hold boxes of 32 bits, and also their centres
+and sizes, without rounding. What may differ is the order in which a machine adds up (number of
+threads, algorithms of a GPU), so a tolerance far below what matters is granted.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Mapping
+
+import numpy as np
+
+from mcn_ros.structures import ClassMap, Instances, Poses, select
+
+PIXELS = 0.01  # tolerance of boxes and keypoints
+SCORES = 1e-4
+
+
+@dataclass
+class Agreement:
+    """
+    Differences over the images that are added.
+
+    :param frames: number of images.
+    :param equal: images with the same objects, in the same order, within the tolerance.
+    :param largest_px: largest difference of a box or keypoint where the objects are the same.
+    :param largest_score: largest difference of a score, likewise.
+    :param pixels: share of equal labels in class maps, None without.
+    :param unequal: task -> number of images on which it differs.
+    """
+
+    frames: int = 0
+    equal: int = 0
+    largest_px: float = 0.0
+    largest_score: float = 0.0
+    pixels: float | None = None
+    unequal: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self._labels = np.zeros(2, np.int64)  # equal, all
+
+    def add(self, recorded: Mapping[str, Any], predicted: Mapping[str, Any],
+            threshold: float | None = None) -> None:
+        """
+        Compare the predictions of one image.
+
+        :param recorded: task name -> what the node said.
+        :param predicted: task name -> what the same weights say, best first, not thresholded.
+        :param threshold: score below which the node says nothing. None if that is unknown: then
+            its objects must be the best of those predicted, however many.
+        """
+        unequal = [name for name, value in recorded.items()
+                   if not self._is_equal(value, _best(predicted[name], value, threshold))]
+        self.frames += 1
+        self.equal += not unequal
+        for name in unequal:
+            self.unequal[name] = self.unequal.get(name, 0) + 1
+
+    def result(self) -> dict[str, Any]:
+        """Return the fields."""
+        return asdict(self)
+
+    def _is_equal(self, one: Any, other: Any) -> bool:
+        if isinstance(one, ClassMap):
+            if one.labels.shape != other.labels.shape:
+                return False
+            same = one.labels == other.labels
+            self._labels += (same.sum(), same.size)
+            self.pixels = float(self._labels[0] / self._labels[1])
+            return bool(same.all())
+        if len(one) != len(other):
+            return False
+        if isinstance(one, Instances) and not np.array_equal(one.classes, other.classes):
+            return False
+        lengths, scores = [(one.boxes, other.boxes)], [(one.scores, other.scores)]
+        if isinstance(one, Poses):
+            lengths.append((one.keypoints, other.keypoints))
+            scores.append((one.keypoint_scores, other.keypoint_scores))
+        pixels, score = (max(map(_difference, pairs)) for pairs in (lengths, scores))
+        if np.isfinite(pixels):
+            self.largest_px = max(self.largest_px, pixels)
+            self.largest_score = max(self.largest_score, score)
+        return pixels <= PIXELS and score <= SCORES
+
+
+def _best(predicted: Any, recorded: Any, threshold: float | None) -> Any:
+    """Return the objects that the node should have said something about."""
+    if isinstance(predicted, ClassMap):
+        return predicted
+    if threshold is None:
+        return select(predicted, slice(len(recorded)))
+    return select(predicted, predicted.scores >= threshold)
+
+
+def _difference(pair: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the largest difference; infinite where only one of two numbers is NaN."""
+    one, other = pair
+    if not np.array_equal(np.isnan(one), np.isnan(other)):
+        return float('inf')
+    return float(np.nan_to_num(np.abs(one - other)).max(initial=0.0))

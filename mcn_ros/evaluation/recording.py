@@ -1,0 +1,170 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+What the node said about the images of a bag, read from the recording of it, without ROS.
+
+The time of a message in the recording is that of its receipt, and its header has the stamp of the
+image: the difference is the latency. Where images were sent with new stamps, the recording tells
+what stamps they have in the bag that was played.
+"""
+
+from dataclasses import dataclass, field
+import json
+from typing import Any, Iterator, Mapping
+
+from mcn_ros.data.bags import Bag
+from mcn_ros.data.messages import (
+    class_map_from_msg, detections_from_msg, poses_from_msg, stamp_ns, time_ns)
+from mcn_ros.tasks import build_tasks, Task
+
+STAMPS_TYPE = 'sensor_msgs/msg/TimeReference'
+REPORTS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
+NOTES = 'recording_notes'
+MAX_PENDING = 64  # images whose results are waited for; of an older one they will not come
+
+# Head -> end of the topic and type of its results, end of the topic of their description.
+HEADS = {
+    'detection': ('/detections', 'vision_msgs/msg/Detection2DArray', '/detection/label_info'),
+    'pose': ('/poses', 'mcn_ros_msgs/msg/HumanPose2DArray', '/skeleton_info'),
+    'segmentation': ('/semantic/image', 'sensor_msgs/msg/Image', '/semantic/label_info'),
+}
+
+# Cause of a drop -> what the node calls it in its reports.
+CAUSES = {
+    'superseded': 'dropped: superseded by a newer image',
+    'not decodable': 'dropped: image not decodable',
+    'inference failed': 'dropped: inference failed',
+}
+
+
+@dataclass
+class Answer:
+    """
+    What the node said about an image.
+
+    :param stamp_ns: stamp of the image in the bag that was played.
+    :param sent_ns: stamp with which it was sent.
+    :param received_ns: when the last of the results was received, by the same clock.
+    :param predictions: task name -> prediction in camera pixels; some may be missing.
+    """
+
+    stamp_ns: int
+    sent_ns: int
+    received_ns: int = 0
+    predictions: dict[str, Any] = field(default_factory=dict)
+
+
+class Recording:
+    """
+    The recording of a node.
+
+    - ``tasks``: task name -> task, of the heads that ran; classes as the recording describes them.
+    - ``sent``: stamp with which an image was sent -> its stamp in the bag that was played, in the
+      order of sending; None if the recording does not tell, and images had the stamps of the bag.
+    - ``notes``: what the recording is of, see :func:`mcn_ros.commands.replay.replay`; perhaps {}.
+    - ``report``: the last that the node reported of itself on /diagnostics; perhaps {}.
+
+    :param bag: the recording, open; messages are read as they are asked for.
+    :raises ValueError: if it has no results, those of several nodes, or no description of them.
+    """
+
+    def __init__(self, bag: Bag):
+        self.bag = bag
+        node = _node(bag)
+        # A head that was described has run, even if none of its results came.
+        self._topics = {node + end: head for head, (end, _, info) in HEADS.items()
+                        if {node + end, node + info} & bag.topics.keys()}
+        self._names, configs = {}, {}
+        for head in self._topics.values():
+            self._names[head], configs[head] = self._describe(head, node + HEADS[head][2])
+        self.tasks: dict[str, Task] = build_tasks(configs)
+        self.sent = self._read_stamps()
+        self.notes = self._read_notes()
+        self.report = self._read_report(node.rpartition('/')[2])
+
+    @property
+    def pace(self) -> float:
+        """Return how many seconds of its time pass in a second: it may be that of the bag."""
+        has_own_time = self.sent is not None and any(key != value for key, value in
+                                                     self.sent.items())
+        return 1.0 if has_own_time else self.notes.get('speed', 1.0)
+
+    @property
+    def topic(self) -> str:
+        """Return the topic of the images in the bag that was played, '' if that is unknown."""
+        return self.notes.get('topic', '')
+
+    def answers(self) -> Iterator[Answer]:
+        """Yield what was said about each image, when all of it has come or nothing more will."""
+        pending: dict[int, Answer] = {}
+        for message in self.bag.messages(list(self._topics)):
+            sent_ns = stamp_ns(message.content)
+            if sent_ns not in pending:
+                source_ns = sent_ns if self.sent is None else self.sent.get(sent_ns)
+                if source_ns is None:  # of an image that somebody else has sent
+                    continue
+                pending[sent_ns] = Answer(source_ns, sent_ns)
+            answer, head = pending[sent_ns], self._topics[message.topic]
+            answer.predictions[head] = self._decode(head, message.content)
+            answer.received_ns = max(answer.received_ns, message.recorded_ns)
+            if len(answer.predictions) == len(self.tasks):
+                yield pending.pop(sent_ns)
+            elif len(pending) > MAX_PENDING:
+                yield pending.pop(next(iter(pending)))
+        yield from pending.values()
+
+    def _decode(self, head: str, message: Any) -> Any:
+        if head == 'detection':
+            return detections_from_msg(message, self._names[head])
+        return poses_from_msg(message) if head == 'pose' else class_map_from_msg(message)
+
+    def _describe(self, head: str, topic: str) -> tuple[list[str], dict[str, Any]]:
+        """Return the names of the classes of a head, and how its task is configured."""
+        message = self._last(topic)
+        if message is None:
+            raise ValueError(f'recording {self.bag.path}: {topic} is missing, which describes '
+                             f'the results of head {head}')
+        if head == 'pose':
+            return [], {'skeleton': message.name}
+        names = [item.class_name for item in message.class_map]
+        names = names[1:] if head == 'segmentation' else names  # without the background
+        return names, {'classes': names}
+
+    def _read_stamps(self) -> dict[int, int] | None:
+        topics = [name for name, kind in self.bag.topics.items() if kind == STAMPS_TYPE]
+        stamps = {stamp_ns(message.content): time_ns(message.content.time_ref)
+                  for message in self.bag.messages(topics)}
+        return stamps or None
+
+    def _read_notes(self) -> dict[str, Any]:
+        topic = next((name for name in self.bag.topics if name.endswith(f'/{NOTES}')), '')
+        message = self._last(topic)
+        return {} if message is None else json.loads(message.data)
+
+    def _read_report(self, node: str) -> Mapping[str, str]:
+        report: dict[str, str] = {}
+        topics = [name for name, kind in self.bag.topics.items() if kind == REPORTS_TYPE]
+        for message in self.bag.messages(topics):
+            for status in message.content.status:
+                values = {item.key: item.value for item in status.values}
+                if status.name.startswith(f'{node}:') and set(CAUSES.values()) <= set(values):
+                    report = values
+        return report
+
+    def _last(self, topic: str) -> Any:
+        last = None
+        for message in self.bag.messages([topic]):
+            last = message.content
+        return last
+
+
+def _node(bag: Bag) -> str:
+    """Return the name of the node whose results a bag has."""
+    nodes = {name.removesuffix(end) for name, msgtype in bag.topics.items()
+             for end, wanted, _ in HEADS.values() if name.endswith(end) and msgtype == wanted}
+    if len(nodes) != 1:
+        raise ValueError(f'recording {bag.path}: expected the results of one node, got '
+                         f'{", ".join(sorted(nodes)) or "none"} '
+                         f'(topics: {", ".join(sorted(bag.topics)) or "none"})')
+    return nodes.pop()

@@ -1,0 +1,82 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What counts as the same prediction, and what does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcn_ros.evaluation.agreement import Agreement, PIXELS, SCORES
+from mcn_ros.structures import ClassMap, Instances, Poses, select
+
+BOXES = np.array([[10, 20, 30, 40], [0, 5, 64, 48], [3, 3, 9, 9]], np.float32)
+FOUND = np.array([0.9, 0.5, 0.1], np.float32)
+JOINTS = np.full((3, 17, 2), 5, np.float32)
+JOINTS[1, 4] = np.nan
+
+
+@pytest.fixture
+def predicted():
+    return {'detection': Instances(BOXES, np.array([1, 0, 1]), FOUND),
+            'pose': Poses(BOXES, FOUND, JOINTS, np.full((3, 17), 0.5, np.float32)),
+            'segmentation': ClassMap(np.eye(8, dtype=np.uint8))}
+
+
+def changed(predicted, task, **values):
+    return {**predicted, task: replace(predicted[task], **values)}
+
+
+def test_the_same_is_equal(predicted):
+    agreement = Agreement()
+    for _ in range(2):
+        agreement.add(predicted, predicted, threshold=0.0)
+    assert agreement.result() == {'frames': 2, 'equal': 2, 'largest_px': 0.0,
+                                  'largest_score': 0.0, 'pixels': 1.0, 'unequal': {}}
+
+
+@pytest.mark.parametrize('task, name, scale', [
+    ('detection', 'boxes', PIXELS), ('detection', 'scores', SCORES), ('pose', 'keypoints', PIXELS),
+    ('pose', 'keypoint_scores', SCORES), ('pose', 'boxes', PIXELS)])
+def test_the_tolerance_is_what_it_says(predicted, task, name, scale):
+    for factor, equal in ((0.5, 1), (2, 0)):
+        agreement = Agreement()
+        other = getattr(predicted[task], name) + np.float32(factor * scale)
+        agreement.add(changed(predicted, task, **{name: other}), predicted)
+        assert agreement.equal == equal and agreement.unequal == ({} if equal else {task: 1})
+        largest = agreement.largest_px if scale == PIXELS else agreement.largest_score
+        assert largest == pytest.approx(factor * scale, rel=0.1)
+
+
+@pytest.mark.parametrize('task, values', [
+    ('detection', {'classes': np.array([1, 1, 1])}),
+    ('pose', {'keypoints': np.full((3, 17, 2), 5, np.float32)}),
+    ('segmentation', {'labels': np.zeros((8, 8), np.uint8)}),
+    ('segmentation', {'labels': np.eye(9, dtype=np.uint8)})])
+def test_what_differs_is_told(predicted, task, values):
+    agreement = Agreement()
+    agreement.add(changed(predicted, task, **values), predicted)
+    assert (agreement.equal, agreement.unequal) == (0, {task: 1})
+    assert np.isfinite(agreement.largest_px)
+
+
+def test_equal_pixels_are_counted(predicted):
+    agreement = Agreement()
+    agreement.add(changed(predicted, 'segmentation', labels=np.zeros((8, 8), np.uint8)), predicted)
+    agreement.add(predicted, predicted)
+    assert agreement.pixels == (56 + 64) / 128
+
+
+def test_the_node_says_nothing_below_its_threshold(predicted):
+    shown = {name: select(predicted[name], slice(2)) for name in ('detection', 'pose')}
+    for threshold, equal in ((0.3, 1), (0.0, 0), (None, 1)):
+        agreement = Agreement()
+        agreement.add(shown, predicted, threshold)
+        assert agreement.equal == equal
+
+
+def test_heads_that_did_not_answer_are_not_compared(predicted):
+    agreement = Agreement()
+    agreement.add({'pose': predicted['pose']}, predicted)
+    assert agreement.result()['pixels'] is None and agreement.equal == 1

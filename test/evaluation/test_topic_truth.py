@@ -1,0 +1,115 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ground truth in topics: whatever it is called there, it is scored as in a COCO file."""
+
+import numpy as np
+import pytest
+
+from mcn_ros.data.bags import Bag
+from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.topic_truth import TopicTruth
+from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses
+from mcn_ros.tasks import build_tasks
+
+CLASSES = ['person', 'car']
+TASKS = build_tasks({'detection': {'classes': CLASSES}, 'pose': {},
+                     'segmentation': {'classes': CLASSES}})
+BOX, OTHER = (10.0, 20.0, 30.0, 60.0), (40.0, 10.0, 60.0, 30.0)
+TOPICS = ['/truth/objects', '/truth/people', '/truth/pixels']
+
+
+@pytest.fixture
+def bag(messages, tmp_path):
+    """Write two images' truth, of which the second has no objects; ids are not ours."""
+    labels = np.zeros((64, 64), np.uint8)
+    labels[:32], labels[40:], labels[50:] = 7, 9, IGNORE
+    names = messages.label_info({3: 'car', 5: 'dog', 8: 'person'})
+    pixels = messages.label_info({0: 'background', 7: 'car', 9: 'dog'})
+    return messages.write(
+        tmp_path / 'bag', ('/truth/objects/label_info', 1, names),
+        ('/truth/pixels/label_info', 1, pixels),
+        ('/truth/objects', 10, messages.detections(
+            100, (BOX, '8', 1.0), (OTHER, '3', 1.0), (OTHER, '5', 1.0))),
+        ('/truth/objects', 20, messages.detections(200)),
+        ('/truth/people', 10, messages.poses(100, BOX)),
+        ('/truth/pixels', 10, messages.labels(100, labels)))
+
+
+def read(bag, topics, tasks=None):
+    with Bag(bag) as opened:
+        return TopicTruth(opened, topics, tasks or TASKS)
+
+
+def test_annotations_are_those_of_the_tasks(bag):
+    truth = read(bag, TOPICS)
+    ids = truth.ids('/camera/image')
+    assert sorted(ids) == [100, 200]
+    first, second = (truth.annotations[ids[stamp]] for stamp in (100, 200))
+    assert first.keys() == set(TASKS) and second.keys() == {'detection'}
+    np.testing.assert_array_equal(first['detection'].boxes, [BOX, OTHER])  # the dog is no class
+    np.testing.assert_array_equal(first['detection'].classes, [0, 1])
+    assert first['detection'].labelled_classes is None
+    assert not len(second['detection'])
+    joints = first['pose'].keypoint_scores[0]
+    assert joints[0] == 0 and (joints[1:] == 1).all()
+    area = first['segmentation']
+    np.testing.assert_array_equal(area.labels[[0, 35, 45, 60], 0], [2, 0, 0, IGNORE])
+    np.testing.assert_array_equal(area.labelled_classes, [False, True])
+    assert truth.sizes == {ids[100]: (64, 64)}
+
+
+@pytest.mark.parametrize('found, ap', [(True, 1.0), (False, 0.0)])
+def test_scores_of_all_or_nothing(bag, found, ap):
+    truth = read(bag, TOPICS)
+    scorers = Scorers(truth.content, TASKS)
+    for image_id, annotations in truth.annotations.items():
+        predictions = dict(annotations)
+        if 'segmentation' in predictions:  # which say something of every pixel
+            labels = annotations['segmentation'].labels
+            predictions['segmentation'] = ClassMap(np.where(labels == IGNORE, 1, labels))
+        scorers.add(image_id, predictions if found else None, annotations)
+    result = scorers.result()
+    assert result['images'] == 2
+    assert result['detection']['AP'] == pytest.approx(ap)
+    # Those who have joints are no objects of their own.
+    assert result['detection']['per_class'] == pytest.approx({'person': ap, 'car': ap})
+    assert result['pose']['AP'] == pytest.approx(ap)
+    assert result['segmentation']['per_class'] == pytest.approx({'car': ap})
+
+
+def test_names_may_be_in_the_objects(messages, tmp_path):
+    bag = messages.write(tmp_path / 'bag', (
+        '/truth', 1, messages.detections(5, (BOX, 'car', 1.0), (BOX, 'tree', 1.0))))
+    truth = read(bag, ['/truth'])
+    annotation, = truth.annotations.values()
+    assert annotation['detection'].classes.tolist() == [1]
+    assert annotation['detection'].labelled_classes.tolist() == [False, True]
+
+
+@pytest.mark.parametrize('topics, error', [
+    (['/nowhere'], "'/nowhere' is not there .*can be ground truth: /truth/objects, /truth/people"),
+    (['/truth/objects/label_info'], 'is vision_msgs/msg/LabelInfo'),
+    (['/truth/people', '/truth/people'], 'second topic for pose')])
+def test_wrong_topics_are_an_error(bag, topics, error):
+    with pytest.raises(ValueError, match=error):
+        read(bag, topics)
+
+
+def test_classes_without_names_are_an_error(messages, tmp_path):
+    bag = messages.write(tmp_path / 'bag',
+                         ('/truth', 1, messages.detections(5, (BOX, '1', 1.0))),
+                         ('/pixels', 1, messages.labels(5, np.zeros((4, 4), np.uint8))))
+    for topic, error in (('/truth', "/truth: class '1' has no name"), ('/pixels', 'names none')):
+        with pytest.raises(ValueError, match=error):
+            read(bag, [topic])
+
+
+def test_a_truth_that_no_head_predicts_is_an_error(bag):
+    with pytest.raises(ValueError, match='have nothing for the heads pose'):
+        read(bag, ['/truth/objects'], {'pose': TASKS['pose']})
+
+
+def test_annotations_have_the_types_of_predictions(bag):
+    first = read(bag, TOPICS).annotations[1]
+    assert [type(first[name]) for name in TASKS] == [Instances, Poses, ClassMap]
