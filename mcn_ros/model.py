@@ -23,7 +23,7 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.config import from_dict, to_dict
-from mcn_ros.geometry import Size
+from mcn_ros.geometry import Size, STRIDE
 from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 from mcn_ros.tasks import build_tasks
 
@@ -40,8 +40,8 @@ class ModelConfig:
     :param trunk: backbone and neck.
     :param input_size: (height, width) in input pixels that the weights are meant for; multiples
         of 32.
-    :param channel_order: order in which the backbone expects the colours. Images always come in
-        as RGB; public CenterNet weights expect BGR.
+    :param channel_order: order of the colours that the weights of the backbone are for. Images
+        always come in as RGB; public CenterNet weights expect BGR.
     :param mean: per channel, of values in 0..1, in ``channel_order``.
     :param std: per channel, of values in 0..1, in ``channel_order``.
     :raises ValueError: for a task that is unknown or wrongly described, and for bad values.
@@ -79,6 +79,7 @@ class MultiTaskNet(nn.Module):
     """
     A shared trunk and one head per task.
 
+    :raises ValueError: for parts of a trunk, or a task and its features, that do not fit together.
     :ivar config: the :class:`ModelConfig`.
     :ivar tasks: task name -> task, in the order of TASKS.
     """
@@ -90,25 +91,32 @@ class MultiTaskNet(nn.Module):
         # the package changes.
         self.config = replace(config, tasks=to_dict(self.tasks))
         self.trunk = SharedTrunk(config.trunk)
-        self.heads = nn.ModuleDict(
-            {name: task.build_head(self.trunk.channels) for name, task in self.tasks.items()})
+        for name, task in self.tasks.items():
+            _check_stride(name, getattr(task, 'stride', STRIDE), self.trunk.stride_of(name))
+        self.heads = nn.ModuleDict({name: task.build_head(self.trunk.channels_of(name))
+                                    for name, task in self.tasks.items()})
         # Buffers, so that they move with the model and are part of exported graphs; they are in
         # the configuration already, so they are not stored a second time.
+        # They are in the order of images; the weights are what is turned round.
+        step = -1 if config.channel_order == 'bgr' else 1
         for name in ('mean', 'std'):
-            value = 255 * torch.tensor(getattr(config, name)).reshape(1, 3, 1, 1)
+            value = 255 * torch.tensor(getattr(config, name)[::step])
             self.register_buffer(name, value, persistent=False)
+        if step < 0:
+            self.trunk.backbone.reverse_colours()
 
     def normalise(self, images: Tensor) -> Tensor:
         """
         Prepare images for the trunk.
 
         :param images: (B, 3, H, W) uint8 or float 0..255, RGB.
-        :return: (B, 3, H, W) float, in the channel order of the backbone.
+        :return: (B, 3, H, W) float, RGB.
         """
-        images = images.to(self.mean.dtype)
-        if self.config.channel_order == 'bgr':
-            images = images.flip(1)
-        return (images - self.mean) / self.std
+        width = images.shape[3]
+        # Colours are innermost in memory. With a whole row at once there is more to do in one go.
+        rows = images.permute(0, 2, 3, 1).flatten(2).to(self.mean.dtype)
+        rows = (rows - self.mean.repeat(width)) / self.std.repeat(width)
+        return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
     def features(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
                  ) -> dict[str, Tensor]:
@@ -118,7 +126,7 @@ class MultiTaskNet(nn.Module):
         :param images: (B, 3, H, W) uint8 or float 0..255, RGB; H and W multiples of 32.
         :param tasks: names of the tasks.
         :param checkpoint: keep little for backward, recompute the rest.
-        :return: task -> (B, channels, H / 4, W / 4); tasks may share a tensor.
+        :return: task -> (B, channels, H / stride, W / stride); tasks may share a tensor.
         """
         return self.trunk(self.normalise(images), tasks, checkpoint)
 
@@ -130,7 +138,7 @@ class MultiTaskNet(nn.Module):
         :param images: (B, 3, H, W) uint8 or float 0..255, RGB; H and W multiples of 32.
         :param rows: task name -> (b,) int64 images that the head is run on; a task that is not
             named is not run (lazy evaluation of UberNet, section 3). None: all tasks, all images.
-        :return: task name -> {map name: (b, C, H / 4, W / 4) logits}.
+        :return: task name -> {map name: (b, C, H / stride, W / stride) logits}.
         """
         names = list(self.heads) if rows is None else [n for n in self.heads if n in rows]
         features = self.features(images, names)
@@ -141,6 +149,12 @@ class MultiTaskNet(nn.Module):
     def decode(self, outputs: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
         """Return task name -> batched predictions in input pixels, not thresholded."""
         return {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
+
+
+def _check_stride(task: str, stride: int, features: int) -> None:
+    if stride != features:
+        raise ValueError(f'{task}.stride: {stride}, but the features of this task are of stride '
+                         f'{features} (trunk.readers)')
 
 
 def save_model(model: MultiTaskNet, path: str | Path,

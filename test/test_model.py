@@ -113,7 +113,18 @@ def test_bgr_is_rgb_with_the_channels_reversed():
     rgb, bgr = build(**constants), build(channel_order='bgr', **constants)
     bgr.load_state_dict(rgb.state_dict())
     images = random_images()
-    assert_equal(run(bgr, images), run(rgb, images.flip(1)))
+    torch.testing.assert_close(run(bgr, images), run(rgb, images.flip(1)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_task_can_read_what_the_detector_says():
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16, readers=('detection',))
+    tasks = {'detection': {'head': {'width': 0}, 'stride': 8}, 'pose': {'head': HEAD}}
+    outputs = run(MultiTaskNet(config(tasks=tasks, trunk=trunk)).eval())
+    assert outputs['detection']['heatmap'].shape == (2, 80, 8, 12)
+    assert outputs['pose']['heatmap'].shape == (2, 1, 16, 24)
+    with pytest.raises(ValueError, match='^detection.stride: 4, but the features of this task '
+                                         'are of stride 8'):
+        MultiTaskNet(config(tasks={'detection': {}}, trunk=trunk))
 
 
 def test_bytes_are_floats(model):

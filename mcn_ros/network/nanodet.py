@@ -9,13 +9,13 @@ layers have the form that its public checkpoint needs; what it reads from an ima
 the terms of this package, for heads to begin with.
 """
 
+import math
 from typing import Mapping, Sequence
 
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import STRIDE
 
 STRIDES = (8, 16, 32)
 CONVS = 2  # per tower
@@ -23,9 +23,11 @@ SLOPE = 0.1
 CLASSES = 80
 BINS = 8  # of the distribution of each distance, in strides
 
-# What is read: logits of the COCO classes, logarithms of width and height in grid cells, offset
-# x, y of the centre from the corner of a cell in units of the mean side.
+# What is read, in cells of the map that it is on: logits of the COCO classes, logarithms of width
+# and height, offset x, y of the centre from the corner of a cell in units of the mean side.
 READINGS = CLASSES + 4
+
+MIN_SIZE = 0.05  # in the same cells, of stride 8
 
 
 class PathAggregation(nn.Module):
@@ -58,7 +60,7 @@ class PathAggregation(nn.Module):
 
 class Detector(nn.Module):
     """
-    NanoDet-m: features of three levels, and what they say, brought to stride 4.
+    NanoDet-m: features of three levels, and what they say, brought to the finest of them.
 
     :param channels: of the backbone's stages of stride 8, 16 and 32.
     :param width: channels of the features; NanoDet-m has 96.
@@ -69,7 +71,7 @@ class Detector(nn.Module):
     def __init__(self, channels: Sequence[int], width: int = 96) -> None:
         super().__init__()
         self.pyramid = PathAggregation(channels, width)
-        self.read = nn.ModuleList(nn.Conv2d(width, CLASSES + 4 * BINS, 1) for _ in STRIDES)
+        self.read = nn.ModuleList(Reader(width, CLASSES + 4 * BINS, 1) for _ in STRIDES)
 
     @property
     def public_names(self) -> Mapping[str, str | None]:
@@ -89,20 +91,21 @@ class Detector(nn.Module):
         """
         Look at three stages.
 
-        :return: (B, width, H / stride, W / stride) of the three levels, and (B, READINGS, H / 4,
-            W / 4), see :data:`READINGS`.
+        :return: (B, width, H / stride, W / stride) of the three levels, and (B, READINGS, H / 8,
+            W / 8), see :data:`READINGS`.
         """
         features = self.pyramid(stages)
-        levels = [_read(read(values).float(), stride)
+        levels = [_at_finest(*read(values), stride // STRIDES[0])
                   for read, values, stride in zip(self.read, features, STRIDES)]
-        finest = levels[0].shape[2:]
-        levels = [_to_size(level, finest) for level in levels]
-        logits = torch.stack([level[:, :CLASSES] for level in levels])  # (3, B, CLASSES, h, w)
         # The level that is surest of an object says how large it is.
-        sure = torch.softmax(2 * logits.amax(dim=2, keepdim=True), dim=0)
-        boxes = (sure * torch.stack([level[:, CLASSES:] for level in levels])).sum(dim=0)
-        joint = torch.cat([logits.amax(dim=0), boxes], dim=1)
-        return features, _relative(_resize(joint, STRIDES[0] / STRIDE))
+        best = torch.cat([logits.amax(dim=1, keepdim=True) for logits, _ in levels], dim=1)
+        sure = torch.softmax(2 * best, dim=1)
+        logits, boxes = levels[0][0], sure[:, :1] * levels[0][1]
+        for level, (others, more) in enumerate(levels[1:], 1):
+            logits = torch.maximum(logits, others)
+            boxes = boxes + sure[:, level:level + 1] * more
+        size, way = boxes[:, :2], boxes[:, 2:]
+        return features, torch.cat([logits, size, way / _unit(size)], dim=1)
 
     @staticmethod
     def distance(answer: tuple[list[Tensor], Tensor], other: tuple[list[Tensor], Tensor],
@@ -127,36 +130,66 @@ class Detector(nn.Module):
         return features + ((mine - its) ** 2).sum() / (its ** 2).sum() + boxes
 
 
-def _read(values: Tensor, stride: int) -> Tensor:
+class Reader(nn.Conv2d):
+    """The last layer of a level: two convolutions whose weights are stored as one."""
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B, CLASSES, H, W), and logits of bins (B, 4 BINS, H, W), float32."""
+        # Compilers would first compute both, then copy them apart.
+        return tuple(functional.conv2d(values, self.weight[rows], self.bias[rows]).float()
+                     for rows in (slice(CLASSES), slice(CLASSES, None)))
+
+
+def enlarge(readings: Tensor) -> Tensor:
+    """Bring readings to a map of twice the resolution."""
+    logits, size, offset = readings.split([CLASSES, 2, 2], dim=1)
+    # From the middle of a cell, in the new cells.
+    way = 2 * _resize(offset * _unit(size) - 0.5, 2) + _middles(offset, 2)
+    size = _resize(size, 2) + math.log(2)
+    return torch.cat([_resize(logits, 2), size, way / _unit(size)], dim=1)
+
+
+def _at_finest(logits: Tensor, bins: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     """
-    Return logits, log width, log height, centre x, centre y; lengths in cells of stride 4.
+    Bring what a level says to the finest one.
 
     A distance from a place to a side of a box is the mean of a distribution over bins (X. Li et
     al., "Generalized Focal Loss", NeurIPS 2020, equation 4).
+
+    :param logits: (B, CLASSES, h, w).
+    :param bins: (B, 4 BINS, h, w) logits of the distances to left, top, right and bottom.
+    :param scale: cells of the finest level across a cell of this one.
+    :return: logits (B, CLASSES, scale h, scale w), and (B, 4, scale h, scale w): logarithms of
+        width and height, way x, y from the corner of a cell to the centre, in the finest cells.
     """
-    scale = stride / STRIDE
-    bins = torch.arange(BINS, dtype=values.dtype, device=values.device)
-    distances = values[:, CLASSES:].unflatten(1, (4, BINS)).softmax(dim=2)
-    distances = scale * torch.einsum('bsnhw,n->bshw', distances, bins)  # left, top, right, bottom
+    steps = torch.arange(BINS, dtype=bins.dtype, device=bins.device)
+    shares = bins.unflatten(1, (4, BINS)).softmax(dim=2)
+    distances = scale * (shares * steps[:, None, None]).sum(dim=2)
     near, far = distances[:, :2], distances[:, 2:]
-    size = (near + far).clamp(min=0.1).log()
-    center = _places(values, scale) + (far - near) / 2
-    return torch.cat([values[:, :CLASSES], size, center], dim=1)
+    size = (near + far).clamp(min=MIN_SIZE).log()
+    # Ways rather than places, which are large numbers: little of them is left in 16 bits.
+    way = _resize((far - near) / 2, scale) + _middles(logits, scale)
+    return _resize(logits, scale), torch.cat([_resize(size, scale), way], dim=1)
 
 
-def _relative(values: Tensor) -> Tensor:
-    """Turn the centres of what :func:`_read` returns, now of stride 4, into offsets."""
-    logits, size, center = values.split([CLASSES, 2, 2], dim=1)
-    unit = size.mean(dim=1, keepdim=True).exp()
-    corner = _places(values, 1) - 0.5
-    return torch.cat([logits, size, (center - corner) / unit], dim=1)
+def _middles(values: Tensor, scale: int) -> Tensor:
+    """
+    Return where the middles of cells come to lie when a map is interpolated.
 
-
-def _places(values: Tensor, scale: float) -> Tensor:
-    """Return the middles (2, H, W), x and y, of the cells of a map in cells of stride 4."""
-    rows, columns = (scale * (torch.arange(count, dtype=values.dtype, device=values.device) + 0.5)
-                     for count in values.shape[2:])
+    :param values: (B, C, h, w).
+    :return: (2, scale h, scale w) x, y from the corner of each cell of the finer map, in its
+        cells: 0.5, but at the border, where there is nothing to interpolate with.
+    """
+    rows, columns = (
+        scale * (((cells + 0.5) / scale).clamp(0.5, len(cells) / scale - 0.5)) - cells
+        for cells in (torch.arange(scale * count, dtype=values.dtype, device=values.device)
+                      for count in values.shape[2:]))
     return torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))])
+
+
+def _unit(size: Tensor) -> Tensor:
+    """Return the mean side (B, 1, H, W) of logarithms of width and height (B, 2, H, W)."""
+    return size.mean(dim=1, keepdim=True).exp()
 
 
 def _tower_conv(width: int) -> nn.Sequential:
@@ -167,12 +200,8 @@ def _tower_conv(width: int) -> nn.Sequential:
         nn.LeakyReLU(SLOPE, inplace=True))
 
 
-def _resize(values: Tensor, factor: float) -> Tensor:
-    return functional.interpolate(values, scale_factor=factor, mode='bilinear',
-                                  align_corners=False)
-
-
-def _to_size(values: Tensor, size: Sequence[int]) -> Tensor:
-    if values.shape[2:] == size:
+def _resize(values: Tensor, scale: float) -> Tensor:
+    if scale == 1:
         return values
-    return functional.interpolate(values, size=size, mode='bilinear', align_corners=False)
+    return functional.interpolate(values, scale_factor=float(scale), mode='bilinear',
+                                  align_corners=False)

@@ -18,7 +18,7 @@ from torch.nn import functional
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
-from mcn_ros.network.nanodet import Detector, READINGS, STRIDES
+from mcn_ros.network.nanodet import Detector, enlarge, READINGS, STRIDES
 
 
 class DeconvNeck(nn.Module):
@@ -151,33 +151,45 @@ class NanoDetNeck(nn.Module):
     the end, and before them what a :class:`TopDownNeck` makes of its features, of the stages that
     it has them from and of the stage of stride 4. So joints, which a detector does not look at,
     can be seen while it stays as it is.
+
+    :param apart: give the two apart, and what the detector says as it says it, of stride 8: at
+        stride 4 it is the larger part of the features, and costs every head that sees it.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
-                 deformable: bool, width: int = 96) -> None:
+                 deformable: bool, width: int = 96, apart: bool = False) -> None:
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
         self.levels = _levels(strides)
         if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
-        if out_channels <= READINGS:
+        learned = out_channels if apart else out_channels - READINGS
+        if learned < 1:
             raise ValueError(f'channels: {out_channels}, but the nanodet neck needs {READINGS} '
                              'for what the detector says, and some more')
+        self.apart = apart
         first, *others = (channels[level] for level in self.levels)
         self.detector = Detector(others, width)
         self.top_down = TopDownNeck([first] + [width + channel for channel in others],
                                     [strides[level] for level in self.levels],
-                                    out_channels - READINGS, deformable, finest=3)
+                                    learned, deformable, finest=3)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+    def forward(self, stages: Sequence[Tensor]) -> Tensor | tuple[Tensor, Tensor]:
+        """
+        Look at the stages.
+
+        :return: (B, out_channels, H / 4, W / 4), and where the two are apart, what the detector
+            says: (B, READINGS, H / 8, W / 8).
+        """
         first, *others = (stages[level] for level in self.levels)
         features, readings = self.detector(others)
         learned = self.top_down([first] + [torch.cat(pair, dim=1)
                                            for pair in zip(features, others)])
+        if self.apart:
+            return learned, readings
         # Of one memory layout, or every layer that follows would make a copy.
-        readings = readings.to(learned.dtype, memory_format=torch.channels_last)
+        readings = enlarge(readings).to(learned.dtype, memory_format=torch.channels_last)
         learned = learned.contiguous(memory_format=torch.channels_last)
         return torch.cat([learned, readings], dim=1)
 

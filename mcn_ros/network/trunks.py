@@ -10,6 +10,7 @@ from torch import nn, Tensor
 
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.nanodet import READINGS, STRIDES
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.recompute import recomputed
 
@@ -23,13 +24,18 @@ class TrunkConfig:
     :param neck: a key of ``NECKS``.
     :param channels: number of channels of the features.
     :param deformable: use deformable convolutions in the neck.
-    :raises ValueError: for an unknown backbone or neck, or no channels.
+    :param readers: names of the tasks whose features are what the detector in the neck says,
+        :data:`mcn_ros.network.nanodet.READINGS` channels of stride 8, and nothing else. If there
+        are any, the features of all other tasks are without it.
+    :raises ValueError: for an unknown backbone or neck, no channels, or readers where there is no
+        detector.
     """
 
     backbone: str = 'shufflenet_v2_x1_0'
     neck: str = 'top_down'
     channels: int = 64
     deformable: bool = False
+    readers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -38,6 +44,9 @@ class TrunkConfig:
             raise ValueError(f'neck: {self.neck!r} is not one of {", ".join(NECKS)}')
         if self.channels < 1:
             raise ValueError(f'channels: {self.channels} is not positive')
+        if self.readers and self.neck != 'nanodet':
+            raise ValueError(f'readers: there is no detector in the neck {self.neck}, only in '
+                             'nanodet')
 
 
 class SharedTrunk(nn.Module):
@@ -54,8 +63,17 @@ class SharedTrunk(nn.Module):
         self.stride = STRIDE
         self.channels = config.channels
         self.backbone = BACKBONES[config.backbone]()
+        options = {'apart': True} if config.readers else {}
         self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
-                                       config.channels, config.deformable)
+                                       config.channels, config.deformable, **options)
+
+    def channels_of(self, task: str) -> int:
+        """Return the number of channels of the features of a task."""
+        return READINGS if task in self.config.readers else self.channels
+
+    def stride_of(self, task: str) -> int:
+        """Return how many input pixels a cell of the features of a task is wide."""
+        return STRIDES[0] if task in self.config.readers else self.stride
 
     def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
                 ) -> dict[str, Tensor]:
@@ -66,7 +84,8 @@ class SharedTrunk(nn.Module):
         :param tasks: names of the tasks.
         :param checkpoint: keep what leaves the stages and the neck only; backward recomputes all
             that is within.
-        :return: task -> (B, channels, H / stride, W / stride), the same tensor for every task.
+        :return: task -> (B, channels, H / stride, W / stride), the same tensor for every task but
+            the readers, for which see :meth:`channels_of` and :meth:`stride_of`.
         :raises ValueError: for images of a size that the stages cannot halve.
         """
         height, width = images.shape[-2:]
@@ -75,4 +94,6 @@ class SharedTrunk(nn.Module):
             raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
         stages = self.backbone(images, checkpoint)
         features = recomputed(self.neck, stages) if checkpoint else self.neck(stages)
-        return {task: features for task in tasks}
+        readers = self.config.readers
+        features, readings = features if readers else (features, None)
+        return {task: readings if task in readers else features for task in tasks}

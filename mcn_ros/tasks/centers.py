@@ -13,7 +13,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, distance_box_iou_loss
+from torchvision.ops import distance_box_iou_loss
 
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.structures import clip_boxes
@@ -268,7 +268,13 @@ def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
     :return: (B, K) bool.
     """
     same = classes[:, :, None] == classes[:, None]
-    return ((torch.vmap(box_iou)(boxes, boxes) > max_overlap) & same).triu(1).any(dim=1)
+    corners = (torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2]),
+               torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:]))
+    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)  # (B, K, K) areas
+    areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2)
+    union = areas[:, :, None] + areas[:, None] - shared
+    # A quotient would be NaN for boxes without an area, which compilers compare as they like.
+    return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:
@@ -283,6 +289,6 @@ def pad(rows: np.ndarray, limit: int) -> Tensor:
     return torch.from_numpy(padded)
 
 
-def to_input_pixels(points: Tensor) -> Tensor:
+def to_input_pixels(points: Tensor, stride: int = STRIDE) -> Tensor:
     """Map coordinates in grid cells to input pixels."""
-    return points * STRIDE
+    return points * stride

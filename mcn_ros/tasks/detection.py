@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import nn, Tensor
 
-from mcn_ros.geometry import Grid
+from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
@@ -19,6 +19,9 @@ from mcn_ros.tasks.centers import (
     encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
+
+# What features there are: those of the neck, and what a detector in it says.
+STRIDES = (STRIDE, 2 * STRIDE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class DetectionTask:
         :func:`mcn_ros.tasks.centers.center_losses`.
     :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
+    :param stride: input pixels per cell of the maps, that of the features.
     """
 
     classes: tuple[str, ...] = COCO_CLASSES
@@ -49,12 +53,16 @@ class DetectionTask:
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
+    stride: int = STRIDE
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
         check_spread(self.spread, 'detection.spread')
         if not 0 < self.max_overlap <= 1:
             raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
+        if self.stride not in STRIDES:
+            raise ValueError(f'detection.stride: {self.stride} is not one of '
+                             f'{", ".join(map(str, STRIDES))}')
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
@@ -72,6 +80,7 @@ class DetectionTask:
         :param annotation: objects in input pixels.
         :return: see :func:`mcn_ros.tasks.centers.encode_centers`.
         """
+        grid = Grid.of_input((grid.height * grid.stride, grid.width * grid.stride), self.stride)
         crowd = crowd_rows(annotation)
         centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
         targets = encode_centers(
@@ -98,7 +107,7 @@ class DetectionTask:
             scores, order = scores.sort(dim=1, descending=True, stable=True)
             boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
             classes = classes.gather(1, order)
-        return Instances(to_input_pixels(boxes), classes, scores)
+        return Instances(to_input_pixels(boxes, self.stride), classes, scores)
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image."""

@@ -23,6 +23,9 @@ UNKNOWN = -1.0
 # first steps (focal loss, Lin et al. 2017, section 4.1).
 PRIOR_BIAS = -2.19
 
+# The logit of a cell that is no peak: its score is 0.
+NO_PEAK = -1e4
+
 
 def gaussian_radius(height: float, width: float, min_overlap: float = 0.7) -> int:
     """
@@ -113,13 +116,14 @@ def find_peaks(logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
         column).
     """
     local = functional.max_pool2d(logits, 3, stride=1, padding=1)
-    scores = torch.sigmoid(logits.float()) * (logits == local)
+    peaks = torch.where(logits == local, logits.float(), NO_PEAK)
     # The strongest of all are in the cells whose own strongest are: far fewer numbers to sort.
-    cell_scores, values = scores.amax(dim=1).flatten(1), scores.flatten(2)
-    cells = cell_scores.topk(min(count, cell_scores.shape[1])).indices  # (B, M)
-    values = values.gather(2, cells[:, None].expand(-1, values.shape[1], -1)).flatten(1)
-    scores, indices = values.topk(min(count, values.shape[1]))
-    return scores, indices // cells.shape[1], cells.gather(1, indices % cells.shape[1])
+    cell_peaks = peaks.amax(dim=1).flatten(1)
+    cells = cell_peaks.topk(min(count, cell_peaks.shape[1])).indices  # (B, M)
+    values = gather_cells(peaks, cells).flatten(1)  # the channels of the first cell, and so on
+    values, indices = values.topk(min(count, values.shape[1]))
+    channels = logits.shape[1]
+    return torch.sigmoid(values), indices % channels, cells.gather(1, indices // channels)
 
 
 def gather_cells(values: Tensor, cells: Tensor) -> Tensor:
@@ -130,8 +134,9 @@ def gather_cells(values: Tensor, cells: Tensor) -> Tensor:
     :param cells: (B, K) int64.
     :return: (B, K, C) float32.
     """
-    index = cells[:, None].expand(-1, values.shape[1], -1)
-    return values.float().flatten(2).gather(2, index).transpose(1, 2)
+    # With channels innermost, which is how convolutions like to leave them.
+    rows = values.permute(0, 2, 3, 1).flatten(1, 2).float()
+    return rows.gather(1, cells[..., None].expand(-1, -1, values.shape[1]))
 
 
 def weighted_l1(values: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -88,7 +88,9 @@ class SegmentationTask:
 
     def decode(self, outputs: dict[str, Tensor]) -> ClassMap:
         """Return (B, H, W) labels of the most likely class, at stride 4 or at input size."""
-        labels = outputs['logits'].argmax(dim=1).to(torch.uint8)
+        logits = outputs['logits']
+        # Flat: compilers are slow at it where channels are innermost.
+        labels = logits.flatten(2).argmax(dim=1).unflatten(1, logits.shape[2:]).to(torch.uint8)
         return ClassMap(labels, stride=1 if self.full_resolution else STRIDE)
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,11 +15,11 @@ def start_from_detector(model: MultiTaskNet) -> None:
     """
     Let the detection head answer what the detector says; from there on it learns.
 
-    :param model: with the nanodet neck; a detection head that has no direct way to the features,
-        or speaks in cells rather than relative to the object, is left as it is.
+    :param model: with the nanodet neck; a detection head that has no direct way to what the
+        detector says, or speaks in cells rather than relative to the object, is left as it is.
     """
     task = model.tasks.get('detection')
-    if task is None or not (task.head.direct and task.relative):
+    if task is None or not (task.head.width == 0 or task.head.direct) or not task.relative:
         return
     maps = model.heads['detection'].maps
     first = maps['heatmap'][0].in_channels - READINGS

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mcn_ros.network.backbones.pretrained import load_neck
-from mcn_ros.network.nanodet import BINS, CLASSES, Detector, PathAggregation, READINGS, STRIDES
+from mcn_ros.network.nanodet import (BINS, CLASSES, Detector, enlarge, PathAggregation, READINGS,
+                                     STRIDES)
 from mcn_ros.network.necks import NECKS
 
 NANODET = Path(__file__).parents[3] / 'shared/data/weights/nanodet_m.pth'
@@ -22,8 +23,8 @@ def stages(fill=torch.randn, batch=1):
             for level, channels in enumerate(CHANNELS)]
 
 
-def neck(channels=READINGS + 8):
-    return NECKS['nanodet']((4, *CHANNELS), (4, 8, 16, 32), channels, False, width=16)
+def neck(channels=READINGS + 8, apart=False):
+    return NECKS['nanodet']((4, *CHANNELS), (4, 8, 16, 32), channels, False, 16, apart)
 
 
 def silent_detector():
@@ -71,42 +72,78 @@ def test_sums_go_down_and_up_again():
 
 
 @pytest.mark.parametrize('level, stride', list(enumerate(STRIDES)))
-def test_a_box_that_one_level_sees_is_read(level, stride):
+@pytest.mark.parametrize('cell', [8, 4])
+def test_a_box_that_one_level_sees_is_read(cell, level, stride):
     detector = silent_detector()
     let_say(detector.read[level], 6.0, [1, 2, 3, 4])  # left, top, right, bottom
     readings = detector(stages())[1]
-    assert readings.shape == (1, READINGS, 32, 48)
+    readings = enlarge(readings) if cell == 4 else readings
+    assert readings.shape == (1, READINGS, 128 // cell, 192 // cell)
     assert (readings[:, 7] == 6).all() and (readings[:, [0, 6, 8, 79]] == -5).all()
-    width, height = 4 * stride / 4, 6 * stride / 4  # in cells of stride 4
+    width, height = 4 * stride / cell, 6 * stride / cell
     # Far from the border, where there is nothing to interpolate with.
-    size, offset = readings[0, CLASSES:CLASSES + 2, 16, 24].exp(), readings[0, -2:, 16, 24]
-    torch.testing.assert_close(size, torch.tensor([width, height]))
+    size, offset = readings[0, CLASSES:, 64 // cell, 96 // cell].split(2)
+    torch.testing.assert_close(size.exp(), torch.tensor([width, height]))
     # Every place of this level says that the centre is one stride right and one below of it; in
     # between it is interpolated, so that it is one stride from the middle of the cell everywhere.
-    expected = (stride / 4 + 0.5) / (width * height) ** 0.5
+    expected = (stride / cell + 0.5) / (width * height) ** 0.5
     torch.testing.assert_close(offset, torch.full((2,), expected))
+
+
+@pytest.mark.parametrize('cell, level', [(8, 0), (8, 1), (8, 2), (4, 0)])
+def test_at_the_border_the_last_places_speak_for_those_beyond(cell, level):
+    detector = silent_detector()
+    let_say(detector.read[level], 6.0, [1, 1, 1, 1])
+    readings = detector(stages())[1]
+    readings = enlarge(readings) if cell == 4 else readings
+    unit = readings[0, CLASSES:CLASSES + 2].mean(dim=0).exp()
+    across = (readings[0, -2] * unit + torch.arange(192 // cell))[0] * cell  # in pixels
+    # Each middle of a cell says that it is the centre; there is none left of the first one.
+    middles = (torch.arange(192 // cell) + 0.5) * cell
+    first = STRIDES[level] / 2
+    torch.testing.assert_close(across, middles.clamp(first, 192 - first))
 
 
 def test_the_surest_level_says_how_large():
     detector = silent_detector()
     let_say(detector.read[0], 0.0, [1, 1, 1, 1])
     let_say(detector.read[2], 8.0, [2, 2, 2, 2])
-    size = detector(stages())[1][0, CLASSES:CLASSES + 2, 16, 24].exp()
-    torch.testing.assert_close(size, torch.full((2,), 32.0), rtol=1e-4, atol=0)
+    size = detector(stages())[1][0, CLASSES:CLASSES + 2, 8, 12].exp()
+    torch.testing.assert_close(size, torch.full((2,), 16.0), rtol=1e-4, atol=0)
+
+
+def test_16_bits_are_enough_for_boxes_far_from_the_corner():
+    readings = Detector((1, 1, 1), 4).eval()([
+        torch.randn(1, 1, 128 // 2 ** level, 128 // 2 ** level) for level in range(3)])[1]
+    expected, found = enlarge(readings), enlarge(readings.bfloat16())
+    # Places, which go up to 255 cells, would be wrong by up to half a cell.
+    errors = (found[:, -2:] - expected[:, -2:]).abs()
+    assert errors.max() < 0.05
 
 
 def test_what_the_detector_says_comes_last():
     built, inputs = neck().eval(), [torch.randn(1, 4, 32, 48), *stages()]
     with torch.no_grad():
         found = built(inputs)
-        assert torch.equal(found[:, 8:], built.detector(inputs[1:])[1])
+        assert torch.equal(found[:, 8:], enlarge(built.detector(inputs[1:])[1]))
     assert found.shape == (1, READINGS + 8, 32, 48)
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_the_detector_says_can_be_had_apart():
+    built, apart = neck().eval(), neck(8, apart=True).eval()
+    apart.load_state_dict(built.state_dict())
+    inputs = [torch.randn(1, 4, 32, 48), *stages()]
+    with torch.no_grad():
+        learned, readings = apart(inputs)
+        assert torch.equal(torch.cat([learned, enlarge(readings)], dim=1), built(inputs))
+    assert readings.shape == (1, READINGS, 16, 24)
 
 
 def test_channels_for_more_than_the_detector_are_needed():
     with pytest.raises(ValueError, match=rf'^channels: {READINGS}, but the nanodet neck needs'):
         neck(READINGS)
+    neck(1, apart=True)
 
 
 def public_state(detector):

@@ -57,7 +57,7 @@ def test_torchvision_weights_fit(tmp_path):
     load_backbone(backbone, tmp_path / 'w.pth')
     x = torch.randn(1, 3, 64, 64)
     expected = net.stage4(net.stage3(net.stage2(net.maxpool(net.conv1(x)))))
-    assert torch.equal(backbone(x)[-1], expected)
+    assert (backbone(x)[-1] - expected).norm() < 1e-4 * expected.norm()
 
 
 @pytest.mark.parametrize('name', BACKBONES)

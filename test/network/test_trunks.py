@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.network.nanodet import enlarge, READINGS
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 
@@ -177,3 +178,26 @@ def test_bad_config_names_the_known_parts(arguments, words):
 def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match='deformable'):
         SharedTrunk(TrunkConfig(deformable=True))
+
+
+def test_readers_get_what_the_detector_says():
+    torch.manual_seed(0)
+    config = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16, readers=('boxes',))
+    trunk = SharedTrunk(config).eval()
+    whole = SharedTrunk(TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16 + READINGS)).eval()
+    whole.load_state_dict(trunk.state_dict())
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        found = trunk(images, ['boxes', 'others'])
+        expected = whole(images, ['any'])['any']
+    for task, features in found.items():
+        channels, stride = trunk.channels_of(task), trunk.stride_of(task)
+        assert features.shape == (1, channels, 64 // stride, 96 // stride)
+    assert [trunk.stride_of(task) for task in found] == [8, 4]
+    assert torch.equal(found['others'], expected[:, :16])
+    torch.testing.assert_close(enlarge(found['boxes']), expected[:, 16:])
+
+
+def test_readers_need_a_detector():
+    with pytest.raises(ValueError, match='^readers: there is no detector in the neck top_down'):
+        TrunkConfig(readers=('boxes',))

@@ -3,6 +3,8 @@
 
 """What detection adds to centres: classes, crowds and partial labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -160,3 +162,21 @@ def test_of_two_boxes_of_a_class_that_overlap_the_less_certain_one_goes():
 def test_a_bad_overlap(value):
     with pytest.raises(ValueError, match='detection.max_overlap'):
         DetectionTask(('a',), max_overlap=value)
+
+
+def test_a_coarser_stride_is_a_smaller_image():
+    fine, coarse = (DetectionTask(('a', 'b', 'c'), HeadConfig(8), stride=stride)
+                    for stride in (4, 8))
+    whole = instances()
+    half = replace(whole, boxes=whole.boxes / 2)
+    expected = fine.encode(half, Grid.of_input((32, 32)))
+    found = coarse.encode(whole, Grid.of_input((64, 64)))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    outputs = random_outputs()
+    torch.testing.assert_close(coarse.decode(outputs).boxes, 2 * fine.decode(outputs).boxes)
+
+
+def test_strides_that_no_features_have_are_refused():
+    with pytest.raises(ValueError, match='^detection.stride: 16 is not one of 4, 8'):
+        DetectionTask(stride=16)

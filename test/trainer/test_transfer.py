@@ -47,6 +47,16 @@ def test_the_head_answers_what_the_detector_says():
     torch.testing.assert_close(found['offset'], readings[:, CLASSES + 2:])
 
 
+def test_a_head_of_one_layer_on_readings_alone_answers_them():
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 8, readers=('detection',))
+    model = MultiTaskNet(ModelConfig(
+        {'detection': {'head': {'width': 0}, 'relative': True, 'stride': 8}}, trunk)).eval()
+    start_from_detector(model)
+    readings = torch.randn(1, READINGS, 6, 9)
+    found = model.heads['detection'](readings)
+    torch.testing.assert_close(torch.cat(list(found.values()), dim=1), readings)
+
+
 def test_a_class_that_the_detector_does_not_know_begins_anew():
     model, before = network(('forklift', 'person')), network(('forklift', 'person'))
     start_from_detector(model)

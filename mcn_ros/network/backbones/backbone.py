@@ -8,6 +8,7 @@ from typing import Mapping, Sequence
 from torch import nn, Tensor
 from torchvision.models import WeightsEnum
 
+from mcn_ros.network.blocks import ReorderedConv
 from mcn_ros.network.recompute import recomputed
 
 
@@ -35,6 +36,12 @@ class Backbone(nn.Module):
         self.strides = strides
         self.public_names = public_names
         self.imagenet = imagenet
+
+    def reverse_colours(self) -> None:
+        """Take images whose channels are in the reverse order of those of the weights."""
+        name = next(name for name, module in self.named_modules() if isinstance(module, nn.Conv2d))
+        conv = self.get_submodule(name)
+        self.set_submodule(name, ReorderedConv(conv, range(conv.in_channels)[::-1]))
 
     def forward(self, x: Tensor, checkpoint: bool = False) -> list[Tensor]:
         """
