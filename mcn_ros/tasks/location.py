@@ -1,71 +1,137 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where in a person a joint is, as a choice among all cells of the person."""
+"""
+Where the joints of a person are: a belief over places, from what is regressed and what is seen.
+
+The prior is a Gaussian around the place that the person's centre points to, the evidence is the
+joint heatmap. Of the belief, the answer is the place where the expected similarity to the truth is
+highest, in the sense of COCO's object keypoint similarity (OKS): between two likely places close
+to each other rather than on the stronger of them.
+"""
+
+from typing import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The cells of a person: its box, so many times as wide and high, and a cell more on each side.
-WINDOW = 1.2
+# A belief is over so many places, across and down, which reach so far from the regressed one, in
+# units of the mean side of the person's box.
+PLACES, REACH = 21, 0.35
 
-# Cells where a joint of another person is at least so likely are left out.
-OTHERS = 0.3
-
-# A target reaches so far, in standard deviations, and is no narrower than this, in cells.
-REACH, MIN_SIGMA = 3.0, 0.6
+# How far a regressed joint is usually off, in the same unit.
+SPREAD = 0.18
 
 # Share of the area of a box that a person covers, about: COCO's similarity is relative to that.
 COVERED = 0.53
 
 
-def location_loss(logits: Tensor, targets: dict[str, Tensor], sigmas: Tensor) -> Tensor:
+def believe(heatmap: Tensor, points: Tensor, sides: Tensor) -> Tensor:
     """
-    Return how far, in the mean, the places where joints seem to be are from where they are.
+    Return how likely each joint is at each place around where it is expected.
 
-    It is the Kullback-Leibler divergence between where a joint is and where it is believed to be.
+    :param heatmap: (B, J, H, W) logits.
+    :param points: (B, K, J, 2) xy in grid cells, where the joints are expected.
+    :param sides: (B, K) in grid cells, the mean side of each person.
+    :return: (B, J, K, PLACES, PLACES) logarithms of probabilities, float32; rows are y.
+    """
+    steps = _steps(points)
+    reach = sides[:, None, :, None, None, None] * torch.stack(
+        torch.meshgrid(steps, steps, indexing='xy'), dim=2)  # (B, 1, K, PLACES, PLACES, 2)
+    places = points.transpose(1, 2)[:, :, :, None, None] + reach
+    prior = -(steps / SPREAD) ** 2 / 2
+    evidence = sample(heatmap, places.flatten(2, 4)).unflatten(2, places.shape[2:5])
+    return (evidence + prior[:, None] + prior).flatten(3).log_softmax(3).unflatten(
+        3, (PLACES, PLACES))
 
-    A softmax over the cells of the person: at every joint the gradient is of order 1, however many
-    cells there are, so it learns from far fewer images than the focal loss, which has to find the
-    few peaks among all cells of the image. After the keypoint head of Mask R-CNN (K. He et al.,
-    ICCV 2017, section 5), with half the tolerance of COCO's similarity in place of a single cell.
+
+def decide(belief: Tensor, sigmas: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """
+    Return the place of the highest expected similarity.
+
+    :param belief: (B, J, K, PLACES, PLACES) of :func:`believe`.
+    :param sigmas: of the J joints, as the skeleton has them.
+    :return: (B, J, K, 2) xy from where the joint was expected, in units of the person's side; and
+        the expected similarity (B, J, K) at the best of the PLACES.
+    """
+    probability, steps = belief.exp(), _steps(belief)
+    tolerance = 2 * _tolerance(sigmas, belief)
+    kernel = _similarity(steps - steps[:, None], tolerance[:, None, None])[:, None]
+    expected = kernel @ probability @ kernel  # the kernel is symmetric and separable
+    similarity, best = expected.flatten(3).max(dim=3)
+    # Between the places: the mean of the belief around the best one (a step of mean shift).
+    across, down = (_similarity(steps - steps[index][..., None], tolerance[:, None, None])
+                    for index in (best % PLACES, best // PLACES))
+    near = probability * across[..., None, :] * down[..., None]
+    x, y = ((near.sum(dim=dim) * steps).sum(dim=3) for dim in (3, 4))
+    return torch.stack([x, y], dim=3) / near.sum(dim=(3, 4))[..., None].clamp(min=1e-9), similarity
+
+
+def location_loss(logits: Tensor, expected: Tensor, targets: dict[str, Tensor],
+                  sigmas: Sequence[float]) -> Tensor:
+    """
+    Return the mean Kullback-Leibler divergence from the beliefs to where the joints are.
+
+    The gradient at every joint is of order 1, however many cells there are, so it learns from far
+    fewer images than the focal loss, which has to find the few peaks among all cells of the image.
+    After the keypoint head of Mask R-CNN (K. He et al., ICCV 2017, section 5), with half the
+    tolerance of COCO's similarity in place of a single cell.
 
     :param logits: joint heatmap (B, J, H, W).
+    :param expected: (B, K, J, 2) xy in grid cells, the regressed places; a constant here. One that
+        is too far off is taken to be just near enough, as the heatmap can learn from it as well.
     :param targets: of :meth:`mcn_ros.tasks.pose.PoseTask.encode`, of a batch.
-    :param sigmas: (J,) of the skeleton.
+    :param sigmas: of the J joints, as the skeleton has them.
     :return: scalar, 0 when no joint is labelled.
     """
-    image, person, joint = targets['joint_valid'].nonzero(as_tuple=True)  # N joints
-    if not len(image):
-        return logits.sum() * 0
-    width = logits.shape[3]
-    squares = _squares(targets['joint_cells'][image, person, joint], logits)
-    size = targets['size'][image, person]
-    sigma = (COVERED * size.prod(dim=1)).sqrt() * sigmas.to(size.device)[joint]
-    sigma = sigma.clamp(min=MIN_SIGMA)[:, None, None]
-    near = squares <= (REACH * sigma) ** 2
-    others = targets['joint_heatmap'][image, joint] > OTHERS
-    middle = targets['cells'].shape[2] // 2  # of the cells of a person, that of its centre
-    window = _window(targets['cells'][image, person, middle], size, width, logits.shape[2])
-    usable = window & ~others | near
-
-    found, target = (values.masked_fill(~usable, -1e4).flatten(1).log_softmax(dim=1)
-                     for values in (logits.float()[image, joint], -squares / (2 * sigma ** 2)))
-    return functional.kl_div(found, target, log_target=True, reduction='sum') / len(image)
-
-
-def _squares(cells: Tensor, logits: Tensor) -> Tensor:
-    """Return the squared distances of all cells from flat cells (N,): (N, H, W)."""
-    height, width = logits.shape[2:]
-    across = torch.arange(width, device=cells.device) - (cells % width)[:, None]
-    down = torch.arange(height, device=cells.device) - (cells // width)[:, None]
-    return (across[:, None] ** 2 + down[:, :, None] ** 2).float()
+    valid = targets['joint_valid'].transpose(1, 2)  # (B, J, K)
+    cells, width = targets['joint_cells'], logits.shape[3]
+    points = torch.stack([cells % width, cells // width], dim=3) + targets['joint_offset']
+    sides = targets['size'].clamp(min=1).prod(dim=2).sqrt()
+    limit = 0.8 * REACH
+    errors = (expected.detach() - points) / sides[..., None, None]
+    errors = errors.clamp(-limit, limit)
+    belief = believe(logits, points + errors * sides[..., None, None], sides)
+    steps = _steps(belief)
+    tolerance = _tolerance(sigmas, belief)[:, None, None]
+    # The truth lies at minus the error, from where the joint is expected.
+    across, down = (-((steps + error[..., None]) / tolerance) ** 2 / 2
+                    for error in errors.transpose(1, 2).unbind(dim=3))
+    truth = (across[..., None, :] + down[..., None]).flatten(3).log_softmax(dim=3)
+    divergence = functional.kl_div(belief.flatten(3), truth, log_target=True, reduction='none')
+    return torch.where(valid, divergence.sum(dim=3), 0).sum() / valid.sum().clamp(min=1)
 
 
-def _window(centers: Tensor, size: Tensor, width: int, height: int) -> Tensor:
-    """Return which cells are those of people, (N, H, W) bool, from flat centres and (N, 2)."""
-    reach = size * WINDOW / 2 + 1
-    across = torch.arange(width, device=size.device) - (centers % width)[:, None]
-    down = torch.arange(height, device=size.device) - (centers // width)[:, None]
-    return (across.abs() <= reach[:, :1])[:, None] & (down.abs() <= reach[:, 1:])[:, :, None]
+def sample(heatmap: Tensor, points: Tensor) -> Tensor:
+    """
+    Read each channel of a map at points of its own, between the cells, too.
+
+    :param heatmap: (B, J, H, W).
+    :param points: (B, J, N, 2) xy in grid cells; outside of the grid, the nearest cell counts.
+    :return: (B, J, N) float32.
+    """
+    height, width = heatmap.shape[2:]
+    grid = points * _constant([2 / width, 2 / height], points) - 1
+    values = functional.grid_sample(
+        heatmap.float().flatten(0, 1)[:, None], grid.flatten(0, 1)[:, None],
+        padding_mode='border', align_corners=False)
+    return values.reshape(points.shape[:3])
+
+
+def _steps(like: Tensor) -> Tensor:
+    return torch.linspace(-REACH, REACH, PLACES, device=like.device)
+
+
+def _tolerance(sigmas: Sequence[float], like: Tensor) -> Tensor:
+    """Return the standard deviations of joints (J,) in units of the person's mean side."""
+    return _constant([sigma * COVERED ** 0.5 for sigma in sigmas], like)
+
+
+def _constant(values: Sequence[float], like: Tensor) -> Tensor:
+    # Number by number: a copy from the host would not be allowed in a CUDA graph.
+    return torch.cat([torch.full((1,), value, device=like.device) for value in values])
+
+
+def _similarity(distances: Tensor, tolerance: Tensor) -> Tensor:
+    return torch.exp(-(distances / tolerance) ** 2 / 2)

@@ -8,7 +8,6 @@ Source: "Objects as Points", section 4.2; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,15 +23,13 @@ from mcn_ros.tasks.centers import (
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
-from mcn_ros.tasks.location import location_loss
+from mcn_ros.tasks.location import believe, decide, location_loss, sample
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 # A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
 SNAP_SCORE = 0.1
 # ... and not farther away than this share of the person's longer side.
 SNAP_DISTANCE = 0.3
-# How far a regressed joint is usually off, as a share of the person's mean side.
-SNAP_SPREAD = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,9 @@ class PoseTask:
         :func:`mcn_ros.tasks.centers.center_losses`.
     :param relative: the maps hold logarithms of sizes and lengths in units of the person, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
-    :param location_loss: learn the place of each joint within its person too, see
-        :func:`mcn_ros.tasks.location.location_loss`.
-    :param snap: which of several peaks a joint moves to: the 'nearest' (CenterNet), or the
-        'likeliest', whose score times a Gaussian of the distance is highest: better where the
-        heatmaps know more than the regression.
-    :param score: what makes a person likely: its 'center' (CenterNet), or the 'joints' as well:
-        the geometric mean of the centre's score and the mean score of its joints, which knows more
-        of how good the pose is.
+    :param belief: decide where joints are by a belief over places, from regression and heatmap,
+        and learn that, see :mod:`mcn_ros.tasks.location`; what makes a person likely is then how
+        good the pose is believed to be, too. False is CenterNet: joints snap to the nearest peak.
     """
 
     skeleton: str = 'coco17'
@@ -67,9 +59,7 @@ class PoseTask:
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
-    location_loss: bool = False
-    snap: Literal['nearest', 'likeliest'] = 'nearest'
-    score: Literal['center', 'joints'] = 'center'
+    belief: bool = False
 
     def __post_init__(self):
         check_spread(self.spread, 'pose.spread')
@@ -157,9 +147,8 @@ class PoseTask:
         offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
         losses['joint_offset'] = weighted_l1(
             offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float())
-        if self.location_loss:
-            losses['joint_location'] = location_loss(
-                outputs['joint_heatmap'], targets, torch.tensor(self.joints.sigmas))
+        if self.belief:
+            losses['joint_location'] = self._location_loss(outputs, targets)
         return losses
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -167,7 +156,7 @@ class PoseTask:
         numbers = 2 * targets['joint_valid'].sum().float()
         counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
                   'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
-        return {**counts, 'joint_location': numbers / 2} if self.location_loss else counts
+        return {**counts, 'joint_location': numbers / 2} if self.belief else counts
 
     def decode(self, outputs: dict[str, Tensor]) -> Poses:
         """
@@ -178,13 +167,10 @@ class PoseTask:
         boxes, scores, _, cells = decode_centers(outputs, self.max_predictions, self.relative)
         width = outputs['heatmap'].shape[3]
         regressed = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
-        joints, joint_scores = self._snap(outputs, boxes, regressed)
-        if self.score == 'joints':
-            scores = (scores * joint_scores.mean(dim=2)).sqrt()
-            scores, order = scores.sort(dim=1, descending=True, stable=True)
-            boxes, joints, joint_scores = (
-                torch.take_along_dim(rows, order.view(*order.shape, *[1] * (rows.dim() - 2)), 1)
-                for rows in (boxes, joints, joint_scores))
+        if self.belief:
+            boxes, scores, joints, joint_scores = self._believe(outputs, boxes, scores, regressed)
+        else:
+            joints, joint_scores = self._snap(outputs, boxes, regressed)
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
 
@@ -203,6 +189,32 @@ class PoseTask:
         size, _ = read_boxes(outputs, cells, self.relative)
         found = gather_cells(outputs['displacement'], cells).unflatten(2, (-1, 2))
         return found * scale_of(size.detach(), self.relative)[:, :, None]
+
+    def _believe(self, outputs: dict[str, Tensor], boxes: Tensor, scores: Tensor,
+                 regressed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """
+        Put joints where they are believed to be, and the people of the best poses first.
+
+        The score of a person is the geometric mean of what is known of the person (the score of
+        the centre) and of the pose: expected similarity, and whether joints are seen there.
+        """
+        heatmap = outputs['joint_heatmap']
+        sides = scale_of(boxes[..., 2:] - boxes[..., :2], True).squeeze(2)
+        ways, similarity = decide(believe(heatmap, regressed, sides), self.joints.sigmas)
+        joints = regressed.transpose(1, 2) + ways * sides[:, None, :, None]  # (B, J, K, 2)
+        seen = sample(heatmap, joints).sigmoid()
+        quality = similarity.mean(dim=1) * seen.mean(dim=1).sqrt()
+        scores, order = (scores.sqrt() * quality).sqrt().sort(dim=1, descending=True, stable=True)
+        joints, seen = joints.transpose(1, 2), seen.transpose(1, 2)
+        boxes, seen = (rows.gather(1, order[..., None].expand_as(rows)) for rows in (boxes, seen))
+        return boxes, scores, joints.gather(1, order[..., None, None].expand_as(joints)), seen
+
+    def _location_loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        """Return the loss of the beliefs around the joints that the central cells point to."""
+        cells = targets['cells'][:, :, targets['cells'].shape[2] // 2]
+        width = outputs['joint_heatmap'].shape[3]
+        expected = cell_points(cells, width)[:, :, None] + self._displacements(outputs, cells)
+        return location_loss(outputs['joint_heatmap'], expected, targets, self.joints.sigmas)
 
     def _snap(self, outputs: dict[str, Tensor], boxes: Tensor, regressed: Tensor,
               ) -> tuple[Tensor, Tensor]:
@@ -223,11 +235,7 @@ class PoseTask:
 
         distances = (regressed[..., None, :] - points).square().sum(-1).sqrt()  # (B, K, J, P)
         sides = (boxes[..., 2:] - boxes[..., :2])[:, :, None]  # (B, K, 1, 2)
-        cost = distances
-        if self.snap == 'likeliest':
-            spread = SNAP_SPREAD * sides.prod(dim=3, keepdim=True).sqrt().clamp(min=1)
-            cost = -peak_scores * torch.exp(-(distances / spread) ** 2 / 2)
-        chosen = (cost + 1e6 * (peak_scores <= SNAP_SCORE)).argmin(dim=3, keepdim=True)
+        chosen = (distances + 1e6 * (peak_scores <= SNAP_SCORE)).argmin(dim=3, keepdim=True)
 
         people = regressed.shape[1]
         snapped = points.expand(-1, people, -1, -1, -1).gather(

@@ -99,18 +99,6 @@ def test_a_candidate_must_be_likely(probability, taken):
     assert joint(outputs)[0] == pytest.approx([13.25, 8.75] if taken else REGRESSED)
 
 
-def test_the_likeliest_candidate_wins_where_that_is_asked_for():
-    outputs = empty_outputs()
-    add_person(outputs)  # its mean side is 11 cells
-    add_candidate(outputs, 14.25, 8.5, 0.9)
-    add_candidate(outputs, 11.25, 8.5, 0.3)
-    add_candidate(outputs, 9.25, 8.5, 0.95)  # too far for its score
-    found = PoseTask(snap='likeliest').decode(outputs)
-    assert (found.keypoints[0, 0, 0] / 4).tolist() == pytest.approx([14.25, 8.5])
-    assert found.keypoint_scores[0, 0, 0].item() == pytest.approx(0.9)
-    assert joint(outputs)[0] == pytest.approx([11.25, 8.5])
-
-
 def test_the_nearest_candidate_wins_not_the_likeliest():
     outputs = empty_outputs()
     add_person(outputs)
@@ -274,19 +262,44 @@ def test_unknown_skeleton():
         PoseTask('dog')
 
 
-def test_the_joints_tell_who_is_likely_where_that_is_asked_for():
+def test_a_believed_joint_is_between_regression_and_peak():
+    outputs = empty_outputs()
+    add_person(outputs)  # its mean side is 11 cells
+    outputs['joint_heatmap'][0, 0, 8:10, 13:15] = 3.0  # around (14, 9)
+    found = PoseTask(belief=True).decode(outputs)
+    x, y = (found.keypoints[0, 0, 0] / 4).tolist()
+    assert REGRESSED[0] < x <= 14.2 and REGRESSED[1] < y <= 9.2
+    assert x == pytest.approx(14, abs=0.5) and y == pytest.approx(9, abs=0.3)
+    assert found.keypoint_scores[0, 0, 0].item() == pytest.approx(
+        torch.sigmoid(torch.tensor(3.0)).item(), abs=0.15)
+    # Where the heatmap sees nothing, the joint is where it was regressed, and says so.
+    assert (found.keypoints[0, 0, 1] / 4).tolist() == pytest.approx([10, 10], abs=0.01)
+    assert found.keypoint_scores[0, 0, 1] < 0.01
+
+
+def test_what_is_believed_of_the_pose_tells_who_is_likely():
     outputs = empty_outputs()
     add_person(outputs, (5, 10), size=(6.0, 12.0), displacement=(0.25, 0.25), score=3.0)
     add_person(outputs, (15, 10), size=(6.0, 12.0), displacement=(0.25, 0.25), score=2.0)
-    add_candidate(outputs, 15.25, 10.25, 0.8)
-    centers, joints = (PoseTask(score=score).decode(outputs) for score in ('center', 'joints'))
+    outputs['joint_heatmap'][0, :, 10, 15] = 4.0
+    centers, believed = (PoseTask(belief=belief).decode(outputs) for belief in (False, True))
     assert centers.boxes[0, 0].tolist() == pytest.approx([10, 18, 34, 66])
-    assert joints.boxes[0, 0].tolist() == pytest.approx([50, 18, 74, 66])
-    # The other joints are as unlikely as the map is empty.
-    mean = (0.8 + 16 * torch.sigmoid(torch.tensor(LEAST)).item()) / 17
-    assert joints.scores[0, 0].item() == pytest.approx(
-        math.sqrt(torch.sigmoid(torch.tensor(2.0)).item() * mean), rel=1e-5)
+    assert believed.boxes[0, 0].tolist() == pytest.approx([50, 18, 74, 66])
+    assert (np.diff(believed.scores[0]) <= 0).all()
+    assert 0 <= believed.scores.min() and believed.scores.max() <= 1
     # All that belongs to a person moves with it.
-    assert (np.diff(joints.scores[0]) <= 0).all()
-    for name in ('boxes', 'keypoints', 'keypoint_scores'):
-        torch.testing.assert_close(getattr(joints, name)[0, 0], getattr(centers, name)[0, 1])
+    assert (believed.keypoint_scores[0, 0] > 0.5).all()
+    assert (believed.keypoint_scores[0, 1, 1:] < 0.01).all()
+    assert (believed.keypoints[0, 0, :, 0] > 50).all()
+
+
+def test_believed_poses_of_a_batch_are_those_of_its_images():
+    outputs = empty_outputs(2)
+    for values in outputs.values():
+        values += torch.randn(values.shape, generator=torch.Generator().manual_seed(0))
+    task = PoseTask(belief=True, relative=True, max_predictions=7)
+    together = task.decode(outputs)
+    for row in range(2):
+        alone = task.decode({name: values[row:row + 1] for name, values in outputs.items()})
+        for name in ('boxes', 'scores', 'keypoints', 'keypoint_scores'):
+            torch.testing.assert_close(getattr(alone, name)[0], getattr(together, name)[row])
