@@ -27,6 +27,8 @@ setup(
         ('share/mcn_ros/models', files('models/*')),
     ],
     install_requires=['setuptools'],
+    # Backends beside PyTorch; without them, auto takes what there is.
+    extras_require={'openvino': ['openvino'], 'onnx': ['onnx', 'onnxruntime', 'onnxscript']},
     zip_safe=False,  # the node reads its weights and parameters from files
     maintainer='mcn_ros maintainers',
     maintainer_email='maintainers@mcn-ros.org',
@@ -41,6 +43,7 @@ setup(
             'evaluate = mcn_ros.commands.evaluate:main',
             'evaluate_bag = mcn_ros.commands.evaluate_bag:main',
             'experiments = mcn_ros.commands.experiments:main',
+            'export_onnx = mcn_ros.commands.export_onnx:main',
             'images_to_bag = mcn_ros.commands.images_to_bag:main',
             'mcn_node = mcn_ros.ros.mcn_node:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',

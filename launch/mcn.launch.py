@@ -38,7 +38,9 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'device', default_value='', description='auto, cpu, cuda or cuda:N' + UNSET),
     DeclareLaunchArgument(
-        'backend', default_value='', description='What runs the network' + UNSET),
+        'backend', default_value='', choices=[
+            'auto', 'torch', 'torch_compile', 'cuda_graph', 'onnxruntime', 'openvino', ''],
+        description='What runs the network' + UNSET),
     DeclareLaunchArgument(
         'precision', default_value='', choices=['auto', 'float32', 'float16', 'bfloat16', ''],
         description='Precision of the network' + UNSET),

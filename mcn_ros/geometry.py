@@ -132,6 +132,8 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 
     :param nearest: take the nearest pixel (for labels) instead of a weighted mean.
     :return: an array of ``size``.
     """
+    if nearest and not affine[0, 1] and not affine[1, 0]:
+        return _pick(image, affine, size, border)
     if not nearest:
         image, affine = _shrink(image, affine)
     # OpenCV counts from pixel centres, this module from pixel corners: shift by half a pixel.
@@ -140,6 +142,18 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
     return cv2.warpAffine(image, shifted, (size[1], size[0]), flags=flags,
                           borderValue=(border,) * 4)
+
+
+def _pick(image: np.ndarray, affine: np.ndarray, size: Size, border: int) -> np.ndarray:
+    """Take the nearest pixels where rows stay rows: whole ones, several times faster."""
+    back = invert(affine)
+    columns, rows = (np.floor((np.arange(size[1 - axis]) + 0.5) * back[axis, axis] + back[axis, 2])
+                     .astype(np.int64) for axis in (0, 1))
+    height, width = image.shape[:2]
+    picked = image.take(columns, axis=1, mode='clip').take(rows, axis=0, mode='clip')
+    picked[(rows < 0) | (rows >= height)] = border
+    picked[:, (columns < 0) | (columns >= width)] = border
+    return picked
 
 
 def _shrink(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep compiled networks, also those of child processes, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MCN_ROS_CACHE', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_process_left():
     """Fail a test that leaves a child behind: the run could wait for it when all is done."""

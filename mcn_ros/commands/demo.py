@@ -14,6 +14,7 @@ import numpy as np
 
 from mcn_ros.commands import clear_errors
 from mcn_ros.commands.processes import last_words, run_together
+from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
 from mcn_ros.visualization import contact_sheet
 
@@ -40,7 +41,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='weights file, or the name of shipped weights')
     parser.add_argument('--heads', nargs='+', default=(), metavar='HEAD',
                         help='heads to run (default: all of the weights)')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_runtime_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -77,7 +78,7 @@ def node_parameters(args: argparse.Namespace, weights: Path,
     rate = args.rate if args.rate is not None else DEFAULT_RATE.get(args.source, 0.0)
     return {
         'node': {'weights': str(weights.resolve()), 'heads': list(args.heads),
-                 'device': args.device,
+                 'device': args.device, 'backend': args.backend, 'precision': args.precision,
                  # Otherwise it would subscribe anew once it has seen the camera.
                  f'qos_overrides.{namespace}/image.subscription.reliability': 'reliable'},
         'collector': {'out': str(args.out.resolve())},

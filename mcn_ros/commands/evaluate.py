@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from mcn_ros.commands import clear_errors
+from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
@@ -42,7 +43,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='heads to run and score (default: all of the weights)')
     parser.add_argument('--flip', action='store_true',
                         help='average the predictions of each image and of its mirror image')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_runtime_options(parser)
     args = parser.parse_args(arguments)
     if args.against and not args.report:
         parser.error('--against: needs --report, which shows the comparison')
@@ -87,7 +88,7 @@ def facts(args: argparse.Namespace, predictor: Predictor) -> dict[str, str]:
             'heads': ', '.join(predictor.heads),
             'input': f'{width} x {height} pixels' + (', and mirrored' if args.flip else ''),
             'annotations': str(args.annotations), 'images': str(args.images),
-            'device': f'{predictor.device}, {predictor.backend}'}
+            'device': f'{predictor.device}, {predictor.backend}, {predictor.precision}'}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
-        predictor = load_predictor(args.weights, args.heads, args.device, flip=args.flip)
+        predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
+                                   args.precision, flip=args.flip)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         if args.json:  # a path that cannot be written to should not cost a whole run
             args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands import clear_errors
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
+from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics
@@ -68,7 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='an earlier report, to be compared with in this one')
     parser.add_argument('--heads', nargs='+', metavar='HEAD',
                         help='heads to run (default: all of the weights)')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add_runtime_options(parser)
     return _checked(parser, parser.parse_args(arguments))
 
 
@@ -106,7 +107,8 @@ def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPi
     """Run the network on the images of the bag; return also facts and pictures of the run."""
     with Bag(args.bag) as bag:
         topics = image_topics(bag, args.topic, args.truth_topics)
-        predictor = load_predictor(args.weights, args.heads, args.device)
+        predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
+                                   args.precision)
         truth = read_truth(args, bag, predictor.tasks)
         total = sum(bag.counts[topic] for topic in topics)
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
@@ -115,7 +117,7 @@ def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPi
                                    watch=pictures.add if args.report else None)
     _check_scored(outcome, truth, predictor.heads)
     facts = _facts(args.weights or weights_path().name, predictor.heads, truth,
-                   f'{predictor.device}, {predictor.backend}')
+                   f'{predictor.device}, {predictor.backend}, {predictor.precision}')
     return outcome, facts, pictures
 
 
@@ -130,7 +132,8 @@ def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagP
         recording = Recording(stack.enter_context(Bag(path)))
         truth = read_truth(args, source, recording.tasks)
         weights = args.weights or recording.notes.get('weights', '')
-        predictor = source and load_predictor(weights, list(recording.tasks), args.device)
+        predictor = source and load_predictor(weights, list(recording.tasks), args.device,
+                                              args.backend, args.precision)
         pictures = BagPictures(recording.tasks, len(recording.sent or ()))
         outcome = evaluate_recording(recording, truth, predictor, source,
                                      watch=pictures.add if args.report else None)
@@ -143,8 +146,8 @@ def play(args: argparse.Namespace, source: Bag, recording: Path) -> None:
     """Play the bag through the node; see :func:`replay`."""
     topic, = image_topics(source, args.topic, args.truth_topics)
     print('starting the camera and the node ...', flush=True)
-    replay(args.bag, recording, args.weights, topic, args.heads or (), args.device,
-           1.0 if args.rate is None else args.rate, args.frames)
+    replay(args.bag, recording, args.weights, topic, args.heads or (), args.device, args.backend,
+           args.precision, 1.0 if args.rate is None else args.rate, args.frames)
 
 
 def _check_scored(outcome: Evaluation, truth: StampedTruth | TopicTruth | None,

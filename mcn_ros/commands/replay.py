@@ -23,8 +23,9 @@ MOST_DETECTIONS = 1000  # more than any head gives
 
 
 def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
-           heads: Sequence[str] = (), device: str = 'auto', speed: float = 1.0,
-           frames: int = 0, log: Path | None = None) -> dict[str, Any]:
+           heads: Sequence[str] = (), device: str = 'auto', backend: str = 'auto',
+           precision: str = 'auto', speed: float = 1.0, frames: int = 0,
+           log: Path | None = None) -> dict[str, Any]:
     """
     Play a bag through the node.
 
@@ -35,6 +36,7 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     :param weights: file, name of shipped weights, or '' for the default ones.
     :param topic: of the images; may be '' if there is only one.
     :param heads: to run; all of the weights' if empty.
+    :param device: parameter of the node, as are ``backend`` and ``precision``.
     :param speed: of playing, as `ros2 bag play --rate`: 2 is twice as fast as it was recorded.
     :param frames: number of images to play; 0 for all.
     :param log: folder for what the processes say; by default beside the recording.
@@ -62,7 +64,8 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
                                      dir=recording.parent) as partial:
         part = Path(partial, recording.name)
         summary = run_together(
-            _parameters(namespace, notes, compressed, device, part), namespace, log)
+            _parameters(namespace, notes, compressed, part, device=device, backend=backend,
+                        precision=precision), namespace, log)
         if not summary['results']:
             raise ChildProcessError(
                 f'the node gave no results: {last_words(log / "node.txt")}; see {log}')
@@ -70,13 +73,13 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     return summary
 
 
-def _parameters(namespace: str, notes: dict[str, Any], compressed: bool, device: str,
-                recording: Path) -> dict[str, dict[str, Any]]:
-    """Return the ROS parameters of each process."""
+def _parameters(namespace: str, notes: dict[str, Any], compressed: bool, recording: Path,
+                **runtime: str) -> dict[str, dict[str, Any]]:
+    """Return the ROS parameters of each process; ``runtime`` are some of the node's."""
     transport = 'compressed' if compressed else 'raw'
     images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
     return {
-        'node': {'weights': notes['weights'], 'heads': notes['heads'], 'device': device,
+        'node': {'weights': notes['weights'], 'heads': notes['heads'], **runtime,
                  'image_transport': transport, 'max_detections': MOST_DETECTIONS,
                  'detection.score_threshold': 0.0, 'pose.score_threshold': 0.0,
                  # Otherwise it would subscribe anew once it has seen the camera.

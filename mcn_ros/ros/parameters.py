@@ -51,7 +51,9 @@ class Parameters:
         choices=('raw', 'compressed'))
     device: str = _parameter(
         'auto', 'auto (the first GPU, or the CPU if there is none), cpu, cuda or cuda:N.')
-    backend: str = _parameter('auto', 'What runs the network; auto picks the best for the device.')
+    backend: str = _parameter(
+        'auto', 'What runs the network: auto (the fastest that works on the device), torch, '
+        'torch_compile, cuda_graph, onnxruntime or openvino.')
     precision: str = _parameter(
         'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16 or bfloat16.')
     autostart: bool = _parameter(

@@ -2,22 +2,52 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Backends: plain callables from a batch of images to batched predictions.
+Backends: what runs a graph on a device, and which one is chosen.
 
-A backend takes (B, 3, H, W) uint8 RGB on the CPU and gives task name -> structure of tensors, in
-input pixels, not thresholded.
+A backend is a plain callable that takes (B, H, W, 3) uint8 RGB images and gives the outputs of the
+graph, see :class:`mcn_ros.runtime.graph.Layout`, as arrays of its own. One thread may call it.
 """
 
-from typing import Any, Callable
+import logging
+from typing import Callable, Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from mcn_ros.model import MultiTaskNet
+from mcn_ros.runtime.cuda_graph import cuda_graph, cuda_graph_obstacle
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.onnxruntime_backend import onnxruntime, onnxruntime_obstacle
+from mcn_ros.runtime.openvino_backend import openvino, openvino_obstacle
+from mcn_ros.runtime.pytorch import torch_compile, torch_compile_obstacle, torch_eager
 
-Backend = Callable[[Tensor], dict[str, Any]]
+Backend = Callable[[np.ndarray], list[np.ndarray]]
+
+LOG = logging.getLogger('mcn_ros')
 
 PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
+
+BACKENDS: dict[str, Callable[[Graph, torch.device, torch.dtype], Backend]] = {
+    'torch': torch_eager,
+    'torch_compile': torch_compile,
+    'cuda_graph': cuda_graph,
+    'onnxruntime': onnxruntime,
+    'openvino': openvino,
+}
+
+# Why a backend cannot run on a device in a precision, '' if it can; quick to tell, nothing is
+# built for it. A backend that is not named always can.
+OBSTACLES: dict[str, Callable[[torch.device, torch.dtype], str]] = {
+    'torch_compile': torch_compile_obstacle,
+    'cuda_graph': cuda_graph_obstacle,
+    'onnxruntime': onnxruntime_obstacle,
+    'openvino': openvino_obstacle,
+}
+
+# Kind of device -> backends, the fastest first.
+PREFERENCES: dict[str, Sequence[str]] = {
+    'cpu': ('openvino', 'onnxruntime', 'torch'),
+    'cuda': ('cuda_graph', 'torch'),
+}
 
 
 def pick_device(name: str) -> torch.device:
@@ -50,30 +80,58 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def torch_eager(model: MultiTaskNet, device: torch.device, dtype: torch.dtype) -> Backend:
-    """Return PyTorch's own execution, operator by operator."""
-    model = model.eval().to(device=device, memory_format=torch.channels_last)
-
-    def run(images: Tensor) -> dict[str, Any]:
-        with torch.inference_mode(), torch.autocast(device.type, dtype,
-                                                    enabled=dtype != torch.float32):
-            return model.decode(model(images.to(device)))
-
-    return run
+def obstacle(name: str, device: torch.device, dtype: torch.dtype) -> str:
+    """Return why a backend cannot run here, '' if nothing is known to be in its way."""
+    return OBSTACLES[name](device, dtype) if name in OBSTACLES else ''
 
 
-BACKENDS: dict[str, Callable[[MultiTaskNet, torch.device, torch.dtype], Backend]] = {
-    'torch': torch_eager,
-}
-
-
-def pick_backend(name: str) -> str:
+def check_backend(name: str, device: torch.device, dtype: torch.dtype) -> None:
     """
-    Resolve a backend name; 'auto' is the best for the device.
+    Refuse a backend that cannot run, before anything is read or built for it.
 
-    :raises ValueError: for an unknown name.
+    :param name: 'auto' or a key of BACKENDS.
+    :raises ValueError: for an unknown name, and for a backend with an obstacle: those that there
+        are here are named.
     """
-    name = 'torch' if name == 'auto' else name
+    if name == 'auto':
+        return
     if name not in BACKENDS:
         raise ValueError(f'backend: {name!r} (known: auto, {", ".join(BACKENDS)})')
-    return name
+    if why := obstacle(name, device, dtype):
+        usable = [other for other in BACKENDS if not obstacle(other, device, dtype)]
+        raise ValueError(f'backend: {name!r} cannot be used: {why} (available here: auto, '
+                         f'{", ".join(usable)})')
+
+
+def build_backend(name: str, graph: Graph, device: torch.device, dtype: torch.dtype,
+                  ) -> tuple[str, Backend, str]:
+    """
+    Build a backend.
+
+    :param name: a key of BACKENDS; or 'auto' for the first of PREFERENCES that can be built.
+    :param graph: what it runs; the backend may move or change it.
+    :param device: where it runs.
+    :param dtype: what the network computes in; predictions are float32 in any case.
+    :return: its name, itself, and a line that says why it was taken.
+    :raises ValueError: for a backend that is unknown or cannot be had.
+    """
+    check_backend(name, device, dtype)
+    if name != 'auto':
+        return name, BACKENDS[name](graph, device, dtype), 'as asked for'
+    *faster, last = PREFERENCES[device.type]
+    reasons = []
+    for candidate in faster:
+        why = obstacle(candidate, device, dtype)
+        if not why:
+            try:
+                return candidate, BACKENDS[candidate](graph, device, dtype), _why(reasons)
+            # Whatever a compiler or a driver may raise: there is a backend that always works.
+            except Exception as error:
+                why = f'{type(error).__name__}: {" ".join(str(error).split())}'
+                LOG.warning('backend %s cannot be built: %s', candidate, why)
+        reasons.append(f'not {candidate}: {why}')
+    return last, BACKENDS[last](graph, device, dtype), _why(reasons)
+
+
+def _why(reasons: Sequence[str]) -> str:
+    return '; '.join(['the fastest that works here', *reasons])

@@ -13,38 +13,45 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
-import torch
 
 from mcn_ros.geometry import BORDER, invert, letterbox, Size, warp_image
 from mcn_ros.model import load_model, MultiTaskNet
-from mcn_ros.runtime.backends import BACKENDS, pick_backend, pick_device, pick_precision
+from mcn_ros.runtime.backends import (
+    build_backend, check_backend, pick_device, pick_precision)
+from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.weights import weights_path
-from mcn_ros.structures import clip_boxes, select, to_numpy
+from mcn_ros.structures import clip_boxes, select
 
 
 class Predictor:
     """
     A network ready to be used on images of any size.
 
-    :param model: the network; it is moved to the device.
+    :param model: the network; the backend may move or change it.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
     :param backend: 'auto' or a key of BACKENDS.
     :param precision: 'auto' or a key of PRECISIONS.
     :param flip: look at the mirror image, too, and average: better, at twice the time.
+    :ivar backend: name of the backend that was taken, and ``why``, a line for a log.
+    :ivar run: the backend itself.
     :raises ValueError: for a device, backend or precision that is unknown or not there.
     """
 
     def __init__(self, model: MultiTaskNet, device: str = 'auto', backend: str = 'auto',
                  precision: str = 'auto', flip: bool = False):
         chosen = pick_device(device)
+        dtype = pick_precision(precision, chosen)
+        check_backend(backend, chosen, dtype)
         self.device = str(chosen)
-        self.backend = pick_backend(backend)
+        self.precision = str(dtype).removeprefix('torch.')
         self.tasks = model.tasks
         self.heads = list(model.tasks)
         self.input_size: Size = model.config.input_size
-        self._run = BACKENDS[self.backend](MirrorAveraged(model) if flip else model, chosen,
-                                           pick_precision(precision, chosen))
+        graph = Graph(MirrorAveraged(model) if flip else model)
+        # The layout alone: many a backend has no more use for the weights in PyTorch.
+        self._layout = graph.layout
+        self.backend, self.run, self.why = build_backend(backend, graph, chosen, dtype)
 
     def __call__(self, image: np.ndarray) -> dict[str, Any]:
         """
@@ -64,8 +71,7 @@ class Predictor:
         affines = [letterbox(image.shape[:2], self.input_size) for image in images]
         inputs = np.stack([warp_image(image, affine, self.input_size, BORDER)
                            for image, affine in zip(images, affines)])
-        predictions = self._run(torch.from_numpy(inputs).permute(0, 3, 1, 2))
-        predictions = {name: to_numpy(value) for name, value in predictions.items()}
+        predictions = self._layout.restore(self.run(inputs))
         return [{name: _to_camera(select(value, row), affine, image.shape[:2])
                  for name, value in predictions.items()}
                 for row, (image, affine) in enumerate(zip(images, affines))]
@@ -87,8 +93,8 @@ def load_predictor(weights: str | Path = '', heads: Sequence[str] | None = None,
     :raises ValueError: one clear line for whatever is wrong with the arguments or the file.
     """
     # The cheap checks come first: a wrong device is told before a large file is read.
-    pick_precision(precision, pick_device(device))
-    pick_backend(backend)
+    chosen = pick_device(device)
+    check_backend(backend, chosen, pick_precision(precision, chosen))
     model = load_model(weights_path(weights), heads or None)
     return Predictor(model, device, backend, precision, flip)
 

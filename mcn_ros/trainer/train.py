@@ -155,7 +155,8 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
 def _validate(model: MultiTaskNet, validation: CocoDataset, config: TrainConfig, step: int,
               ranks: Ranks, monitor: Monitor) -> dict[str, Any]:
     """Score the averaged weights, show what they see in some images; return the scores."""
-    predictor = Predictor(model.eval(), str(ranks.device))
+    # Other weights each time: they are not worth compiling.
+    predictor = Predictor(model.eval(), str(ranks.device), 'torch')
     scores = evaluate(predictor, validation, progress=False)
     monitor.scores(step, scores)
     shown = [validation[index] for index in range(min(config.overlays, len(validation)))]

@@ -14,6 +14,7 @@ import yaml
 
 from mcn_ros.ros.parameters import (
     declare_parameters, FIELDS, Parameters, read_parameters, select_classes)
+from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 
 MCN_YAML = Path(__file__).resolve().parents[2] / 'config' / 'mcn.yaml'
 LISTS = [name for name, declared in FIELDS.items() if isinstance(declared.default, tuple)]
@@ -56,6 +57,12 @@ def test_the_yaml_file_agrees_with_the_declarations(make_node):
     assert set(values) == set(FIELDS)
     node = make_node(['--params-file', str(MCN_YAML)])
     assert read_parameters(node) == Parameters()
+
+
+def test_every_backend_and_precision_is_documented():
+    for field, names in ('backend', BACKENDS), ('precision', PRECISIONS):
+        for text in (FIELDS[field].metadata['description'], MCN_YAML.read_text()):
+            assert all(re.search(rf'\b{name}\b', text) for name in names)
 
 
 def test_the_yaml_file_documents_every_parameter():

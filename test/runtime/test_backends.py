@@ -3,14 +3,19 @@
 
 """Devices, precisions and backends: what is picked, and what each backend must do."""
 
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 import torch
 
-from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.runtime import backends, onnxruntime_backend, openvino_backend, pytorch
 from mcn_ros.runtime.backends import (
-    BACKENDS, pick_backend, pick_device, pick_precision, PRECISIONS)
-from mcn_ros.tasks import TASKS
+    BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, PRECISIONS,
+    PREFERENCES)
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.parity import compare
 
 CPU, GPU = torch.device('cpu'), torch.device('cuda:0')
 
@@ -19,6 +24,15 @@ def gpus(monkeypatch, count):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: count > 0)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
 
+
+def build(name, graph, device=CPU, dtype=torch.float32):
+    """Return a backend; skip the test where it cannot be had."""
+    if why := obstacle(name, device, dtype):
+        pytest.skip(f'{name}: {why}')
+    return BACKENDS[name](graph, device, dtype)
+
+
+# ---- What is picked ----
 
 def test_devices_of_a_machine_without_a_gpu(monkeypatch):
     gpus(monkeypatch, 0)
@@ -45,59 +59,153 @@ def test_precisions():
         pick_precision('int8', CPU)
 
 
-def test_backends():
-    assert pick_backend('auto') in BACKENDS
-    assert all(pick_backend(name) == name for name in BACKENDS)
-    with pytest.raises(ValueError, match=r"^backend: 'tensorrt' \(known: auto, torch.*\)$"):
-        pick_backend('tensorrt')
+def test_preferences_name_backends_and_end_with_one_that_always_works():
+    assert set(PREFERENCES) == {'cpu', 'cuda'}
+    for device, names in PREFERENCES.items():
+        assert set(names) <= set(BACKENDS)
+        for dtype in PRECISIONS.values():
+            assert not obstacle(names[-1], torch.device(device), dtype)
 
 
-@pytest.fixture(scope='module')
-def model():
-    torch.manual_seed(0)
-    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
-    return MultiTaskNet(ModelConfig({name: {} for name in TASKS}, trunk, (64, 96)))
+def test_an_unknown_backend():
+    with pytest.raises(ValueError, match=r"^backend: 'tflite' \(known: auto, torch, .*openvino\)"):
+        check_backend('tflite', CPU, torch.float32)
 
 
-def images(count):
-    generator = torch.manual_seed(1)
-    pixels = torch.randint(0, 256, (count, 64, 96, 3), dtype=torch.uint8, generator=generator)
-    return pixels.permute(0, 3, 1, 2)  # as the predictor hands them over: colours innermost
+@pytest.mark.parametrize('name, device, dtype, why', [
+    ('cuda_graph', CPU, torch.float32, 'needs a GPU'),
+    ('openvino', GPU, torch.float32, 'CPU only'),
+    ('openvino', CPU, torch.float16, 'float32 and bfloat16 only'),
+    ('onnxruntime', CPU, torch.bfloat16, 'float32 only')])
+def test_what_is_in_the_way_is_told(monkeypatch, name, device, dtype, why):
+    monkeypatch.setattr(openvino_backend, 'find_spec', lambda name: True)
+    with pytest.raises(ValueError, match=rf"^backend: '{name}' cannot be used: .*{why}"
+                                         r'.* \(available here: auto, torch.*\)$'):
+        check_backend(name, device, dtype)
 
 
-@pytest.mark.filterwarnings('error')
-@pytest.mark.parametrize('backend', BACKENDS)
-@pytest.mark.parametrize('count', [1, 3])
-def test_a_backend_gives_what_the_model_does(model, backend, count):
-    run = BACKENDS[backend](model, CPU, torch.float32)
-    found = run(images(count))
-    with torch.no_grad():
-        expected = model.decode(model(images(count)))
-    assert found.keys() == expected.keys()
-    torch.testing.assert_close(found['detection'].scores, expected['detection'].scores)
-    torch.testing.assert_close(found['pose'].scores, expected['pose'].scores)
-    agreement = found['segmentation'].labels == expected['segmentation'].labels
-    assert agreement.float().mean() > 0.99
+def test_how_to_install_what_is_missing_is_told(monkeypatch):
+    for name, module in {'openvino': openvino_backend, 'onnxruntime': onnxruntime_backend}.items():
+        monkeypatch.setattr(module, 'find_spec', lambda name: None)
+        assert f'pip install {name}' in obstacle(name, CPU, torch.float32)
 
 
-@pytest.mark.filterwarnings('error')
-@pytest.mark.parametrize('backend', BACKENDS)
-@pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
-def test_low_precision_is_nearly_the_same(model, backend, precision):
-    exact = BACKENDS[backend](model, CPU, torch.float32)(images(2))
-    found = BACKENDS[backend](model, CPU, PRECISIONS[precision])(images(2))
-    torch.testing.assert_close(found['detection'].scores, exact['detection'].scores, rtol=0.05,
-                               atol=0.01)
-    assert found['detection'].boxes.dtype == found['pose'].keypoints.dtype == torch.float32
+def test_a_compiler_is_needed_to_compile(monkeypatch):
+    monkeypatch.setattr(pytorch.shutil, 'which', lambda name: None)
+    assert 'C++ compiler' in obstacle('torch_compile', CPU, torch.float32)
+    monkeypatch.setattr(pytorch.shutil, 'which', lambda name: f'/usr/bin/{name}')
+    assert not obstacle('torch_compile', CPU, torch.float32)
+
+
+@pytest.fixture
+def candidates(monkeypatch):
+    """Offer an absent, a broken and two working backends; return what was built."""
+    built = []
+
+    def broken(graph, device, dtype):
+        raise RuntimeError('driver\n  too old')
+
+    for name in ('absent', 'quick', 'slow'):
+        monkeypatch.setitem(BACKENDS, name,
+                            lambda *arguments, name=name: built.append(name) or name.upper())
+    monkeypatch.setitem(BACKENDS, 'broken', broken)
+    monkeypatch.setitem(backends.OBSTACLES, 'absent', lambda device, dtype: 'not installed')
+    return built
+
+
+@pytest.mark.parametrize('order, expected, reasons', [
+    (('quick', 'slow'), 'quick', ()),
+    (('absent', 'quick', 'slow'), 'quick', ('not absent: not installed',)),
+    (('absent', 'broken', 'slow'), 'slow',
+     ('not absent: not installed', 'not broken: RuntimeError: driver too old'))])
+def test_auto_takes_the_first_that_works_and_says_why(monkeypatch, candidates, graph, order,
+                                                      expected, reasons):
+    monkeypatch.setitem(PREFERENCES, 'cpu', order)
+    name, backend, why = build_backend('auto', graph, CPU, torch.float32)
+    assert (name, backend) == (expected, expected.upper()) and candidates == [expected]
+    assert why == '; '.join(['the fastest that works here', *reasons])
+
+
+def test_a_backend_that_is_asked_for_is_taken_or_fails(monkeypatch, candidates, graph):
+    assert build_backend('slow', graph, CPU, torch.float32) == ('slow', 'SLOW', 'as asked for')
+    with pytest.raises(ValueError, match='not installed .available here: auto, torch.*slow'):
+        build_backend('absent', graph, CPU, torch.float32)
+    with pytest.raises(RuntimeError, match='too old'):
+        build_backend('broken', graph, CPU, torch.float32)
+    assert candidates == ['slow']
+
+
+# ---- What a backend must do ----
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Trace for torch.compile, but leave out the minutes of making machine code."""
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, 'compile', lambda graph, options: compile_(graph, backend='eager'))
+
+
+def check_maps(backend, graph, images, run):
+    expected = run(graph, images)
+    for count in (1, 3, 2):
+        for found, values in zip(backend(images[:count]), expected, strict=True):
+            assert found.dtype == values.dtype
+            np.testing.assert_allclose(found, values[:count], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', BACKENDS)
+def test_logits_are_those_of_the_network(traced, make_network, images, run, name):
+    """Deformable convolutions included, for any number of images."""
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True)
+    graph = Graph(make_network(trunk, channel_order='bgr'), maps=True)
+    check_maps(build(name, graph), graph, images, run)
+
+
+@pytest.mark.parametrize('name', BACKENDS)
+def test_predictions_are_those_of_the_network(traced, network, images, run, name):
+    graph = Graph(network)
+    expected = run(graph, images)
+    backend = build(name, graph)
+    for count in (1, 3):
+        arrays = backend(images[:count])
+        assert [(array.dtype, array.shape[1:]) for array in arrays] == [
+            (dtype, shape[1:]) for dtype, shape in zip(graph.layout.dtypes, graph.layout.shapes)]
+        differences = compare(graph.restore(arrays),
+                              graph.restore([values[:count] for values in expected]))
+        for difference in map(asdict, differences.values()):
+            assert all(np.max(values, initial=0) < 1e-3 for values in difference.values())
+    # What was handed out is not written to by the next batch.
+    kept, copies = backend(images), [array.copy() for array in backend(images)]
+    backend(images[::-1].copy())
+    for array, copy in zip(kept, copies):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize('name, precision', [
+    ('torch', 'float16'), ('torch', 'bfloat16'), ('torch_compile', 'bfloat16'),
+    ('openvino', 'bfloat16')])
+def test_low_precision_is_nearly_the_same(traced, make_network, images, run, name, precision):
+    graph = Graph(make_network(contrast=200), maps=True)
+    expected = run(graph, images)
+    backend = build(name, graph, dtype=PRECISIONS[precision])
+    for found, values, output in zip(backend(images), expected, graph.names, strict=True):
+        assert np.abs(found - values).mean() < 0.05 * values.std(), output
+
+
+@pytest.mark.parametrize('name, precision', [('torch', 'bfloat16'), ('openvino', 'bfloat16')])
+def test_predictions_of_low_precision_have_the_same_types(network, images, name, precision):
+    graph = Graph(network)
+    found = build(name, graph, dtype=PRECISIONS[precision])(images)
+    assert [array.dtype for array in found] == list(graph.layout.dtypes)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU on this machine')
-@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('name', BACKENDS)
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
-def test_a_gpu_gives_what_the_cpu_does(model, backend, precision):
-    expected = BACKENDS['torch'](model, CPU, torch.float32)(images(2))
-    found = BACKENDS[backend](model, GPU, PRECISIONS[precision])(images(2))
-    model.to(CPU)
-    assert found['detection'].scores.is_cuda
-    torch.testing.assert_close(found['detection'].scores.cpu(), expected['detection'].scores,
-                               rtol=0.02, atol=0.005)
+def test_a_gpu_gives_what_the_cpu_does(make_network, images, run, name, precision):
+    graph = Graph(make_network())
+    expected = graph.restore(run(graph, images))
+    backend = build(name, graph, GPU, PRECISIONS[precision])
+    for count in (1, 3, 1):
+        found = graph.restore(backend(images[:count]))
+        np.testing.assert_allclose(found['detection'].scores,
+                                   expected['detection'].scores[:count], rtol=0.02, atol=0.005)

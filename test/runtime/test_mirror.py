@@ -64,12 +64,12 @@ def test_the_maps_are_means(model, images):
 def test_predictions_of_a_mirror_image_are_mirrored(model, tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     save_model(model, tmp_path / 'w.safetensors')
-    for twice in (load_predictor(tmp_path / 'w.safetensors', device='cpu', flip=True),
-                  Predictor(model, 'cpu', flip=True)):
+    for twice in (load_predictor(tmp_path / 'w.safetensors', None, 'cpu', 'torch', flip=True),
+                  Predictor(model, 'cpu', 'torch', flip=True)):
         assert twice.heads == list(TASKS)
         seen, mirrored = twice(image), twice(image[:, ::-1])
         np.testing.assert_allclose(seen['pose'].scores[:5], mirrored['pose'].scores[:5], rtol=1e-3)
         same = seen['segmentation'].labels == mirrored['segmentation'].labels[:, ::-1]
         assert same.mean() > 0.99
-    once = Predictor(model, 'cpu')
+    once = Predictor(model, 'cpu', 'torch')
     assert (once(image)['segmentation'].labels != seen['segmentation'].labels).any()

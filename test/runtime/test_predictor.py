@@ -3,6 +3,10 @@
 
 """Images of any size in, predictions in camera pixels out."""
 
+from dataclasses import replace
+import gc
+import weakref
+
 from hypothesis import assume, given, settings, strategies
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.backends import BACKENDS
-from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.runtime.parity import compare
 from mcn_ros.tasks import TASKS
 
 INPUT = (64, 96)
@@ -34,10 +38,10 @@ def build(names=tuple(TASKS), seed=0):
 
 @pytest.fixture(scope='module')
 def predictor():
-    return Predictor(build(), 'cpu')
+    return Predictor(build(), 'cpu', 'torch')
 
 
-def brightness_backend(model, device, dtype):
+def brightness_backend(graph, device, dtype):
     """
     Return a network that sees one bright thing.
 
@@ -45,18 +49,21 @@ def brightness_backend(model, device, dtype):
     at stride 4, is 1 where the input is bright.
     """
     def see(image):
-        bright = image.float().mean(dim=0) > 170
-        rows, columns = bright.nonzero(as_tuple=True)
-        box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
-        return box, bright[2::4, 2::4].to(torch.uint8)
+        bright = image.mean(axis=2) > 170
+        rows, columns = bright.nonzero()
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return np.array(box, np.float32), bright[2::4, 2::4].astype(np.uint8)
 
     def run(images):
-        boxes, labels = (torch.stack(each) for each in zip(*map(see, images)))
-        boxes, scores = boxes[:, None], torch.ones(len(images), 1)
-        joints = boxes[..., [0, 1, 2, 3]].reshape(-1, 1, 2, 2).repeat(1, 1, 9, 1)[:, :, :17]
-        return {'detection': Instances(boxes, torch.zeros(len(images), 1).long(), scores),
-                'pose': Poses(boxes, scores, joints, torch.ones(len(images), 1, 17)),
-                'segmentation': ClassMap(labels, stride=4)}
+        boxes, labels = (np.stack(each) for each in zip(*map(see, images)))
+        boxes, scores = boxes[:, None], np.ones((len(images), 1), np.float32)
+        joints = boxes.reshape(-1, 1, 1, 2, 2).repeat(9, axis=2).reshape(-1, 1, 18, 2)[:, :, :17]
+        outputs = {'detection/boxes': boxes, 'detection/scores': scores,
+                   'detection/classes': np.zeros((len(images), 1), np.int64),
+                   'pose/boxes': boxes, 'pose/scores': scores, 'pose/keypoints': joints,
+                   'pose/keypoint_scores': np.ones((len(images), 1, 17), np.float32),
+                   'segmentation/labels': labels}
+        return [outputs[name] for name in graph.names]
 
     return run
 
@@ -113,6 +120,35 @@ def test_predictions_are_in_camera_pixels(seer, height, width, data):
     np.testing.assert_array_equal(labels[~near], image[~near][:, 0] // 255)
 
 
+def test_the_backend_of_a_device_sees_the_same(predictor):
+    chosen = Predictor(build(), 'cpu')
+    assert chosen.backend in BACKENDS and chosen.why.startswith('the fastest that works here')
+    image = tiles(300, 200)
+    found, expected = chosen(image), predictor(image)
+    assert list(found) == list(expected)
+    for name, differences in compare(_batch(found), _batch(expected)).items():
+        for values in vars(differences).values():
+            assert np.max(values, initial=0) < 0.01, name
+
+
+def _batch(predictions):
+    """Return the predictions of an image as those of a batch."""
+    return {name: replace(value, **{rows: getattr(value, rows)[None] for rows in value.ROWS
+                                    if getattr(value, rows) is not None})
+            for name, value in predictions.items()}
+
+
+def test_the_weights_are_left_to_the_backend(monkeypatch):
+    """Where a backend has its own, those in PyTorch do not stay in memory."""
+    model = build()
+    weights = [weakref.ref(parameter) for parameter in model.parameters()]
+    monkeypatch.setitem(BACKENDS, 'nothing', lambda graph, device, dtype: lambda images: [])
+    predictor = Predictor(model, 'cpu', 'nothing')
+    del model
+    gc.collect()
+    assert predictor.heads and not any(reference() is not None for reference in weights)
+
+
 @pytest.mark.parametrize('height, width', [(1, 1), (1, 400), (400, 1), (3, 5), (2000, 11)])
 def test_extreme_shapes(predictor, height, width):
     found = predictor(noise(height, width))
@@ -158,18 +194,21 @@ def test_padding_to_the_shape_of_the_input_changes_nothing(predictor, height, wi
 def test_the_input_is_the_letterboxed_image(monkeypatch):
     inputs = []
 
-    def backend(model, device, dtype):
-        return lambda images: inputs.append(images) or {}
+    def backend(graph, device, dtype):
+        empty = [np.zeros(shape, dtype)
+                 for shape, dtype in zip(graph.layout.shapes, graph.layout.dtypes)]
+        return lambda images: inputs.append(images) or empty
 
     monkeypatch.setitem(BACKENDS, 'recorder', backend)
     recorder = Predictor(build(['pose']), 'cpu', 'recorder')
     image = tiles(128, 96)  # fitted into 64 x 96 it is 64 x 48, in the middle
-    assert recorder(image) == {}
+    assert not recorder(image)['pose'].scores.any()
     images, = inputs
-    assert images.shape == (1, 3, *INPUT) and images.dtype == torch.uint8
-    assert (images[..., :24] == BORDER).all() and (images[..., 72:] == BORDER).all()
-    means = image.reshape(64, 2, 48, 2, 3).mean(axis=(1, 3)).transpose(2, 0, 1)  # RGB stays RGB
-    assert np.abs(images[0, :, :, 24:72].numpy() - means).max() < 1
+    assert images.shape == (1, *INPUT, 3) and images.dtype == np.uint8
+    assert images.flags.c_contiguous and images.flags.writeable
+    assert (images[:, :, :24] == BORDER).all() and (images[:, :, 72:] == BORDER).all()
+    means = image.reshape(64, 2, 48, 2, 3).mean(axis=(1, 3))  # RGB stays RGB
+    assert np.abs(images[0, :, 24:72] - means).max() < 1
 
 
 def test_a_batch_is_its_images(predictor):
@@ -233,7 +272,8 @@ def test_warm_up(predictor):
 
 @pytest.mark.parametrize('arguments, named', [
     (('tpu',), "device: 'tpu' is not available"), (('cpu', 'magic'), "backend: 'magic'"),
-    (('cpu', 'auto', 'int4'), "precision: 'int4'")])
+    (('cpu', 'auto', 'int4'), "precision: 'int4'"),
+    (('cpu', 'cuda_graph'), "backend: 'cuda_graph' cannot be used")])
 def test_bad_choices(tmp_path, arguments, named):
     with pytest.raises(ValueError, match=named):
         Predictor(build(['detection']), *arguments)
@@ -243,7 +283,8 @@ def test_bad_choices(tmp_path, arguments, named):
 
 
 def test_attributes(predictor):
-    assert predictor.device == 'cpu' and predictor.backend in BACKENDS
+    assert predictor.device == 'cpu' and predictor.precision == 'float32'
+    assert predictor.backend == 'torch' and predictor.why == 'as asked for'
     assert predictor.heads == list(predictor.tasks) == list(TASKS)
     assert predictor.input_size == INPUT
 
@@ -253,7 +294,7 @@ def test_load(predictor, tmp_path, heads):
     path = tmp_path / 'w.safetensors'
     save_model(build(), path)
     for weights in (path, str(path)):
-        loaded = load_predictor(weights, heads, 'cpu')
+        loaded = load_predictor(weights, heads, 'cpu', 'torch')
         assert loaded.heads == [name for name in TASKS if not heads or name in heads]
     image = tiles(90, 120)
     found, expected = loaded(image), predictor(image)

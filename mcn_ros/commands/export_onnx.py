@@ -1,0 +1,55 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Write a network as an ONNX file, and check it against the network itself."""
+
+import argparse
+from importlib.util import find_spec
+import os
+from pathlib import Path
+from typing import Sequence
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.model import load_model
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
+from mcn_ros.runtime.weights import weights_path
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='export_onnx', description=__doc__)
+    parser.add_argument('--weights', default='', metavar='W',
+                        help='weights file, or the name of shipped weights (default: those of the '
+                             'package)')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE.onnx',
+                        help='file to write')
+    parser.add_argument('--heads', nargs='+', metavar='HEAD',
+                        help='heads to export (default: all of the weights)')
+    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
+                        help='of the input images, multiples of 32 (default: that of the weights)')
+    parser.add_argument('--maps', action='store_true',
+                        help='end with the maps of the heads (logits), not with predictions')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Export."""
+    args = parse(arguments)
+    with clear_errors():
+        missing = [name for name in LIBRARIES if find_spec(name) is None]
+        if missing:
+            raise ValueError(f'not installed: {", ".join(missing)} (pip install '
+                             f'{" ".join(missing)})')
+        model = load_model(weights_path(args.weights), args.heads, args.size)
+        graph = Graph(model, args.maps)
+        content = export(graph)
+        told = check_parity(content, graph)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        partial = args.out.with_name(f'{args.out.name}.partial')
+        partial.write_bytes(content)
+        os.replace(partial, args.out)
+        print(f'{args.out}: {len(content) / 2**20:.1f} MiB; from the network itself, it is apart '
+              f'by at most {told}')
+        for name, shape in zip(graph.names, graph.layout.shapes):
+            print(f'  {name} ({", ".join(["N", *map(str, shape[1:])])})')

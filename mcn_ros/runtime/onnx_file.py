@@ -1,0 +1,138 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Graphs as ONNX files that say of themselves all that is needed to use them.
+
+Deformable convolutions are operators of ONNX from opset 19 on (DeformConv).
+"""
+
+from importlib import import_module
+import json
+from typing import Any, Sequence
+import warnings
+
+import numpy as np
+import torch
+
+from mcn_ros.config import to_dict
+from mcn_ros.geometry import BORDER
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.parity import compare
+from mcn_ros.structures import ClassMap
+
+OPSET = 20
+INPUT = 'images'
+# What is needed to write and to check a file, on top of what the package needs.
+LIBRARIES = ('onnx', 'onnxscript', 'onnxruntime')
+
+# What rounding may make of logits and scores, of coordinates in input pixels, and of labels.
+MOST_APART, MOST_APART_PX, MOST_LABELS = 1e-3, 0.1, 1e-3
+# Of so many objects in all: where two places are equally likely, rounding decides between them.
+MOST = 0.99
+
+
+def export(graph: Graph) -> bytes:
+    """
+    Return a graph as the content of an ONNX file, for batches of any size.
+
+    Its input is ``images``, its outputs have the names of the graph's.
+    """
+    images = torch.zeros((2, *graph.size, 3), dtype=torch.uint8)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of what PyTorch itself is about to change
+        program = torch.onnx.export(
+            graph.cpu(), (images,), dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=[INPUT], output_names=list(graph.names),
+            dynamic_shapes=({0: torch.export.Dim('batch')},),
+            custom_translation_table={torch.ops.aten.sort.stable: _stable_sort})
+    file = program.model_proto
+    for key, value in describe(graph).items():
+        file.metadata_props.add(key=key, value=value)
+    return file.SerializeToString()
+
+
+def describe(graph: Graph) -> dict[str, str]:
+    """
+    Return what a user of the outputs has to know, as the metadata of a file.
+
+    :return: 'input', 'normalisation' (for reference: it is part of the graph), and for each head
+        its description, 'detection' and so on; all of them JSON.
+    """
+    config = graph.config
+    described: dict[str, Any] = {
+        'input': {'name': INPUT, 'layout': 'NHWC', 'dtype': 'uint8', 'channels': 'rgb',
+                  'size': list(graph.size), 'border': BORDER},
+        'normalisation': {'mean': config.mean, 'std': config.std,
+                          'channel_order': config.channel_order, 'applied': True}}
+    for name, task in _tasks(graph).items():
+        described[name] = _describe_task(task, graph.layout.structures.get(name))
+    return {key: json.dumps(value) for key, value in described.items()}
+
+
+def check_parity(content: bytes, graph: Graph) -> str:
+    """
+    Run an exported file on images of noise, one and several at once, beside its network.
+
+    :return: what to tell of how far they are apart.
+    :raises ValueError: if that is farther than rounding can bring them.
+    """
+    library = import_module('onnxruntime')
+    session = library.InferenceSession(content, providers=['CPUExecutionProvider'])
+    images = np.random.default_rng(0).integers(0, 256, (3, *graph.size, 3), np.uint8)
+    worst = np.zeros(3)
+    for batch in (images[:1], images):
+        with torch.no_grad():
+            expected = [tensor.numpy() for tensor in graph(torch.from_numpy(batch))]
+        found = session.run(list(graph.names), {INPUT: batch})
+        worst = np.maximum(worst, (_maps_apart if graph.maps else _predictions_apart)(
+            found, expected, graph))
+    told = f'{worst[0]:.1e} in logits' if graph.maps else (
+        f'{worst[0]:.1e} in scores, {worst[1]:.1e} pixels, {worst[2]:.2%} of the labels')
+    if not (worst <= (MOST_APART, MOST_APART_PX, MOST_LABELS)).all():
+        raise ValueError(f'the exported network and the original are apart by {told}')
+    return told
+
+
+def _maps_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: Graph,
+                ) -> tuple[float, float, float]:
+    """Return the largest difference, of large numbers relative to the largest."""
+    apart = max(np.abs(one - other).max() / max(1, np.abs(other).max())
+                for one, other in zip(found, expected, strict=True))
+    return float(apart), 0.0, 0.0
+
+
+def _predictions_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: Graph,
+                       ) -> tuple[float, float, float]:
+    """Return the largest differences of scores and of coordinates, and the share of labels."""
+    differences = compare(graph.restore(found), graph.restore(expected)).values()
+    return (max(map(_most, (d.scores for d in differences))),
+            max(map(_most, (values for d in differences for values in (d.boxes_px, d.joints_px)))),
+            max(d.labels for d in differences))
+
+
+def _most(values: np.ndarray) -> float:
+    return float(np.quantile(values, MOST, method='lower')) if values.size else 0.0
+
+
+def _tasks(graph: Graph) -> dict[str, Any]:
+    return getattr(graph.model, 'model', graph.model).tasks
+
+
+def _describe_task(task: Any, found: Any) -> dict[str, Any]:
+    """Return the classes or the skeleton of a task, and pixels per label of its class map."""
+    described = {}
+    if hasattr(task, 'classes'):
+        described['classes'] = task.classes
+    if hasattr(task, 'joints'):
+        described['skeleton'] = to_dict(task.joints)
+    if isinstance(found, ClassMap):
+        described['stride'] = found.stride
+    return described
+
+
+def _stable_sort(values: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+    """Sort in ONNX, as PyTorch's exporter cannot: TopK of all, which keeps equals in order."""
+    op = import_module('onnxscript').opset20
+    count = op.Gather(op.Shape(values), op.Constant(value_ints=[dim]))
+    return op.TopK(values, count, axis=dim, largest=int(descending))

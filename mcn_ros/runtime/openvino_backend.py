@@ -1,0 +1,112 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+OpenVINO as a backend, for CPUs.
+
+The network is converted from PyTorch directly: OpenVINO's reader of ONNX files does not know
+deformable convolutions.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+import io
+import json
+import sys
+from types import ModuleType
+from typing import Any, Callable
+import warnings
+
+import numpy as np
+import torch
+
+from mcn_ros.runtime.artefacts import fingerprint, load_or_build
+from mcn_ros.runtime.graph import Graph
+
+PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
+TELEMETRY = 'openvino_telemetry'
+
+
+def openvino(graph: Graph, device: torch.device, dtype: torch.dtype,
+             ) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Return the graph compiled by OpenVINO; one compiled network serves batches of any size."""
+    ov = import_openvino()
+    core = ov.Core()
+    options = _options(dtype)
+    key = fingerprint(graph, backend='openvino', version=ov.__version__,
+                      options=json.dumps(options), cpu=_describe_cpu(core))
+    compiled = load_or_build(
+        key, lambda: core.compile_model(convert(graph), 'CPU', options).export_model().getvalue(),
+        lambda blob: core.import_model(io.BytesIO(blob), 'CPU', options))
+    request = compiled.create_infer_request()
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        return list(request.infer([images], share_inputs=True).to_tuple())
+
+    return run
+
+
+def openvino_obstacle(device: torch.device, dtype: torch.dtype) -> str:
+    """Return why OpenVINO cannot run on a device, '' if it can."""
+    if device.type != 'cpu':
+        return 'it runs on the CPU only'
+    if find_spec('openvino') is None:
+        return 'it is not installed (pip install openvino)'
+    if dtype not in PRECISIONS:
+        return 'it runs in float32 and bfloat16 only'
+    if dtype == torch.bfloat16:
+        known = import_openvino().Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+        return '' if 'BF16' in known else 'this CPU has no bfloat16'
+    return ''
+
+
+def import_openvino() -> ModuleType:
+    """
+    Import the library without its usage reports.
+
+    By default it sends one whenever it is imported and whenever it converts a network, and waits
+    for an answer where there is no network. It does without where its reporter is not installed.
+    """
+    if 'openvino' not in sys.modules and TELEMETRY not in sys.modules:
+        sys.modules[TELEMETRY] = None
+        try:
+            return import_module('openvino')
+        finally:
+            del sys.modules[TELEMETRY]
+    return import_module('openvino')
+
+
+def convert(graph: Graph) -> Any:
+    """Return a graph as an ``openvino.Model`` for any number of images."""
+    ov = import_openvino()
+    frontend = import_module('openvino.frontend').FrontEndManager().load_by_framework('pytorch')
+    decoder = import_module('openvino.frontend.pytorch.ts_decoder').TorchScriptPythonDecoder
+    images = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
+    with torch.no_grad(), warnings.catch_warnings():
+        # The trace holds for one size of images, which is wanted, and of any number of them.
+        warnings.simplefilter('ignore')
+        # The library does not keep what it reads from: this variable does.
+        source = decoder(torch.jit.trace(graph.cpu(), images, check_trace=False))
+        model = frontend.convert(frontend.load(source))
+    model.reshape([-1, *graph.size, 3])
+    for output, name in zip(model.outputs, graph.names, strict=True):
+        output.get_tensor().set_names({name})
+    assert model.input(0).get_element_type() == ov.Type.u8
+    return model
+
+
+def _options(dtype: torch.dtype) -> dict[str, Any]:
+    """Return the settings of the compiler."""
+    return {
+        'INFERENCE_PRECISION_HINT': PRECISIONS[dtype],
+        'PERFORMANCE_HINT': 'LATENCY',
+        # As many as PyTorch would take: what limits those, such as OMP_NUM_THREADS, goes for all.
+        'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+        # A robot has other work, and two networks must not be tied to the same cores.
+        'ENABLE_CPU_PINNING': False,
+    }
+
+
+def _describe_cpu(core: Any) -> str:
+    names = ('FULL_DEVICE_NAME', 'OPTIMIZATION_CAPABILITIES')
+    return json.dumps([core.get_property('CPU', name) for name in names])

@@ -1,0 +1,64 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""OpenVINO: compiled once, for any number of images, without a word to anybody."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mcn_ros.runtime import openvino_backend
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.openvino_backend import convert, openvino, openvino_obstacle
+
+CPU = torch.device('cpu')
+pytestmark = pytest.mark.skipif(bool(openvino_obstacle(CPU, torch.float32)),
+                                reason='OpenVINO is not installed')
+
+
+def test_a_network_is_compiled_once(make_network, images, monkeypatch):
+    expected = openvino(Graph(make_network()), CPU, torch.float32)(images)
+
+    def fail(graph):
+        raise AssertionError('compiled again')
+
+    monkeypatch.setattr(openvino_backend, 'convert', fail)
+    for found, values in zip(openvino(Graph(make_network()), CPU, torch.float32)(images), expected,
+                             strict=True):
+        np.testing.assert_array_equal(found, values)
+    for other in (Graph(make_network(mean=(0.1, 0.2, 0.3))), Graph(make_network(), maps=True)):
+        with pytest.raises(AssertionError, match='compiled again'):
+            openvino(other, CPU, torch.float32)
+
+
+def test_shapes_are_static_but_for_the_number_of_images(graph):
+    model = convert(graph)
+    assert str(model.input(0).get_partial_shape()) == '[?,64,96,3]'
+    for output, name, shape in zip(model.outputs, graph.names, graph.layout.shapes, strict=True):
+        assert output.get_any_name() == name
+        partial = output.get_partial_shape()
+        assert [side.get_length() for side in list(partial)[1:]] == list(shape[1:])
+
+
+def test_the_same_images_give_the_same_bits(graph, images):
+    backend = openvino(graph, CPU, torch.float32)
+    first, again = backend(images), backend(images)
+    for found, values in zip(first, again):
+        np.testing.assert_array_equal(found, values)
+
+
+def test_no_usage_is_reported(tmp_path):
+    """The library would note in the home folder whom it reports as."""
+    program = ('import sys\nfrom mcn_ros.runtime.openvino_backend import import_openvino\n'
+               'print(import_openvino().__name__, "openvino_telemetry" in sys.modules)')
+    environment = {**os.environ, 'HOME': str(tmp_path),
+                   'PYTHONPATH': str(Path(openvino_backend.__file__).parents[2])}
+    result = subprocess.run([sys.executable, '-c', program], env=environment, text=True,
+                            capture_output=True, timeout=120)
+    assert result.stdout == 'openvino False\n', result.stderr
+    assert not list(tmp_path.iterdir())
