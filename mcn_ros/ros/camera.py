@@ -3,7 +3,7 @@
 
 """One camera of the node: the subscription to its images, its outputs and its statistics."""
 
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
@@ -123,6 +123,18 @@ class Camera:
         reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
         both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         return both[0] if reliable and all(reliable) else both[1]
+
+
+def check_cameras(names: Sequence[str]) -> None:
+    """
+    Check that every camera has topics of its own.
+
+    :raises ValueError: for names that are the same but for slashes around them.
+    """
+    bare = [name.strip('/') for name in names]
+    twice = sorted({name for name in bare if bare.count(name) > 1})
+    if twice:
+        raise ValueError(f'cameras: {", ".join(twice)} named more than once')
 
 
 def image_topic(node: Node, name: str, transport: str) -> str:

@@ -5,24 +5,37 @@
 The one thread that runs the network, and the newest frame of each camera that waits for it.
 
 The executor stays free for services and parameters while the network runs, and no queue grows: a
-frame that comes while another one of its camera waits takes its place.
+frame that comes while another one of its camera waits takes its place. Cameras take turns, so that
+none starves: one that waits is served within as many batches as all cameras together need.
 """
 
+from dataclasses import dataclass, field
+from itertools import count
+import math
 from threading import Condition, Thread
-from typing import Any, Callable, Hashable
+from typing import Any, Callable, Hashable, Mapping, Sequence
+
+MEASUREMENTS = 2  # of a batch size; the faster one counts
 
 
 class InferenceThread:
     """
     A thread that is handed frames and works on the newest ones.
 
-    :param process: called in the thread with all frames that wait, {camera: frame}: one batch. It
+    :param process: called in the thread with frames that wait, {camera: frame}: one batch. It
         must not raise.
+    :param largest_batch: most frames at once; None for no limit.
+    :ivar largest_batch: may be changed by ``process``.
     """
 
-    def __init__(self, process: Callable[[dict[Hashable, Any]], None]):
+    def __init__(self, process: Callable[[dict[Hashable, Any]], None],
+                 largest_batch: int | None = None):
+        self.largest_batch = largest_batch
         self._process = process
         self._waiting: dict[Hashable, Any] = {}
+        # Camera -> number of its last frame among all frames that were taken.
+        self._served: dict[Hashable, int] = {}
+        self._numbers = count()
         self._changed = Condition()
         self._stopping = False
         # A daemon, so that a network that hangs cannot keep the process alive.
@@ -50,5 +63,87 @@ class InferenceThread:
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if self._stopping:
                     return
-                frames, self._waiting = self._waiting, {}
+                frames = self._take()
             self._process(frames)
+
+    def _take(self) -> dict[Hashable, Any]:
+        """Take the next batch: of the cameras that wait, those that were served longest ago."""
+        cameras = sorted(self._waiting, key=lambda camera: self._served.get(camera, -1))
+        cameras = cameras[:self.largest_batch]
+        self._served.update(zip(cameras, self._numbers))
+        return {camera: self._waiting.pop(camera) for camera in cameras}
+
+
+def useful_batch(seconds: Callable[[int], float], num_cameras: int) -> int:
+    """
+    Return how many frames are best worked on at once.
+
+    That is the batch size with which frames of all cameras that come together have their results
+    earliest, on average. A processor that one frame keeps busy takes as long for two frames at
+    once as for one after the other, and the first one would only wait for the second; on a GPU a
+    batch may take hardly longer than a frame.
+
+    :param seconds: runs a batch of the given size, and returns the time that it took; infinity
+        where that many frames cannot be worked on at once.
+    """
+    if num_cameras == 1:
+        seconds(1)  # the first pass of a size prepares something
+        return 1
+    best, shortest = 1, math.inf
+    # The smallest sizes with which the cameras are served in so many batches.
+    sizes = sorted({math.ceil(num_cameras / num_batches)
+                    for num_batches in range(1, num_cameras + 1)})
+    for size in sizes:
+        seconds(size)
+        passed = min(seconds(size) for _ in range(MEASUREMENTS))
+        # Frame i, from 0 on, is ready after the batch i // size.
+        waited = passed * sum(frame // size + 1 for frame in range(num_cameras)) / num_cameras
+        if waited >= shortest:
+            break
+        best, shortest = size, waited
+    for size in set(range(1, best)).difference(sizes):
+        seconds(size)  # as many may come together
+    return best
+
+
+@dataclass
+class BatchResult:
+    """
+    What became of a batch.
+
+    :param results: camera -> result.
+    :param failures: camera -> why there is none.
+    :param too_large: why the frames failed together, where each one succeeded alone.
+    """
+
+    results: dict[Hashable, Any] = field(default_factory=dict)
+    failures: dict[Hashable, Exception] = field(default_factory=dict)
+    too_large: Exception | None = None
+
+
+def run_batch(run: Callable[[Sequence[Any]], Sequence[Any]],
+              frames: Mapping[Hashable, Any]) -> BatchResult:
+    """
+    Run frames at once; where that fails, one after the other: one may be all that is wrong.
+
+    :param run: frames -> results; may raise anything.
+    :param frames: camera -> frame.
+    """
+    batch = BatchResult()
+    try:
+        batch.results.update(zip(frames, run(list(frames.values()))))
+        return batch
+    # Whatever a network or a driver may raise, such as for a lack of GPU memory: the next frame
+    # may be fine again.
+    except Exception as error:
+        if len(frames) == 1:
+            batch.failures = dict.fromkeys(frames, error)
+            return batch
+        together = error
+    for camera, frame in frames.items():
+        alone = run_batch(run, {camera: frame})
+        batch.results.update(alone.results)
+        batch.failures.update(alone.failures)
+    if not batch.failures:
+        batch.too_large = together
+    return batch

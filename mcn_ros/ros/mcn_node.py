@@ -5,10 +5,11 @@
 The node: a lifecycle node that runs a network on camera images and publishes its results.
 
 Configure loads the network, activate subscribes. Callbacks only leave the newest image; one thread
-decodes, infers and publishes.
+decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
 import sys
+import time
 from typing import Any, Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -25,9 +26,9 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 import torch
 
-from mcn_ros.ros.camera import Camera
+from mcn_ros.ros.camera import Camera, check_cameras
 from mcn_ros.ros.diagnostics import FAILED, SILENCE_S, SUPERSEDED, UNDECODABLE
-from mcn_ros.ros.inference import InferenceThread
+from mcn_ros.ros.inference import BatchResult, InferenceThread, run_batch, useful_batch
 from mcn_ros.ros.parameters import (
     declare_parameters, parse_value, read_parameters, select_classes)
 from mcn_ros.runtime import load_predictor
@@ -48,6 +49,7 @@ class McnNode(LifecycleNode):
         # These come first, as rclpy also destroys a node whose constructor has failed.
         self._predictor = None
         self._cameras: list[Camera] = []
+        self._largest_batch = 1
         self._thread = None
         self._timer = None
         self._diagnostics = None
@@ -111,14 +113,28 @@ class McnNode(LifecycleNode):
         if p.device == 'auto' and self._predictor.device == 'cpu':
             self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
         self._check_classes(p.detection_classes)
-        for count in {1, max(1, len(p.cameras))}:
-            self._predictor.warm_up(count=count)
+        check_cameras(p.cameras)
+        self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
             self._cameras.append(Camera(self, name, self._predictor.tasks, p.image_transport))
         self.get_logger().info(
             f'heads {", ".join(self._predictor.heads)} on {self._predictor.device} '
-            f'(backend {self._predictor.backend}); images from '
-            f'{", ".join(camera.topic for camera in self._cameras)}')
+            f'(backend {self._predictor.backend}, {self._predictor.precision}: '
+            f'{self._predictor.why}); images from '
+            f'{", ".join(camera.topic for camera in self._cameras)}'
+            + (f'; at most {self._largest_batch} at once' if p.cameras else ''))
+
+    def _time_batch(self, size: int) -> float:
+        start = time.perf_counter()
+        try:
+            self._predictor.warm_up(count=size)
+        # Whatever a driver may raise where several images at once are too many for its memory.
+        except Exception as error:
+            if size == 1:
+                raise
+            self.get_logger().warning(f'{size} images at once: {_one_line(error)}')
+            return float('inf')
+        return time.perf_counter() - start
 
     def _unload(self) -> None:
         for camera in self._cameras:
@@ -130,7 +146,7 @@ class McnNode(LifecycleNode):
 
     def _start(self) -> None:
         self._announce()
-        self._thread = InferenceThread(self._process)
+        self._thread = InferenceThread(self._process, self._largest_batch)
         for camera in self._cameras:
             camera.subscribe(self._receive)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -157,23 +173,34 @@ class McnNode(LifecycleNode):
             camera.statistics.add_dropped(SUPERSEDED)
 
     def _process(self, messages: Mapping[Camera, Any]) -> None:
-        """Work on the newest images of all cameras that have one; runs in the thread."""
+        """Work on the newest images of some cameras; runs in the thread."""
         images = {}
         for camera, msg in messages.items():
             try:
                 images[camera] = camera.decode(msg)
-            except ValueError as error:
-                self._drop([camera], UNDECODABLE, error)
+            # Whatever a decoder may raise: only this image is lost.
+            except Exception as error:
+                self._drop(camera, UNDECODABLE, error)
+        batch = self._predict(images)
+        for camera, error in batch.failures.items():
+            self._drop(camera, FAILED, error)
+        for camera, prediction in batch.results.items():
+            try:
+                self._publish(camera, images[camera], prediction, messages[camera].header)
+            # Whatever drawing and the middleware may raise: only this image is lost.
+            except Exception as error:
+                self._drop(camera, FAILED, error)
+
+    def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         if not images:
-            return
-        try:
-            predictions = self._predictor.batch(list(images.values()))
-            for (camera, image), prediction in zip(images.items(), predictions):
-                self._publish(camera, image, prediction, messages[camera].header)
-        # Whatever a network or a driver may raise, such as for a lack of GPU memory: the next
-        # image may be fine again.
-        except Exception as error:
-            self._drop(images, FAILED, error)
+            return BatchResult()
+        batch = run_batch(self._predictor.batch, images)
+        if batch.too_large is not None:
+            self._largest_batch = self._thread.largest_batch = len(images) // 2
+            self.get_logger().warning(
+                f'{len(images)} images at once failed: {_one_line(batch.too_large)}; from now on '
+                f'at most {self._largest_batch}')
+        return batch
 
     def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
                  header: Header) -> None:
@@ -186,13 +213,11 @@ class McnNode(LifecycleNode):
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)
 
-    def _drop(self, cameras: Sequence[Camera], cause: str, error: Exception) -> None:
+    def _drop(self, camera: Camera, cause: str, error: Exception) -> None:
         if not self.context.ok():  # the process is being ended, so publishing fails
             return
-        for camera in cameras:
-            camera.statistics.add_dropped(cause, _one_line(error))
-        self.get_logger().error(f'{", ".join(camera.topic for camera in cameras)}: '
-                                f'image dropped: {_one_line(error)}',
+        camera.statistics.add_dropped(cause, _one_line(error))
+        self.get_logger().error(f'{camera.topic}: image dropped: {_one_line(error)}',
                                 throttle_duration_sec=REPEAT_S)
 
     def _watch(self) -> None:
@@ -244,10 +269,10 @@ def _one_line(error: Exception) -> str:
     return text if isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
 
 
-def run() -> int:
-    """Run the node until the process is asked to end; return the exit code of the process."""
+def run(kind: type[McnNode] = McnNode) -> int:
+    """Run a node until the process is asked to end; return the exit code of the process."""
     try:
-        node = McnNode()
+        node = kind()
     except ParameterException as error:
         get_logger(NAME).error(_one_line(error))
         return 1

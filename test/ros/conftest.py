@@ -42,6 +42,8 @@ class StubPredictor:
 
     device = 'cpu'
     backend = 'torch'
+    precision = 'float32'
+    why = 'as asked for'
 
     def __init__(self, heads=None):
         self.tasks = build_tasks({name: TASKS[name] for name in heads or TASKS})
@@ -50,6 +52,7 @@ class StubPredictor:
         self.warm_ups = []
         self.permits = None  # a semaphore: the network waits for a permit
         self.error = None
+        self.fails_on = None  # a function: whether it fails on a batch
 
     def warm_up(self, size=(480, 640), count=1):
         self.warm_ups.append(count)
@@ -60,6 +63,8 @@ class StubPredictor:
         self.batches.append([image.copy() for image in images])
         if self.error is not None:
             raise self.error
+        if self.fails_on is not None and self.fails_on(images):
+            raise RuntimeError('no')
         return [self.predict(image) for image in images]
 
     def predict(self, image):
@@ -99,6 +104,7 @@ class World:
         self.peer = Peer()
         self.executor.add_node(self.peer)
         self.nodes = []
+        self.kind = McnNode
         self.predictor = None
         self.load_error = None
         monkeypatch.setattr(mcn_node, 'load_predictor', self.load)
@@ -112,7 +118,7 @@ class World:
         return self.predictor
 
     def make(self, arguments=(), **parameters):
-        node = McnNode(cli_args=['--ros-args', *arguments], parameter_overrides=[
+        node = self.kind(cli_args=['--ros-args', *arguments], parameter_overrides=[
             Parameter(name.replace('__', '.'), value=value) for name, value in parameters.items()])
         self.nodes.append(node)
         self.executor.add_node(node)

@@ -11,10 +11,13 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
 import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
+
+from mcn_ros.ros import mcn_node
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
 
@@ -75,10 +78,10 @@ def test_cameras_share_the_network(world):
     results = {name: world.peer.listen(Detection2DArray, f'mcn/{name}/detections')
                for name in names}
     images = {name: world.peer.create_publisher(Image, f'{name}/image', 1) for name in names}
+    world.monkeypatch.setattr(mcn_node, 'useful_batch', lambda seconds, num_cameras: num_cameras)
     world.start(cameras=list(names), heads='detection')
     world.wait_for_topics(*(f'/mcn/{name}/{topic}' for name in names
                             for topic in ('detections', 'detection/label_info', 'overlay')))
-    assert world.predictor.warm_ups == [1, 2]
     world.predictor.permits = threading.Semaphore(0)
     for publisher in images.values():
         world.connect(publisher)
@@ -96,18 +99,144 @@ def test_cameras_share_the_network(world):
     assert len(results['left'][1].detections) == 2 and not results['right'][0].detections
 
 
-def test_a_bad_image_of_one_camera_does_not_harm_the_other(world):
-    results = world.peer.listen(Detection2DArray, 'mcn/right/detections')
-    images = [world.peer.create_publisher(Image, f'{name}/image', 1)
-              for name in ('left', 'right')]
-    world.start(cameras='left,right')
+def start_cameras(world, *names, largest_batch):
+    """Start a node; return name -> publisher of images, name -> detections."""
+    results = {name: world.peer.listen(Detection2DArray, f'mcn/{name}/detections')
+               for name in names}
+    images = {name: world.peer.create_publisher(Image, f'{name}/image', 1) for name in names}
+    world.monkeypatch.setattr(mcn_node, 'useful_batch', lambda *_: largest_batch)
+    world.start(cameras=list(names), heads='detection')
     world.predictor.permits = threading.Semaphore(0)
-    for publisher in images:
+    for publisher in images.values():
         world.connect(publisher)
-    world.send_broken(1, images[0])
-    world.send(2, publisher=images[1])
+    return images, results
+
+
+def send_together(world, images, *sends):
+    """Let images wait together: the network is at work on a first one, of the first camera."""
+    counts = [world.counts(index) for index in range(len(images))]
+
+    def send_first():
+        world.send(1, publisher=next(iter(images.values())))
+
+    for send in (send_first, *sends):
+        before = sum(count['received'] for count in counts)
+        send()
+        world.wait(lambda: sum(count['received'] for count in counts) > before)
+        if send is send_first:
+            world.spin(0.1)  # for the thread to take it
+
+
+def test_no_camera_starves_beside_a_fast_one(world):
+    """Three cameras, one of which always has a newer image: everyone's turn comes."""
+    images, results = start_cameras(world, 'fast', 'slow', 'rare', largest_batch=1)
+    received = [world.counts(index) for index in range(3)]
+    sent = dict.fromkeys(images, 0)
+
+    def send(name):
+        sent[name] += 1
+        world.send(sent[name], publisher=images[name])
+        index = list(images).index(name)
+        world.wait(lambda: received[index]['received'] == sent[name], f'an image of {name}')
+
+    send('fast')
+    for step in range(1, 13):
+        for name, every in (('fast', 1), ('fast', 1), ('slow', 2), ('rare', 6)):
+            if step % every == 0:
+                send(name)
+        world.predictor.permits.release()
+        world.wait(lambda: sum(map(len, results.values())) == step, f'result {step}')
     world.predictor.permits.release(10)
-    world.wait(lambda: world.stamps(results) == [2], 'the result of the good camera')
+    last = {name: messages for name, messages in results.items() if name != 'rare'}
+    world.wait(lambda: all(world.stamps(last[name])[-1] == sent[name] for name in last)
+               and world.stamps(results['rare']) == [1, 2], 'the last images')
+    assert all(counts['superseded'] == 0 for counts in received[1:])
+    assert received[0]['superseded'] > 10
+
+
+def test_every_camera_has_its_own_size(world):
+    images, results = start_cameras(world, 'left', 'right', largest_batch=2)
+    large = np.full((96, 160, 3), 9, np.uint8)
+    send_together(world, images, lambda: world.send(2, publisher=images['left']),
+                  lambda: world.send(3, large, images['right']))
+    world.predictor.permits.release(10)
+    world.wait(lambda: world.stamps(results['left']) == [1, 2]
+               and world.stamps(results['right']) == [3], 'all results')
+    assert {image.shape[:2] for image in world.predictor.batches[1]} == {(48, 64), (96, 160)}
+
+
+def test_a_bad_image_of_one_camera_does_not_harm_the_other(world):
+    images, results = start_cameras(world, 'left', 'right', largest_batch=2)
+    send_together(world, images, lambda: world.send_broken(2, images['left']),
+                  lambda: world.send(3, publisher=images['right']))
+    world.predictor.permits.release(10)
+    world.wait(lambda: world.stamps(results['right']) == [3], 'the result of the good camera')
+    assert world.counts(0)['undecodable'] == 1 and world.counts(1)['undecodable'] == 0
+
+
+def test_an_image_that_the_network_fails_on_does_not_harm_the_other_cameras(world):
+    images, results = start_cameras(world, 'left', 'right', 'rear', largest_batch=3)
+    world.predictor.fails_on = lambda batch: any((image == 99).all() for image in batch)
+    poison = np.full((48, 64, 3), 99, np.uint8)
+    send_together(world, images, lambda: world.send(2, publisher=images['right']),
+                  lambda: world.send(3, poison, images['left']),
+                  lambda: world.send(4, publisher=images['rear']))
+    world.predictor.permits.release(20)
+    world.wait(lambda: world.stamps(results['right']) == [2]
+               and world.stamps(results['rear']) == [4], 'the results of the others')
+    assert [world.counts(index)['failed'] for index in range(3)] == [1, 0, 0]
+    assert world.stamps(results['left']) == [1]
+
+
+def test_a_batch_that_does_not_fit_at_the_start_is_not_made(world, capfd):
+    def load(*arguments):
+        predictor = world.load(*arguments)
+        predictor.warm_up = warm_up
+        return predictor
+
+    def warm_up(count):
+        if count > 1:
+            raise RuntimeError('CUDA out of memory')
+
+    world.monkeypatch.setattr(mcn_node, 'load_predictor', load)
+    world.start(cameras=['left', 'right'])
+    assert world.nodes[-1]._thread.largest_batch == 1
+    assert re.search(r'WARN.*2 images at once: RuntimeError: CUDA out', capfd.readouterr().err)
+
+
+def test_a_batch_that_is_too_large_is_made_smaller(world, capfd):
+    images, results = start_cameras(world, 'left', 'right', largest_batch=2)
+    world.predictor.fails_on = lambda batch: len(batch) > 1
+    for stamp in (2, 4):
+        send_together(world, images, lambda: world.send(stamp, publisher=images['left']),
+                      lambda: world.send(stamp, publisher=images['right']))
+        world.predictor.permits.release(4)  # the first image, the batch, and both again
+        world.wait(lambda: world.stamps(results['left'])[-1:] == [stamp]
+                   and world.stamps(results['right'])[-1:] == [stamp], 'both results')
+    assert [len(batch) for batch in world.predictor.batches].count(2) == 1
+    assert 'from now on at most 1' in capfd.readouterr().err
+    assert [world.counts(index)['failed'] for index in range(2)] == [0, 0]
+
+
+def test_images_that_cannot_be_published_harm_no_other(world):
+    images, results = start_cameras(world, 'left', 'right', largest_batch=2)
+
+    def fail(*_):
+        raise RuntimeError('no')
+
+    world.nodes[-1]._cameras[0].outputs.publish = fail
+    send_together(world, images, lambda: world.send(2, publisher=images['left']),
+                  lambda: world.send(3, publisher=images['right']))
+    world.predictor.permits.release(10)
+    world.wait(lambda: world.stamps(results['right']) == [3], 'the result of the other camera')
+    assert world.counts(0)['failed'] == 2
+
+
+@pytest.mark.parametrize('names', [['left', 'left'], ['left', '/left']])
+def test_cameras_have_names_of_their_own(world, capfd, names):
+    node = world.make(cameras=names)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert 'cameras: left named more than once' in capfd.readouterr().err
 
 
 def test_silence_is_explained(world, capfd):
