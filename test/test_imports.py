@@ -24,6 +24,7 @@ LAYERS = (
     ('data', 'runtime'),
     ('evaluation',),
     ('trainer',),
+    ('benchmark',),
     ('commands', 'ros'),
 )
 # Parts of one layer are siblings that do not import each other, with these exceptions.
@@ -128,6 +129,8 @@ def test_module_keeps_to_the_layers(module):
     ('mcn_ros.commands.demo', 'from mcn_ros.ros.collector import main', 'may not use ros'),
     ('mcn_ros.commands.demo', 'import rclpy.node', 'only mcn_ros.ros'),
     ('mcn_ros.evaluation.bag', 'from sensor_msgs.msg import Image', 'only mcn_ros.ros'),
+    ('mcn_ros.benchmark.node', 'from mcn_ros.commands.processes import child',
+     'may not use commands'),
     ('mcn_ros.data.frames', 'def f():\n    from cv_bridge import CvBridge', 'only mcn_ros.ros'),
     ('mcn_ros.tasks.pose', 'from mcn_ros.tasks.detection import DetectionTask', 'each other'),
     ('mcn_ros.tasks.pose', 'from mcn_ros.tasks import detection', 'each other'),

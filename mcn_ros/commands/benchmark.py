@@ -1,57 +1,84 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Measure what a training step takes: memory, for networks with more and more tasks."""
+"""Measure speed: networks on every backend, the predictor and the node; or memory of training."""
 
 import argparse
-from functools import partial
-import gc
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 import json
+import os
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
-from weakref import WeakSet
+import shlex
+import sys
+import tempfile
+import time
+from typing import Any, Mapping, Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from tqdm import tqdm
 
-from mcn_ros.commands import clear_errors
-from mcn_ros.data.batch import Batch, collate
-from mcn_ros.geometry import Size
-from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.benchmark import complexity, machine, memory, networks, node, predictor
+from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
+from mcn_ros.commands import clear_errors, node_times
+from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.model import ModelConfig
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.runtime import load_predictor
 from mcn_ros.runtime.backends import pick_device
-from mcn_ros.structures import ClassMap, Sample
-from mcn_ros.trainer.step import backward, known_losses
 
-# name -> arguments of `backward`: the ways from a batch to its gradients.
-WAYS = {'taskwise_recomputed': {'checkpoint': True}, 'taskwise': {}, 'joint': {'joint': True}}
-TITLES = {'taskwise_recomputed': 'task by task, stages recomputed', 'taskwise': 'task by task',
-          'joint': 'joint'}
-TASK = 'segmentation'
+# Part -> its share of the time; what one leaves goes to those after it.
+PARTS = {'parameters': 0.5, 'predictor': 0.5, 'node': 3.0, 'networks': 8.0}
+SECONDS = 540.0
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
-    parser.add_argument('--memory', action='store_true', required=True,
-                        help='peak memory of the activations of one training step, for each way '
-                             'to go backward')
-    parser.add_argument('--tasks', type=_positive, default=7, metavar='N',
-                        help='networks with 1 to N equal heads, segmentation of 80 classes '
-                             '(default: %(default)s)')
-    parser.add_argument('--backbone', choices=BACKBONES, default=TrunkConfig.backbone,
-                        help='of the networks (default: %(default)s)')
-    parser.add_argument('--size', type=_positive, nargs=2, default=(256, 256), metavar=('H', 'W'),
-                        help='of the images, multiples of 32 (default: 256 256)')
-    parser.add_argument('--batch', type=_positive, default=2, metavar='B',
-                        help='number of images (default: %(default)s)')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS), metavar='PART',
+                        help=f'what to measure: {", ".join(PARTS)} (default: all of them)')
+    parser.add_argument('--seconds', type=_positive_seconds, default=SECONDS, metavar='S',
+                        help='about what all parts may take together (default: %(default).0f)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write all figures to this file')
+    _add_network_options(parser.add_argument_group('networks and their parameters'))
+    group = parser.add_argument_group('predictor and node (the device goes for all parts)')
+    group.add_argument('--weights', default='', metavar='W',
+                       help='weights file, or the name of shipped weights')
+    add_runtime_options(group)
+    group.add_argument('--log', type=Path, metavar='DIR',
+                       help='folder for what the processes of the node say (default: none is '
+                            'kept)')
+    _add_memory_options(parser.add_argument_group('memory of a training step'))
     return parser.parse_args(arguments)
+
+
+def _add_network_options(group: Any) -> None:
+    group.add_argument('--networks', nargs='+', default=COMPARED, metavar='NETWORK',
+                       help=f'{", ".join(NETWORKS)}, files of weights or training configurations '
+                            f'(default: {" ".join(COMPARED)})')
+    group.add_argument('--full-resolution', action='store_true',
+                       help='segmentation at input size, as in Table 4 of the paper, rather than '
+                            'at stride 4')
+    group.add_argument('--backends', nargs='+', default=(), metavar='BACKEND[:PRECISION]',
+                       help='what runs them (default: all that are here, but for torch_compile)')
+    group.add_argument('--batches', type=_positive, nargs='+', metavar='B',
+                       help='sizes of batches (default: 1 2 4, on a GPU also 32)')
+
+
+def _add_memory_options(group: Any) -> None:
+    group.add_argument('--memory', action='store_true',
+                       help='measure, in place of all parts, the peak memory of the activations '
+                            'of one training step, for each way to go backward')
+    group.add_argument('--tasks', type=_positive, default=7, metavar='N',
+                       help='networks with 1 to N equal heads, segmentation of 80 classes '
+                            '(default: %(default)s)')
+    group.add_argument('--backbone', choices=BACKBONES, default=TrunkConfig.backbone,
+                       help='of the networks (default: %(default)s)')
+    group.add_argument('--size', type=_positive, nargs=2, default=(256, 256), metavar=('H', 'W'),
+                       help='of the images, multiples of 32 (default: 256 256)')
+    group.add_argument('--batch', type=_positive, default=2, metavar='B',
+                       help='number of images (default: %(default)s)')
 
 
 def _positive(text: str) -> int:
@@ -61,116 +88,163 @@ def _positive(text: str) -> int:
     return number
 
 
-class LiveTensors(TorchDispatchMode):
+def _positive_seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a positive time')
+    return number
+
+
+@dataclass
+class Run:
     """
-    Counts the bytes of the tensors that operators make while it is entered, as long as they live.
+    A run of the benchmark: its parts in turn, and what they found.
 
-    What an operator needs for itself while it runs is not counted: it differs between machines.
-
-    :ivar peak: the most bytes at one time.
+    :param args: the command line.
+    :param device: where networks run.
+    :param configs: name -> network.
+    :param variants: backends and precisions that networks are run with.
+    :param bar: tells how far it is.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak = 0
-        self._made: WeakSet[torch.UntypedStorage] = WeakSet()
+    args: argparse.Namespace
+    device: torch.device
+    configs: Mapping[str, ModelConfig]
+    variants: Sequence[networks.Variant]
+    bar: tqdm
+    results: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
-    def __torch_dispatch__(self, operator: Callable[..., Any], types: Any,
-                           args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None,
-                           ) -> Any:
-        result = operator(*args, **(kwargs or {}))
-        # Views, and what is written in place, live in the memory of an argument.
-        self._made.update(_storages(result) - _storages((args, kwargs)))
-        self.peak = max(self.peak, sum(storage.nbytes() for storage in self._made))
-        return result
+    def tell(self, text: str) -> None:
+        """Note that a step has begun."""
+        self.bar.set_description(text)
+        self.bar.update()
 
+    def parameters(self, seconds: float) -> str:
+        """Count the parameters and multiplications of the networks; return a table."""
+        rows = []
+        for name, config in self.configs.items():
+            self.tell(f'parameters of {name}')
+            rows.append(complexity.measure(name, config))
+        self.results['parameters'] = rows
+        return f'### Parameters and multiplications\n\n{complexity.table(rows)}'
 
-def _storages(tree: Any) -> set[torch.UntypedStorage]:
-    return {leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)}
+    def networks(self, seconds: float) -> str:
+        """Measure the networks; return tables."""
+        batches = self.args.batches or networks.BATCHES[self.device.type]
+        deadline, rows = time.monotonic() + seconds, []
+        with networks.scratch_cache():
+            for index, (name, config) in enumerate(self.configs.items()):
+                left = (deadline - time.monotonic()) / (len(self.configs) - index)
+                found, problems = networks.measure(
+                    name, config, self.variants, self.device, batches, left,
+                    lambda text, name=name: self.tell(f'{name}: {text}'))
+                rows += found
+                self.notes += problems
+        self.results['networks'] = rows
+        return ('### Networks: one image, ms\n\n'
+                f'{networks.table(rows)}\n\n### Networks: batches\n\n'
+                f'{networks.batch_table(rows)}')
 
+    def predictor(self, seconds: float) -> str:
+        """Measure the parts of the predictor; return a table."""
+        self.tell('predictor')
+        args = self.args
+        chosen = load_predictor(args.weights, None, args.device, args.backend, args.precision)
+        self.results['predictor'] = predictor.measure(chosen, seconds)
+        return f'### Predictor, ms\n\n{predictor.table(self.results["predictor"])}'
 
-def peak_memory(step: Callable[[], Any], device: torch.device) -> int:
-    """Return how many bytes a step needs at once beyond those that are there before it."""
-    gc.collect()
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        step()
-        return torch.cuda.max_memory_allocated(device) - before
-    with LiveTensors() as tensors:
-        step()
-    return tensors.peak
-
-
-def build(num_tasks: int, backbone: str, size: Size) -> MultiTaskNet:
-    """Return a network with equal heads, however many."""
-    model = MultiTaskNet(ModelConfig({TASK: {}}, TrunkConfig(backbone), size))
-    task = model.tasks.pop(TASK)
-    del model.heads[TASK]
-    for index in range(num_tasks):
-        model.tasks[f'{TASK}_{index}'] = task
-        model.heads[f'{TASK}_{index}'] = task.build_head(model.trunk.channels)
-    return model
-
-
-def build_batch(model: MultiTaskNet, num_images: int) -> Batch:
-    """Return images of noise, labelled for all tasks."""
-    rng, size = np.random.default_rng(0), model.config.input_size
-    labels = {name: ClassMap(rng.integers(0, 81, size, np.uint8)) for name in model.tasks}
-    image = rng.integers(0, 256, (*size, 3), np.uint8)
-    return collate([Sample(image, labels)] * num_images, model.tasks)
-
-
-def measure(num_tasks: int, backbone: str, size: Size, num_images: int, device: torch.device,
-            ) -> dict[str, int]:
-    """Return way -> peak memory of the activations of a step, in bytes."""
-    torch.manual_seed(0)
-    model = build(num_tasks, backbone, size).to(device, memory_format=torch.channels_last).train()
-    batch = build_batch(model, num_images).to(device)
-    weights = dict.fromkeys(known_losses(model.tasks), 1.0)
-    step = partial(backward, model, batch, weights,
-                   scaler=torch.amp.GradScaler(device.type, enabled=False))
-    step()  # from now on parameters have gradients; they are no activations
-    return {way: peak_memory(partial(step, **arguments), device)
-            for way, arguments in WAYS.items()}
-
-
-def growth(peaks: Sequence[int]) -> list[float]:
-    """Return by what share each peak exceeds the one before it, from the second on."""
-    return [after / before - 1 for before, after in zip(peaks, peaks[1:])]
+    def node(self, seconds: float) -> str:
+        """Measure the node; return tables, or why there are none."""
+        if find_spec('rclpy') is None:
+            self.notes.append('node: not measured, rclpy is not installed')
+            return ''
+        args = self.args
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                found = node_times.measure(
+                    args.weights, args.device, args.backend, args.precision, seconds,
+                    args.log or Path(folder), lambda text: self.tell(f'node: {text}'))
+        except OSError as error:  # the other parts can be measured
+            self.notes.append(f'node: {error}')
+            self.failed = True
+            return ''
+        self.results['node'] = found
+        return ('### Node: single images, ms\n\n'
+                f'{node.latency_table(found["latency"])}\n\n### Node: several cameras\n\n'
+                f'{node.load_table(found["load"])}')
 
 
-def table(rows: Sequence[Mapping[str, int]]) -> str:
+def read_networks(names: Sequence[str], full_resolution: bool) -> dict[str, ModelConfig]:
+    """Return the networks by name; one that has two names is there once."""
+    configs: dict[str, ModelConfig] = {}
+    for name in names:
+        config = network_config(name, full_resolution)
+        if config not in configs.values():
+            configs[name] = config
+    return configs
+
+
+def measure_parts(args: argparse.Namespace) -> None:
     """
-    Return peaks as a Markdown table.
+    Measure and print the parts; write what there is after each of them.
 
-    :param rows: for 1, 2, ... tasks: way -> bytes.
+    :raises ChildProcessError: at the end, if the node could not be measured.
     """
-    columns = []
-    for way in WAYS:
-        peaks = [row[way] for row in rows]
-        shares = ['', *(f' ({share:+.1%})' for share in growth(peaks))]
-        columns.append([f'{peak / 2**20:.1f} MiB{share}' for peak, share in zip(peaks, shares)])
-    lines = [('tasks', *(TITLES[way] for way in WAYS)), ['---:'] * (1 + len(WAYS)),
-             *((str(i + 1), *cells) for i, cells in enumerate(zip(*columns)))]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    device = pick_device(args.device)
+    parts = [part for part in PARTS if part in args.parts]
+    # What is wrong is told before anything is measured.
+    configs = read_networks(args.networks, args.full_resolution)
+    variants, missing = networks.pick_variants(args.backends, device)
+    result = {'command': shlex.join(['benchmark', *sys.argv[1:]]),
+              'machine': machine.describe(device)}
+    print(f'{machine.line(result["machine"])}\n', flush=True)
+    deadline = time.monotonic() + args.seconds
+    steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
+             'predictor': 1, 'node': len(node_times.RUNS)}
+    with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:
+        run = Run(args, device, configs, variants, bar)
+        run.notes += missing if 'networks' in parts else []
+        for index, part in enumerate(parts):
+            shares = sum(PARTS[later] for later in parts[index:])
+            text = getattr(run, part)((deadline - time.monotonic()) * PARTS[part] / shares)
+            if text:
+                bar.clear()
+                print(f'{text}\n', flush=True)
+            if args.json:
+                write({**result, **run.results, 'notes': run.notes}, args.json)
+    for note in run.notes:
+        print(f'- {note}')
+    if run.failed:
+        raise ChildProcessError('the node could not be measured, see above')
+
+
+def measure_memory(args: argparse.Namespace) -> None:
+    """Measure and print the memory of training steps."""
+    torch.set_num_threads(1)  # as many bytes, and two threads on a busy machine take longer
+    device, size = pick_device(args.device), tuple(args.size)
+    rows = [memory.measure(number, args.backbone, size, args.batch, device)
+            for number in range(1, args.tasks + 1)]
+    print(f'{args.backbone}, {args.batch} images of {size[0]}x{size[1]}, {device}: peak '
+          'memory of the activations, and growth by the task added\n')
+    print(memory.table(rows))
+    if args.json:
+        write({'backbone': args.backbone, 'size': size, 'batch': args.batch,
+               'device': str(device), 'torch': torch.__version__,
+               'bytes': [{'tasks': i + 1, **row} for i, row in enumerate(rows)]}, args.json)
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """Write figures; an interrupted write leaves the old file as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    partial.write_text(json.dumps(result, indent=2) + '\n')
+    os.replace(partial, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     args = parse(arguments)
     with clear_errors():
-        torch.set_num_threads(1)  # as many bytes, and two threads on a busy machine take longer
-        device, size = pick_device(args.device), tuple(args.size)
-        rows = [measure(number, args.backbone, size, args.batch, device)
-                for number in range(1, args.tasks + 1)]
-        print(f'{args.backbone}, {args.batch} images of {size[0]}x{size[1]}, {device}: peak '
-              'memory of the activations, and growth by the task added\n')
-        print(table(rows))
-        if args.json:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            result = {'backbone': args.backbone, 'size': size, 'batch': args.batch,
-                      'device': str(device), 'torch': torch.__version__,
-                      'bytes': [{'tasks': i + 1, **row} for i, row in enumerate(rows)]}
-            args.json.write_text(json.dumps(result, indent=2) + '\n')
+        (measure_memory if args.memory else measure_parts)(args)

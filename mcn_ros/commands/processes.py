@@ -20,16 +20,18 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 START_S = 180.0  # for three processes to start, the network to be loaded and the first result
 STALL_S = 60.0  # without any news
 STOP_S = 5.0  # for a process to end by itself
 
-# Role -> module of mcn_ros.ros; there is one listener: the collector or the recorder.
-MODULES = {'node': 'mcn_node', 'camera': 'camera_player', 'collector': 'collector',
-           'recorder': 'recorder'}
-LISTENERS = ('collector', 'recorder')
+# Role -> module of mcn_ros.ros; there is one listener. There may be several of another role, named
+# 'node.left', 'node.right' and so on.
+MODULES = {'node': 'mcn_node', 'timed_node': 'timed_node', 'camera': 'camera_player',
+           'echo': 'echo', 'collector': 'collector', 'recorder': 'recorder', 'prober': 'prober'}
+LISTENERS = ('collector', 'recorder', 'prober')
+LASTING = ('node', 'timed_node', 'echo')  # do not end by themselves
 
 # Runs a module as `python -m` does, in a process that Linux ends (with SIGTERM, 15) when its
 # parent is killed: 1 is PR_SET_PDEATHSIG. Done by the child itself, as Python code between fork
@@ -38,15 +40,17 @@ START = ('import ctypes, runpy, sys; ctypes.CDLL(None).prctl(1, 15); del sys.arg
          'runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)')
 
 
-def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str,
-                 log: Path) -> dict[str, Any]:
+def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str, log: Path,
+                 hear: Callable[[Mapping[str, Any]], None] = lambda event: None,
+                 ) -> dict[str, Any]:
     """
     Run processes until the listener has told its summary.
 
-    :param parameters: role (see MODULES) -> ROS parameters, in the order of their start; an empty
-        list leaves a parameter at its default.
+    :param parameters: process (a role of MODULES, and what tells several apart) -> ROS parameters,
+        in the order of their start; an empty list leaves a parameter at its default.
     :param namespace: of all nodes.
     :param log: folder for a log file of each process.
+    :param hear: is given what the listener tells on the way.
     :return: the summary.
     :raises OSError: if a process fails or nothing happens for too long.
     """
@@ -54,11 +58,16 @@ def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str,
     environment = ros_environment(log)
     with caught_signals() as caught, contextlib.ExitStack() as stack:
         children = {
-            role: stack.enter_context(child(
-                f'mcn_ros.ros.{MODULES[role]}', ros_arguments(namespace, values), environment,
-                log / f'{role}.txt', piped=role in LISTENERS))
-            for role, values in parameters.items()}
-        return supervise(children, log, caught)
+            name: stack.enter_context(child(
+                f'mcn_ros.ros.{MODULES[role(name)]}', ros_arguments(namespace, values),
+                environment, log / f'{name}.txt', piped=role(name) in LISTENERS))
+            for name, values in parameters.items()}
+        return supervise(children, log, caught, hear)
+
+
+def role(process: str) -> str:
+    """Return the role in the name of a process."""
+    return process.partition('.')[0]
 
 
 def ros_arguments(namespace: str, parameters: Mapping[str, Any]) -> list[str]:
@@ -140,32 +149,36 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def supervise(children: Mapping[str, subprocess.Popen], log: Path,
-              caught: Sequence[int] = ()) -> dict[str, Any]:
+              caught: Sequence[int] = (),
+              hear: Callable[[Mapping[str, Any]], None] = lambda event: None) -> dict[str, Any]:
     """
-    Wait for the summary of the listener.
+    Wait for the summary of the listener; when all cameras have ended, its standard input does.
 
     :param caught: signals that ask for an end, see :func:`caught_signals`.
+    :param hear: is given what the listener tells on the way.
     :raises OSError: if a process ends that should not, or none gives news for too long.
     """
-    role = next(name for name in children if name in LISTENERS)
-    listener, deadline = children[role], time.monotonic() + START_S
+    listening = next(name for name in children if role(name) in LISTENERS)
+    listener, deadline = children[listening], time.monotonic() + START_S
+    cameras = [process for name, process in children.items() if role(name) == 'camera']
     for line in _lines(listener.stdout):
         if line:
             event = json.loads(line)
             if 'summary' in event:
                 return event['summary']
+            hear(event)
             deadline = time.monotonic() + STALL_S
         if caught:
             sys.exit(128 + caught[0])  # as shells tell it
-        if children['camera'].poll() == 0:
+        if cameras and all(camera.poll() == 0 for camera in cameras):
             listener.stdin.close()  # which tells that everything has been sent
-        for name in ('node', 'camera'):
-            code = children[name].poll()
-            if code or (name == 'node' and code is not None):
+        for name, process in children.items():
+            code = None if name == listening else process.poll()
+            if code or (role(name) in LASTING and code is not None):
                 raise ChildProcessError(_obituary(name, code, log))
         if time.monotonic() > deadline:
             raise TimeoutError(f'nothing has happened for too long; see {log}')
-    raise ChildProcessError(_obituary(role, listener.wait(STOP_S), log))
+    raise ChildProcessError(_obituary(listening, listener.wait(STOP_S), log))
 
 
 def _lines(stream: Any) -> Iterator[str]:

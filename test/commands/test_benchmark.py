@@ -1,95 +1,136 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The memory of a training step: what is counted, and that tasks do not add up."""
+"""The command benchmark: its parts, what it prints and writes, and what it refuses."""
 
+from importlib.util import find_spec
 import json
 
 import pytest
-import torch
 
-from mcn_ros.commands import benchmark
-from mcn_ros.commands.benchmark import LiveTensors, main, peak_memory, table, WAYS
+from mcn_ros.benchmark import memory, stopwatch
+from mcn_ros.commands import benchmark, node_times
+from mcn_ros.commands.benchmark import main
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.network.trunks import TrunkConfig
 
-CPU = torch.device('cpu')
-KIB = 256  # float32 numbers
+HEAD = {'width': 8}
+TINY = ModelConfig(
+    {'detection': {'classes': ['person'], 'head': HEAD}, 'pose': {'head': HEAD},
+     'segmentation': {'classes': ['person'], 'head': HEAD}},
+    TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
 
 
 @pytest.fixture(scope='module')
-def rows(tmp_path_factory):
-    """Measure a tiny network with 1 to 3 tasks."""
-    path = tmp_path_factory.mktemp('out') / 'new' / 'memory.json'
-    main(['--memory', '--tasks', '3', '--backbone', 'shufflenet_v2_x0_5', '--size', '64', '64',
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_model(MultiTaskNet(TINY), path)
+    return str(path)
+
+
+@pytest.fixture
+def arguments(weights, monkeypatch):
+    monkeypatch.setattr(stopwatch, 'WARM_UP_S', 0.0)
+    return ['--weights', weights, '--networks', weights, '--backends', 'torch', '--backend',
+            'torch', '--device', 'cpu', '--seconds', '1']
+
+
+def test_the_parts_without_ros(arguments, tmp_path, capsys):
+    path = tmp_path / 'new' / 'benchmark.json'
+    main([*arguments, '--parts', 'networks', 'predictor', 'parameters', '--batches', '1', '2',
+          '--json', str(path)])
+    result, text = json.loads(path.read_text()), capsys.readouterr().out
+    assert result['machine']['device'] == 'cpu' and result['notes'] == []
+    assert result['command'].startswith('benchmark ')
+    assert result['parameters'][0]['network'] == result['networks'][0]['network'] == 'tiny'
+    assert result['networks'][0]['ratio']['rounds'] >= stopwatch.LEAST_ROUNDS
+    assert list(result['networks'][0]['batch_ms']) == ['1', '2']
+    assert [row['size'] for row in result['predictor']] == [[480, 640], [1080, 1920]]
+    headings = [line for line in text.splitlines() if line.startswith('###')]
+    assert headings == ['### Parameters and multiplications', '### Predictor, ms',
+                        '### Networks: one image, ms', '### Networks: batches']
+    assert text.count('| tiny |') >= 8 + 2
+
+
+def test_without_ros_the_node_is_left_out_and_that_is_said(arguments, monkeypatch, tmp_path,
+                                                           capsys):
+    monkeypatch.setattr(benchmark, 'find_spec', lambda name: None)
+    monkeypatch.setattr(node_times, 'measure', None)
+    main([*arguments, '--parts', 'node', '--json', str(tmp_path / 'out.json')])
+    assert '- node: not measured, rclpy is not installed\n' in capsys.readouterr().out
+    result = json.loads((tmp_path / 'out.json').read_text())
+    assert 'node' not in result and len(result['notes']) == 1
+
+
+@pytest.mark.skipif(find_spec('rclpy') is None, reason='rclpy is not installed')
+def test_a_node_that_fails_does_not_take_the_rest(arguments, monkeypatch, capsys):
+    def fail(*_):
+        raise ChildProcessError('node ended: oh')
+
+    monkeypatch.setattr(node_times, 'measure', fail)
+    with pytest.raises(SystemExit) as info:
+        main([*arguments, '--parts', 'node', 'networks'])
+    output, error = capsys.readouterr()
+    assert info.value.code == 1 and 'could not be measured' in error
+    assert '### Networks' in output and '- node: node ended: oh' in output
+
+
+@pytest.mark.skipif(find_spec('rclpy') is None, reason='rclpy is not installed')
+def test_the_node_has_its_tables(arguments, monkeypatch, capsys):
+    row = {'size': [480, 640], **{name: {'p50': 4.0, 'p95': 5.0, 'p99': 6.0, 'frames': 9}
+                                  for name in ('arrived', 'published', 'predictor', 'transport',
+                                               'overhead')}}
+    load = {**row, 'cameras': 1, 'nodes': 1, 'rate': 30.0, 'answered': {'a': 9},
+            'frames_per_second': 9.0, 'ms_per_frame': 111.1, 'batch': 1.0,
+            'cpu_ms_per_frame': 9.0, 'cpu_share': 0.5, 'pss': 2 ** 30, 'rss': 2 ** 31}
+    monkeypatch.setattr(node_times, 'measure', lambda *_: {'latency': [row], 'load': [load]})
+    main([*arguments, '--parts', 'node'])
+    output = capsys.readouterr().out
+    assert '| 640x480 | 4.0 / 5.0 / 6.0 |' in output and '1024 MiB | 2048 MiB |' in output
+
+
+def test_time_is_shared_out_and_what_is_left_goes_on(arguments, monkeypatch):
+    given = {}
+    for part in benchmark.PARTS:
+        monkeypatch.setattr(benchmark.Run, part,
+                            lambda self, seconds, part=part: given.update({part: seconds}) or '')
+    main([*arguments, '--seconds', '1100'])
+    assert list(given) == list(benchmark.PARTS)
+    # Nobody has used anything, so the last one has all of it.
+    assert given['networks'] == pytest.approx(1100, rel=0.1)
+    assert given['node'] == pytest.approx(300, rel=0.1)
+
+
+@pytest.mark.parametrize('parts', [['parameters'], ['networks', 'parameters']])
+def test_parts_are_selected(arguments, monkeypatch, parts):
+    called = []
+    for part in benchmark.PARTS:
+        monkeypatch.setattr(benchmark.Run, part,
+                            lambda self, seconds, part=part: called.append(part) or '')
+    main([*arguments, '--parts', *parts])
+    assert called == [part for part in benchmark.PARTS if part in parts]
+
+
+def test_a_network_of_two_names_is_measured_once(weights):
+    assert list(benchmark.read_networks([weights, 'resnet18', weights], False)) \
+        == [weights, 'resnet18']
+    other = benchmark.read_networks(['resnet18', 'resnet18_plain'], True)
+    assert len(other) == 2
+
+
+def test_the_memory_of_training_is_measured(tmp_path, capsys):
+    path = tmp_path / 'new' / 'memory.json'
+    main(['--memory', '--tasks', '2', '--backbone', 'shufflenet_v2_x0_5', '--size', '64', '64',
           '--device', 'cpu', '--json', str(path)])
-    return json.loads(path.read_text())['bytes']
+    rows = json.loads(path.read_text())['bytes']
+    assert [row['tasks'] for row in rows] == [1, 2] and rows[1]['joint'] > rows[0]['joint']
+    output = capsys.readouterr().out
+    assert 'shufflenet_v2_x0_5, 2 images of 64x64' in output and 'MiB' in output
 
 
-def test_only_what_lives_at_the_same_time_is_added():
-    def step():
-        first = torch.zeros(10 * KIB)
-        second = first + 1
-        del first
-        second.mul_(2)[3:].view(-1)  # in place and views: nothing new
-        del second
-        return torch.zeros(15 * KIB)
-
-    assert peak_memory(step, CPU) == 20 * 1024
-
-
-def test_what_was_there_before_is_not_counted():
-    weights, view = torch.zeros(10 * KIB), torch.zeros(10 * KIB)[1:]
-
-    def step():
-        weights.add_(1)
-        view.add_(1)
-        weights[:5].mul_(2)
-        return weights * 2
-
-    assert peak_memory(step, CPU) == 10 * 1024
-    assert peak_memory(step, CPU) == 10 * 1024
-
-
-def test_what_autograd_keeps_is_counted():
-    weight = torch.ones(10 * KIB, requires_grad=True)
-    with LiveTensors() as kept:
-        result = weight.exp().exp().exp().sum()
-    with LiveTensors() as discarded, torch.no_grad():
-        result = weight.exp().exp().exp().sum()
-    assert (kept.peak, discarded.peak) == (30 * 1024 + 4, 20 * 1024)
-    del result
-
-
-def test_joint_backward_needs_more_for_every_task(rows):
-    peaks = [row['joint'] for row in rows]
-    added = [after - before for before, after in zip(peaks, peaks[1:])]
-    # Of a segmentation head of 80 classes: hidden layer, log-probabilities twice.
-    maps = (64 + 81 + 81) * 16 * 16 * 2 * 4
-    assert all(number == pytest.approx(maps, rel=0.05) for number in added)
-
-
-@pytest.mark.parametrize('way', ['taskwise', 'taskwise_recomputed'])
-def test_task_by_task_hardly_needs_more(rows, way):
-    peaks = [row[way] for row in rows]
-    assert all(after <= 1.05 * before for before, after in zip(peaks, peaks[1:]))
-    # The second task has a gradient of the features beside that of the first; that is all.
-    assert peaks[2] == pytest.approx(peaks[1], rel=0.001)
-
-
-def test_stages_that_are_recomputed_take_less(rows):
-    assert all(row['taskwise_recomputed'] < 0.6 * row['taskwise'] for row in rows)
-
-
-def test_a_table_shows_peaks_and_growth(monkeypatch):
-    monkeypatch.setattr(benchmark, 'WAYS', ('joint', 'taskwise'))
-    mib = 2**20
-    text = table([{'joint': 4 * mib, 'taskwise': mib}, {'joint': 5 * mib, 'taskwise': mib}])
-    assert text.splitlines() == [
-        '| tasks | joint | task by task |', '| ---: | ---: | ---: |', '| 1 | 4.0 MiB | 1.0 MiB |',
-        '| 2 | 5.0 MiB (+25.0%) | 1.0 MiB (+0.0%) |']
-
-
-def test_the_table_is_printed(capsys, monkeypatch):
-    monkeypatch.setattr(benchmark, 'measure', lambda num, *_: dict.fromkeys(WAYS, 2**20 * num))
+def test_the_table_of_memory_is_printed(capsys, monkeypatch):
+    monkeypatch.setattr(memory, 'measure',
+                        lambda num, *_: dict.fromkeys(memory.WAYS, 2**20 * num))
     main(['--memory', '--tasks', '2', '--device', 'cpu'])
     output = capsys.readouterr().out
     assert 'shufflenet' in output and '256x256' in output
@@ -97,7 +138,11 @@ def test_the_table_is_printed(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize('arguments, code, why', [
-    ([], 2, '--memory'), (['--memory', '--tasks', '0'], 2, '0 is not positive'),
+    (['--parts', 'everything'], 2, "'parameters', 'predictor', 'node'"),
+    (['--seconds', '0'], 2, 'not a positive time'), (['--batches', '0'], 2, '0 is not positive'),
+    (['--networks', 'vgg'], 1, 'neither one of default'),
+    (['--backends', 'tensorflow'], 1, 'known: torch'), (['--device', 'tpu'], 1, 'not available'),
+    (['--memory', '--tasks', '0'], 2, '0 is not positive'),
     (['--memory', '--size', '60', '64'], 1, 'multiples of 32'),
     (['--memory', '--device', 'tpu'], 1, "'tpu' is not available"),
     (['--memory', '--backbone', 'vgg'], 2, 'shufflenet')])

@@ -1,0 +1,128 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The networks that are compared, each as one for all tasks and as one per task.
+
+Weights are random: they make no difference to the time. But the statistics of normalisation layers
+are those of an image, as in a trained network: without them, numbers would fade away from layer to
+layer, and processors are slow with the smallest ones.
+"""
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from mcn_ros.config import from_dict
+from mcn_ros.geometry import Size
+from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
+from mcn_ros.network.blocks import DeformableConv
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.runtime.weights import models_folders, weights_path
+
+DEFAULT = 'default'  # the network of the default weights
+
+# The paper's networks on CenterNet's trunks: 80 classes, heads of width 64, labels at stride 4
+# (its speed setting); and one without deformable convolutions.
+TRUNKS = {
+    'resnet18': TrunkConfig('resnet18', 'deconv', 64, True),
+    'resnet18_plain': TrunkConfig('resnet18', 'deconv', 64, False),
+    'dla34': TrunkConfig('dla34', 'aggregation', 64, True),
+}
+# Training configurations that come with the package, below config/train.
+SHIPPED = ('light',)
+NETWORKS = (DEFAULT, *SHIPPED, *TRUNKS)
+COMPARED = (DEFAULT, 'light', 'resnet18', 'dla34')
+TASKS = {'detection': {}, 'pose': {}, 'segmentation': {}}
+
+# Side of the image whose statistics are taken over, and how far deformable taps are moved about.
+CALIBRATION_SIDE, OFFSET_SPREAD = 128, 0.02
+
+
+def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
+    """
+    Resolve the name of a network.
+
+    :param name: one of NETWORKS, a weights file, or a training configuration (YAML).
+    :param full_resolution: let segmentation give labels at input size.
+    :raises ValueError: for a name that is none of these.
+    """
+    if name in TRUNKS:
+        config = ModelConfig(TASKS, TRUNKS[name])
+    elif name == DEFAULT:
+        config = load_model(weights_path()).config
+    elif name in SHIPPED:
+        config = _read(next(path for folder in models_folders() if (
+            path := folder.parent / 'config' / 'train' / f'{name}.yaml').is_file()))
+    elif Path(name).suffix in ('.yaml', '.yml') and Path(name).is_file():
+        config = _read(Path(name))
+    elif Path(name).is_file():
+        config = load_model(name).config
+    else:
+        raise ValueError(f'networks: {name!r} is neither one of {", ".join(NETWORKS)} nor a file '
+                         'of weights or a training configuration')
+    # Every field is written out, so that tasks can be told from each other.
+    with torch.device('meta'):
+        config = MultiTaskNet(config).config
+    if full_resolution and 'segmentation' in config.tasks:
+        task = {**config.tasks['segmentation'], 'full_resolution': True}
+        config = replace(config, tasks={**config.tasks, 'segmentation': task})
+    return config
+
+
+def _read(path: Path) -> ModelConfig:
+    """Return the network of a training configuration."""
+    # Machines that measure networks only need not have it.
+    values = import_module('yaml').safe_load(path.read_text())
+    if not isinstance(values, dict) or 'model' not in values:
+        raise ValueError(f'{path}: no training configuration, it has no model')
+    return from_dict(ModelConfig, values['model'], f'{path}: model')
+
+
+def title(name: str) -> str:
+    """Return how a network is called in tables."""
+    return Path(name).stem
+
+
+def choose_tasks(config: ModelConfig, *tasks: str) -> ModelConfig:
+    """Return the network with only these tasks."""
+    return replace(config, tasks={name: config.tasks[name] for name in config.tasks
+                                  if name in tasks})
+
+
+def build_network(config: ModelConfig) -> MultiTaskNet:
+    """Return a network of random weights, the same for the same configuration."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    try:
+        model = MultiTaskNet(config)
+        for module in model.modules():
+            if isinstance(module, DeformableConv):
+                nn.init.normal_(module.sampling.weight, std=OFFSET_SPREAD)
+        _calibrate(model)
+    finally:
+        torch.set_rng_state(state)
+    return model.eval()
+
+
+@torch.no_grad()
+def _calibrate(model: nn.Module) -> None:
+    """Let every normalisation layer take over what it sees of an image of noise."""
+    layers = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 1.0
+    # A copy would not change: the layers themselves are to.
+    model.train()(torch.randint(0, 256, (2, 3, CALIBRATION_SIDE, CALIBRATION_SIDE),
+                                dtype=torch.uint8))
+    for layer, momentum in zip(layers, momenta):
+        layer.momentum = momentum
+
+
+def noise(batch: int, size: Size) -> np.ndarray:
+    """Return images of (height, width), (B, H, W, 3) uint8: what is in them takes no time."""
+    return np.random.default_rng(0).integers(0, 256, (batch, *size, 3), np.uint8)

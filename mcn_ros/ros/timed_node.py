@@ -1,0 +1,89 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The node with a stopwatch, for the benchmark: it tells of every frame when it was where.
+
+``~/times`` has one JSON object per frame; times in milliseconds count from the stamp of its image.
+"""
+
+import json
+import os
+import sys
+from threading import Lock
+import time
+from typing import Any, Mapping, Sequence
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from std_msgs.msg import Header, String
+
+from mcn_ros.ros.camera import Camera
+from mcn_ros.ros.inference import BatchResult
+from mcn_ros.ros.mcn_node import McnNode, run
+
+MOST_ARRIVALS = 1000  # images of which it is known when they came; old ones were superseded
+DEPTH = 1000  # reports that wait for who reads them
+
+
+class TimedNode(McnNode):
+    """
+    The node, unchanged but for its reports, which come after the results.
+
+    :param kwargs: those of a node.
+    """
+
+    def __init__(self, **kwargs: Any):
+        self._lock = Lock()
+        self._arrivals: dict[tuple[str, int], float] = {}
+        self._predictor_ms, self._batch = 0.0, 0
+        super().__init__(**kwargs)
+        self._times = self.create_publisher(String, '~/times', QoSProfile(depth=DEPTH))
+
+    def _age_ms(self, header: Header) -> float:
+        return (self.get_clock().now() - Time.from_msg(header.stamp)).nanoseconds / 1e6
+
+    def _receive(self, camera: Camera, msg: Any) -> None:
+        age = self._age_ms(msg.header)
+        with self._lock:
+            self._arrivals[camera.name, _nanoseconds(msg.header)] = age
+            if len(self._arrivals) > MOST_ARRIVALS:
+                del self._arrivals[next(iter(self._arrivals))]
+        super()._receive(camera, msg)
+
+    def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
+        start = time.perf_counter()
+        batch = super()._predict(images)
+        self._predictor_ms, self._batch = 1000 * (time.perf_counter() - start), len(images)
+        return batch
+
+    def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
+                 header: Header) -> None:
+        super()._publish(camera, image, prediction, header)
+        published = self._age_ms(header)
+        stamp = _nanoseconds(header)
+        with self._lock:
+            arrived = self._arrivals.pop((camera.name, stamp))
+        self._times.publish(String(data=json.dumps({
+            'camera': camera.name, 'stamp_ns': stamp, 'arrived_ms': arrived,
+            'predictor_ms': self._predictor_ms, 'batch': self._batch, 'published_ms': published,
+            'cpu_s': time.process_time(), 'pid': os.getpid()})))
+
+
+def _nanoseconds(header: Header) -> int:
+    return Time.from_msg(header.stamp).nanoseconds
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until the process is asked to end."""
+    try:
+        with rclpy.init(args=args):
+            return run(TimedNode)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
