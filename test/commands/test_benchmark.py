@@ -43,7 +43,7 @@ def test_the_parts_without_ros(arguments, tmp_path, capsys):
           '--json', str(path)])
     result, text = json.loads(path.read_text()), capsys.readouterr().out
     assert result['machine']['device'] == 'cpu' and result['notes'] == []
-    assert result['command'].startswith('benchmark ')
+    assert result['command'].split()[0] == 'benchmark'
     assert result['parameters'][0]['network'] == result['networks'][0]['network'] == 'tiny'
     assert result['networks'][0]['ratio']['rounds'] >= stopwatch.LEAST_ROUNDS
     assert list(result['networks'][0]['batch_ms']) == ['1', '2']
