@@ -3,6 +3,7 @@
 
 """Settings of the whole suite."""
 
+import ctypes
 from importlib.util import find_spec
 import multiprocessing
 
@@ -10,6 +11,7 @@ from hypothesis import settings
 import pytest
 import torch
 
+SS_DISABLE = 2  # of sigaltstack
 HAVE_ROS = find_spec('rclpy') is not None
 collect_ignore = [] if HAVE_ROS else ['ros']
 
@@ -23,14 +25,23 @@ def pytest_report_header():
     return None if HAVE_ROS else 'test/ros is left out: rclpy is not installed'
 
 
-def pytest_collection_modifyitems(items):
-    """
-    Run what is in test/ros first.
+class SignalStack(ctypes.Structure):
+    """The type stack_t of sigaltstack(2)."""
 
-    In a process in which compilers and ONNX Runtime have worked on many networks before, rclpy has
-    been seen to end with a segmentation fault; a node has one network.
+    _fields_ = [('address', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]
+
+
+@pytest.fixture(autouse=True)
+def usual_signal_stack():
     """
-    items.sort(key=lambda item: 'ros' not in item.path.parts)
+    Handle signals on the stack of the thread.
+
+    PyTorch's data loaders leave a handler of SIGCHLD, and some library that compiles leaves a
+    stack for handlers that is no longer there: the next child that ends would end the run.
+    """
+    yield
+    disabled = SignalStack(None, SS_DISABLE, 0)
+    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(disabled), None) == 0
 
 
 @pytest.fixture(scope='session', autouse=True)
