@@ -36,8 +36,9 @@ def usual_signal_stack():
     """
     Handle signals on the stack of the thread.
 
-    PyTorch's data loaders leave a handler of SIGCHLD, and some library that compiles leaves a
-    stack for handlers that is no longer there: the next child that ends would end the run.
+    PyTorch's data loaders leave a handler of SIGCHLD, and OpenVINO gives the thread a stack for
+    handlers that goes with its network, also if that ends in another thread: the next child that
+    ends would then end the run.
     """
     yield
     disabled = SignalStack(None, SS_DISABLE, 0)
