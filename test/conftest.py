@@ -3,7 +3,6 @@
 
 """Settings of the whole suite."""
 
-import ctypes
 from importlib.util import find_spec
 import multiprocessing
 
@@ -11,7 +10,6 @@ from hypothesis import settings
 import pytest
 import torch
 
-SS_DISABLE = 2  # of sigaltstack
 HAVE_ROS = find_spec('rclpy') is not None
 collect_ignore = [] if HAVE_ROS else ['ros']
 
@@ -23,26 +21,6 @@ settings.load_profile('mcn_ros')
 def pytest_report_header():
     """Say that tests are left out, where they are."""
     return None if HAVE_ROS else 'test/ros is left out: rclpy is not installed'
-
-
-class SignalStack(ctypes.Structure):
-    """The type stack_t of sigaltstack(2)."""
-
-    _fields_ = [('address', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]
-
-
-@pytest.fixture(autouse=True)
-def usual_signal_stack():
-    """
-    Handle signals on the stack of the thread.
-
-    PyTorch's data loaders leave a handler of SIGCHLD, and OpenVINO gives the thread a stack for
-    handlers that goes with its network, also if that ends in another thread: the next child that
-    ends would then end the run.
-    """
-    yield
-    disabled = SignalStack(None, SS_DISABLE, 0)
-    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(disabled), None) == 0
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -8,13 +8,15 @@ The network is converted from PyTorch directly: OpenVINO's reader of ONNX files 
 deformable convolutions.
 """
 
+from contextlib import contextmanager
+import ctypes
 from importlib import import_module
 from importlib.util import find_spec
 import io
 import json
 import sys
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 import warnings
 
 import numpy as np
@@ -27,6 +29,30 @@ PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
 TELEMETRY = 'openvino_telemetry'
 
 
+class SignalStack(ctypes.Structure):
+    """The type stack_t of sigaltstack(2)."""
+
+    _fields_ = [('address', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]
+
+
+@contextmanager
+def same_signal_stack() -> Iterator[None]:
+    """
+    Leave this thread the stack that its signal handlers had.
+
+    OpenVINO gives the thread that loads it another one, for as long as it has a network. If that
+    is freed in another thread, the stack is gone and still in use: the next signal that Python
+    handles, such as that of Ctrl-C or of a child that ends, would end the process.
+    """
+    libc, before = ctypes.CDLL(None), SignalStack()
+    libc.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        libc.sigaltstack(ctypes.byref(before), None)
+
+
+@same_signal_stack()
 def openvino(graph: Graph, device: torch.device, dtype: torch.dtype,
              ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return the graph compiled by OpenVINO; one compiled network serves batches of any size."""
@@ -46,6 +72,7 @@ def openvino(graph: Graph, device: torch.device, dtype: torch.dtype,
     return run
 
 
+@same_signal_stack()
 def openvino_obstacle(device: torch.device, dtype: torch.dtype) -> str:
     """Return why OpenVINO cannot run on a device, '' if it can."""
     if device.type != 'cpu':

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.model import save_model
 from mcn_ros.runtime import openvino_backend
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.openvino_backend import convert, openvino, openvino_obstacle
@@ -62,3 +63,26 @@ def test_no_usage_is_reported(tmp_path):
                             capture_output=True, timeout=120)
     assert result.stdout == 'openvino False\n', result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_signals_are_handled_after_it_ended_in_another_thread(network, tmp_path):
+    """The library takes the stack of the signal handlers along; in a process of its own."""
+    program = """
+import os, signal, sys, threading
+import numpy, torch
+from mcn_ros.model import load_model
+from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.openvino_backend import openvino
+signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
+kept = [openvino(Graph(load_model(sys.argv[1])), torch.device('cpu'), torch.float32)]
+kept[0](numpy.zeros((1, 64, 96, 3), numpy.uint8))
+thread = threading.Thread(target=kept.clear)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    save_model(network, tmp_path / 'w.safetensors')
+    environment = {**os.environ, 'PYTHONPATH': str(Path(openvino_backend.__file__).parents[2])}
+    result = subprocess.run([sys.executable, '-c', program, str(tmp_path / 'w.safetensors')],
+                            env=environment, text=True, capture_output=True, timeout=120)
+    assert (result.returncode, result.stdout) == (0, 'handled\n'), result.stderr
