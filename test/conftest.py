@@ -10,6 +10,9 @@ from hypothesis import settings
 import pytest
 import torch
 
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.network.trunks import TrunkConfig
+
 HAVE_ROS = find_spec('rclpy') is not None
 collect_ignore = [] if HAVE_ROS else ['ros']
 
@@ -49,3 +52,21 @@ def no_process_left():
         child.kill()
         child.join()
     assert not left
+
+
+@pytest.fixture(scope='session')
+def tiny():
+    """Return the configuration of a network with all heads that costs next to nothing."""
+    head = {'width': 8}
+    tasks = {'detection': {'classes': ['person'], 'head': head}, 'pose': {'head': head},
+             'segmentation': {'classes': ['person'], 'head': head}}
+    return ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
+
+
+@pytest.fixture(scope='session')
+def tiny_weights(tiny, tmp_path_factory):
+    """Write random weights of that network."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_model(MultiTaskNet(tiny), path)
+    return path

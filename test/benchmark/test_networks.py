@@ -13,24 +13,18 @@ import torch
 from mcn_ros.benchmark import networks, stopwatch
 from mcn_ros.benchmark.networks import ALL, measure, pick_variants, scratch_cache, Variant
 from mcn_ros.model import ModelConfig
-from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.artefacts import cache_folder
 
 CPU = torch.device('cpu')
 EAGER = Variant('torch', 'float32')
-HEAD = {'width': 8}
-TINY = ModelConfig(
-    {'detection': {'classes': ['person'], 'head': HEAD}, 'pose': {'head': HEAD},
-     'segmentation': {'classes': ['person'], 'head': HEAD}},
-    TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
 
 
 @pytest.fixture(scope='module')
-def measured():
+def measured(tiny):
     told = []
     with scratch_cache(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, 'interleave', partial(stopwatch.interleave, most=3))
-        rows, problems = measure('tiny', TINY, [EAGER, Variant('torch', 'bfloat16')], CPU, (1, 2),
+        rows, problems = measure('tiny', tiny, [EAGER, Variant('torch', 'bfloat16')], CPU, (1, 2),
                                  600.0, told.append)
     return rows, problems, told
 
@@ -58,42 +52,42 @@ def test_ratios_are_of_times_that_follow_each_other():
     assert other['ratio'] is None and list(other['batch_ms']) == [2]
 
 
-def test_all_tasks_are_run_on_the_same_image(monkeypatch):
+def test_all_tasks_are_run_on_the_same_image(tiny, monkeypatch):
     seen = []
 
     def build(name, graph, device, dtype):
         return name, lambda images: seen.append((tuple(graph.model.tasks), images.shape)), ''
 
     monkeypatch.setattr(networks, 'build_backend', build)
-    measure('tiny', TINY, [EAGER], CPU, (2,), 0.01)
+    measure('tiny', tiny, [EAGER], CPU, (2,), 0.01)
     assert set(seen) == {(('detection',), (1, 64, 96, 3)), (('pose',), (1, 64, 96, 3)),
                          (('segmentation',), (1, 64, 96, 3)),
-                         (tuple(TINY.tasks), (1, 64, 96, 3)), (tuple(TINY.tasks), (2, 64, 96, 3))}
+                         (tuple(tiny.tasks), (1, 64, 96, 3)), (tuple(tiny.tasks), (2, 64, 96, 3))}
 
 
-def test_a_backend_that_fails_is_named_and_the_others_measured(monkeypatch):
+def test_a_backend_that_fails_is_named_and_the_others_measured(tiny, monkeypatch):
     def build(name, graph, device, dtype):
         if name == 'openvino':
             raise RuntimeError('no\n such operator')
         return name, lambda images: None, ''
 
     monkeypatch.setattr(networks, 'build_backend', build)
-    rows, problems = measure('tiny', TINY, [Variant('openvino', 'float32'), EAGER], CPU, (1,), 5)
+    rows, problems = measure('tiny', tiny, [Variant('openvino', 'float32'), EAGER], CPU, (1,), 5)
     assert [row['backend'] for row in rows] == ['torch']
     assert problems == ['tiny: openvino float32: RuntimeError: no such operator']
 
 
-def test_no_backend_is_begun_with_when_the_time_is_over(monkeypatch):
+def test_no_backend_is_begun_with_when_the_time_is_over(tiny, monkeypatch):
     monkeypatch.setattr(networks, 'build_backend',
                         lambda name, *_: (name, lambda images: None, ''))
     variants = [EAGER, Variant('openvino', 'float32'), Variant('onnxruntime', 'float32')]
-    rows, problems = measure('tiny', TINY, variants, CPU, (), 0.0)
+    rows, problems = measure('tiny', tiny, variants, CPU, (), 0.0)
     assert [row['backend'] for row in rows] == ['torch', 'openvino']
     assert not rows[0]['batch_ms']
     assert problems == ['tiny: onnxruntime float32: no time left to build it']
 
 
-def test_a_backend_with_too_little_time_is_measured_with_all_tasks_only(monkeypatch):
+def test_a_backend_with_too_little_time_is_measured_with_all_tasks_only(tiny, monkeypatch):
     now = [0.0]
 
     def build(name, *_):
@@ -103,23 +97,23 @@ def test_a_backend_with_too_little_time_is_measured_with_all_tasks_only(monkeypa
     monkeypatch.setattr(networks, 'build_backend', build)
     monkeypatch.setattr(networks.time, 'monotonic', lambda: now[0])
     variants = [EAGER, Variant('openvino', 'float32'), Variant('onnxruntime', 'float32')]
-    built, problems = networks.build_all(TINY, variants, CPU, 9.5, lambda text: None)
+    built, problems = networks.build_all(tiny, variants, CPU, 9.5, lambda text: None)
     assert {task for variant, task in built if variant == variants[2]} == {ALL}
     assert len(built) == 4 + 4 + 1
     assert problems == ['onnxruntime float32: no time left to build it for single tasks']
 
 
-def test_nothing_is_measured_where_no_backend_works(monkeypatch):
+def test_nothing_is_measured_where_no_backend_works(tiny, monkeypatch):
     def build(*_):
         raise RuntimeError('no')
 
     monkeypatch.setattr(networks, 'build_backend', build)
-    rows, problems = measure('tiny', TINY, [EAGER], CPU, (1,), 5)
+    rows, problems = measure('tiny', tiny, [EAGER], CPU, (1,), 5)
     assert not rows and len(problems) == 1
 
 
-def test_a_network_of_one_task_has_no_ratio():
-    config = ModelConfig({'pose': {'head': HEAD}}, TINY.trunk, (64, 64))
+def test_a_network_of_one_task_has_no_ratio(tiny):
+    config = ModelConfig({'pose': {'head': {'width': 8}}}, tiny.trunk, (64, 64))
     rows, _ = measure('tiny', config, [EAGER], CPU, (), 0.1)
     assert rows[0]['ratio'] is None and list(rows[0]['ms']) == [ALL]
     assert '|  |' in networks.table(rows)

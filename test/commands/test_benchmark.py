@@ -11,21 +11,11 @@ import pytest
 from mcn_ros.benchmark import memory, networks, stopwatch
 from mcn_ros.commands import benchmark, node_times
 from mcn_ros.commands.benchmark import main
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
-from mcn_ros.network.trunks import TrunkConfig
-
-HEAD = {'width': 8}
-TINY = ModelConfig(
-    {'detection': {'classes': ['person'], 'head': HEAD}, 'pose': {'head': HEAD},
-     'segmentation': {'classes': ['person'], 'head': HEAD}},
-    TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_model(MultiTaskNet(TINY), path)
-    return str(path)
+@pytest.fixture
+def weights(tiny_weights):
+    return str(tiny_weights)
 
 
 @pytest.fixture

@@ -6,31 +6,20 @@
 import json
 
 import pytest
-import torch
 
 from mcn_ros.benchmark.node import latency_table, load_table
 from mcn_ros.commands import node_times
 from mcn_ros.commands.processes import last_words
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
-from mcn_ros.network.trunks import TrunkConfig
 
 pytest.importorskip('rclpy')
 
-HEAD = {'width': 8}
-TINY = ModelConfig(
-    {'detection': {'classes': ['person'], 'head': HEAD}, 'pose': {'head': HEAD},
-     'segmentation': {'classes': ['person'], 'head': HEAD}},
-    TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
-
 
 @pytest.fixture(scope='module')
-def measured(tmp_path_factory):
+def measured(tiny_weights, tmp_path_factory):
     folder, told = tmp_path_factory.mktemp('node'), []
-    torch.manual_seed(0)
-    save_model(MultiTaskNet(TINY), folder / 'tiny.safetensors')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(node_times, 'RUNS', {'one camera': (1, 1), 'two nodes': (2, 2)})
-        found = node_times.measure(str(folder / 'tiny.safetensors'), 'cpu', 'torch', 'auto', 1.0,
+        found = node_times.measure(str(tiny_weights), 'cpu', 'torch', 'auto', 1.0,
                                    folder / 'log', told.append, least_s=0.7)
     assert told == ['one camera', 'two nodes']
     return found
@@ -69,9 +58,8 @@ def test_wrong_weights_are_refused_before_anything_starts(tmp_path):
     assert not (tmp_path / 'log').exists()
 
 
-def test_a_node_that_cannot_start_is_told(tmp_path):
-    save_model(MultiTaskNet(TINY), tmp_path / 'tiny.safetensors')
+def test_a_node_that_cannot_start_is_told(tiny_weights, tmp_path):
     with pytest.raises(ChildProcessError, match='timed_node.0 ended .exit code 1.: .*tensorflow'):
-        node_times.measure(str(tmp_path / 'tiny.safetensors'), 'cpu', 'tensorflow', 'auto', 1.0,
+        node_times.measure(str(tiny_weights), 'cpu', 'tensorflow', 'auto', 1.0,
                            tmp_path / 'log')
     assert 'tensorflow' in last_words(tmp_path / 'log' / 'one_camera' / 'timed_node.0.txt')
