@@ -54,6 +54,26 @@ class Grid:
         return cls(size[0] // stride, size[1] // stride, stride)
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """
+    How the pixels of an image become those of a network's input; points do not depend on it.
+
+    :param border: gray level beside the image.
+    :param squares: pixels are squares: they are sampled at their centres, and averaged before a
+        strong reduction. False: they are dots at whole numbers, as OpenCV counts, and bilinear
+        interpolation is all. That puts pixels up to half a pixel beside where points say they are,
+        but CenterNet's weights have learned from such images.
+    """
+
+    border: int = 0
+    squares: bool = True
+
+
+# By what :class:`mcn_ros.model.ModelConfig` calls preprocessing.
+RESAMPLINGS = {'mcn': Resampling(BORDER), 'centernet': Resampling(0, squares=False)}
+
+
 def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     Map points; NaN stays NaN.
@@ -142,6 +162,23 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
     return cv2.warpAffine(image, shifted, (size[1], size[0]), flags=flags,
                           borderValue=(border,) * 4)
+
+
+def resample(image: np.ndarray, affine: np.ndarray, size: Size,
+             resampling: Resampling = Resampling()) -> np.ndarray:
+    """
+    Make an input of an image.
+
+    :param image: (H, W, 3) uint8.
+    :param affine: frame of ``image`` -> frame of the result.
+    :param size: (height, width) of the result.
+    :param resampling: how.
+    :return: an array of ``size``.
+    """
+    if resampling.squares:
+        return warp_image(image, affine, size, resampling.border)
+    return cv2.warpAffine(image, affine, (size[1], size[0]), flags=cv2.INTER_LINEAR,
+                          borderValue=(resampling.border,) * 4)
 
 
 def _pick(image: np.ndarray, affine: np.ndarray, size: Size, border: int) -> np.ndarray:

@@ -24,8 +24,8 @@ from torch import nn, Tensor
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.geometry import Size, STRIDE
-from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
-from mcn_ros.tasks import build_tasks
+from mcn_ros.network.trunks import build_trunk, trunk_names, TrunkConfig
+from mcn_ros.tasks import build_tasks, TASKS
 
 METADATA_KEY = 'mcn_ros'
 FORMAT = 1
@@ -44,6 +44,8 @@ class ModelConfig:
         always come in as RGB; public CenterNet weights expect BGR.
     :param mean: per channel, of values in 0..1, in ``channel_order``.
     :param std: per channel, of values in 0..1, in ``channel_order``.
+    :param preprocessing: how the pixels of the input are made from those of a camera: 'mcn', or
+        'centernet' as the public CenterNet weights were trained.
     :raises ValueError: for a task that is unknown or wrongly described, and for bad values.
     """
 
@@ -53,12 +55,17 @@ class ModelConfig:
     channel_order: Literal['rgb', 'bgr'] = 'rgb'
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    preprocessing: Literal['mcn', 'centernet'] = 'mcn'
 
     def __post_init__(self):
         if any(side <= 0 or side % 32 for side in self.input_size):
             raise ValueError(f'input_size: {self.input_size} are no positive multiples of 32')
         if not all(value > 0 for value in self.std):
             raise ValueError(f'std: {self.std} are not all positive')
+        unknown = [name for name in self.trunk.own if name not in TASKS]
+        if unknown:
+            raise ValueError(f'trunk.own: unknown {", ".join(unknown)} '
+                             f'(known: {", ".join(TASKS)})')
         build_tasks(self.tasks)
 
 
@@ -77,7 +84,7 @@ class Description:
 
 class MultiTaskNet(nn.Module):
     """
-    A shared trunk and one head per task.
+    A shared trunk (or several, see :class:`TrunkConfig`) and one head per task.
 
     :raises ValueError: for parts of a trunk, or a task and its features, that do not fit together.
     :ivar config: the :class:`ModelConfig`.
@@ -90,7 +97,7 @@ class MultiTaskNet(nn.Module):
         # Every field is written out, so that stored weights keep their meaning when a default of
         # the package changes.
         self.config = replace(config, tasks=to_dict(self.tasks))
-        self.trunk = SharedTrunk(config.trunk)
+        self.trunk = build_trunk(config.trunk, list(self.tasks))
         for name, task in self.tasks.items():
             _check_stride(name, getattr(task, 'stride', STRIDE), self.trunk.stride_of(name))
         self.heads = nn.ModuleDict({name: task.build_head(self.trunk.channels_of(name))
@@ -103,7 +110,8 @@ class MultiTaskNet(nn.Module):
             value = 255 * torch.tensor(getattr(config, name)[::step])
             self.register_buffer(name, value, persistent=False)
         if step < 0:
-            self.trunk.backbone.reverse_colours()
+            for trunk in self.trunk.members.values():
+                trunk.backbone.reverse_colours()
 
     def normalise(self, images: Tensor) -> Tensor:
         """
@@ -233,5 +241,8 @@ def _choose(config: ModelConfig, path: str | Path, heads: Sequence[str] | None,
 
 
 def _wanted(key: str, config: ModelConfig) -> bool:
-    parts = key.split('.')
-    return parts[0] != 'heads' or parts[1] in config.tasks
+    part, _, rest = key.partition('.')
+    name = rest.partition('.')[0]
+    if part == 'trunk' and config.trunk.own:
+        return name in trunk_names(config.trunk, list(config.tasks))
+    return part != 'heads' or name in config.tasks

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from mcn_ros.geometry import apply_affine, compose, mirrors, scaling, Size, warp_image
+from mcn_ros.geometry import (
+    apply_affine, compose, mirrors, resample, Resampling, scaling, Size, warp_image)
 from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
 
 IGNORE = 255
@@ -155,7 +156,8 @@ class Sample:
     """
     An image and what is known about it.
 
-    :param image: (H, W, 3) uint8 RGB.
+    :param image: (H, W, 3) uint8 RGB; float32 of a view in the style of CenterNet, 0..255 and
+        beyond.
     :param annotations: task name -> annotation in the pixels of ``image``. A missing task is "not
         labelled"; an annotation without objects is "labelled, nothing there".
     :param id: names the image in messages.
@@ -165,7 +167,8 @@ class Sample:
     annotations: dict[str, Any]
     id: str = ''  # noqa: A003
 
-    def warp(self, affine: np.ndarray, size: Size, border: int = 0) -> 'Sample':
+    def warp(self, affine: np.ndarray, size: Size, resampling: Resampling = Resampling(),
+             ) -> 'Sample':
         """Return image and annotations in another frame of ``size`` (height, width)."""
         annotations = {k: v.warp(affine, size) for k, v in self.annotations.items()}
-        return Sample(warp_image(self.image, affine, size, border), annotations, self.id)
+        return Sample(resample(self.image, affine, size, resampling), annotations, self.id)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mcn_ros.geometry import (
-    apply_affine, BORDER, compose, crop, Grid, invert, letterbox, mirrors, scaling, warp_image)
+    apply_affine, BORDER, compose, crop, Grid, invert, letterbox, mirrors, resample, Resampling,
+    RESAMPLINGS, scaling, warp_image)
 
 IDENTITY = np.eye(2, 3)
 
@@ -188,6 +189,39 @@ def test_opencv_counts_from_pixel_centres():
     ours = warp_image(image, scaling(2), (16, 16))
     assert naive[8, 8] == 4.0  # column 8 has its centre at 8.5, of 4.25, which is 3.75 of pixels
     assert ours[8, 8] == 3.75
+
+
+def dots(image, affine, size):
+    """Interpolate between pixels that are dots at whole numbers, black around them, one by one."""
+    result, back = np.zeros((*size, 3)), invert(affine)
+    around = np.pad(image.astype(float), [(1, 1), (1, 1), (0, 0)])
+    for row, column in np.ndindex(size):
+        x, y = apply_affine(back, np.array([column, row], float)) + 1
+        if not (0 <= x < image.shape[1] + 1 and 0 <= y < image.shape[0] + 1):
+            continue
+        left, top = int(x), int(y)
+        upper, lower = ((1 - x + left) * line[left] + (x - left) * line[left + 1]
+                        for line in around[top:top + 2])
+        result[row, column] = (1 - y + top) * upper + (y - top) * lower
+    return result
+
+
+@pytest.mark.parametrize('affine', [
+    letterbox((30, 40), (24, 24)), letterbox((9, 14), (24, 24)), scaling(0.25),
+    crop((17.3, 11.2), 0.83, (24, 24), degrees=20, flip=True)])
+def test_centernet_takes_pixels_for_dots(affine):
+    image = smooth(30, 40)[..., None].repeat(3, axis=2)
+    found = resample(image, affine, (24, 24), RESAMPLINGS['centernet'])
+    # OpenCV interpolates between thirty-seconds of pixels.
+    assert np.abs(found - dots(image, affine, (24, 24))).max() <= 5
+
+
+def test_other_inputs_are_warped_images():
+    image, affine = noise(40, 30), letterbox((40, 30), (24, 24))
+    np.testing.assert_array_equal(resample(image, affine, (24, 24), RESAMPLINGS['mcn']),
+                                  warp_image(image, affine, (24, 24), BORDER))
+    np.testing.assert_array_equal(resample(image, affine, (24, 24), Resampling(7)),
+                                  warp_image(image, affine, (24, 24), 7))
 
 
 def test_grid():

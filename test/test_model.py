@@ -127,6 +127,34 @@ def test_a_task_can_read_what_the_detector_says():
         MultiTaskNet(config(tasks={'detection': {}}, trunk=trunk))
 
 
+def test_a_task_can_have_a_trunk_of_its_own(tmp_path):
+    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    model = build(trunk=trunk, channel_order='bgr')
+    save_model(model, tmp_path / 'w')
+    expected = run(model)
+    for names in SUBSETS:
+        loaded = load_model(tmp_path / 'w', names)
+        assert loaded.config.trunk == trunk
+        assert ('pose' in loaded.trunk.members) == ('pose' in names)
+        assert ('shared' in loaded.trunk.members) == (names != ('pose',))
+        assert_equal(run(loaded), {name: expected[name] for name in names})
+        save_model(loaded, tmp_path / 'part')
+        assert_equal(run(load_model(tmp_path / 'part')), run(loaded))
+
+
+def test_own_trunks_are_of_known_tasks():
+    with pytest.raises(ValueError, match=r'^trunk.own: unknown depth \(known: detection, pose'):
+        config(trunk=TrunkConfig('shufflenet_v2_x0_5', own=('pose', 'depth')))
+
+
+def test_weights_without_preprocessing_are_of_ours(saved, tmp_path):
+    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    assert description['model'].pop('preprocessing') == 'mcn'
+    assert description['model']['trunk'].pop('own') == []
+    save_file(load_file(saved), tmp_path / 'w', {METADATA_KEY: json.dumps(description)})
+    assert load_model(tmp_path / 'w').config == load_model(saved).config
+
+
 def test_bytes_are_floats(model):
     images = random_images()
     assert_equal(run(model, images), run(model, images.float()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.geometry import apply_affine, compose, crop, invert, letterbox, scaling
+from mcn_ros.geometry import apply_affine, compose, crop, invert, letterbox, Resampling, scaling
 from mcn_ros.structures import (
     ClassMap, clip_boxes, IGNORE, Instances, Poses, Sample, select, to_numpy, warp_boxes)
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -134,7 +134,7 @@ def test_image_labels_and_boxes_of_a_sample_stay_together():
     sample = Sample(image, {
         'boxes': Instances(box, np.zeros(1, int), np.ones(1, np.float32)),
         'labels': ClassMap(labels)}, 'x')
-    warped = sample.warp(letterbox((40, 60), (96, 96)), (96, 96), border=7)
+    warped = sample.warp(letterbox((40, 60), (96, 96)), (96, 96), Resampling(7))
     assert warped.id == 'x' and warped.image.shape == (96, 96, 3)
     left, top, right, bottom = warped.annotations['boxes'].boxes[0]
     for mask in (warped.image[..., 0] > 128, warped.annotations['labels'].labels == 1):

@@ -8,21 +8,19 @@ After CenterNet's augmentation (X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as P
 random scale, crop, flip and colour jitter. It knows annotations by their ``warp`` and their boxes.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 import math
-from typing import Any, Mapping
+from typing import Any, Literal, Mapping
 
 import cv2
 import numpy as np
 
-from mcn_ros.geometry import BORDER, crop, letterbox, Size
+from mcn_ros.data.centernet_views import centernet_view, LUMA
+from mcn_ros.geometry import crop, letterbox, Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import clip_boxes, crowd_rows, Sample, select
 
 # Beyond this, a view around an object would teach what blur looks like.
 MAX_MAGNIFICATION = 2.0
-
-# Weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,8 @@ class AugmentConfig:
     """
     How much a view may differ from the whole image; ``NEUTRAL`` changes nothing.
 
+    :param style: 'centernet' for views that are drawn as CenterNet's code does, with its numbers,
+        see :mod:`mcn_ros.data.centernet_views`; it goes with none of the other settings.
     :param scale: range of the magnification, relative to the whole image fitted into the input.
     :param shift: share, 0..1, of the way that a crop (or a small image in a larger input) can move
         before the image leaves the input, or empty border enters it.
@@ -52,6 +52,7 @@ class AugmentConfig:
         longer an object to find, but nor is it background: it becomes a crowd.
     """
 
+    style: Literal['mcn', 'centernet'] = 'mcn'
     scale: tuple[float, float] = (0.6, 1.4)
     shift: float = 1.0
     focus: dict[str, float] = field(default_factory=dict)
@@ -67,6 +68,8 @@ class AugmentConfig:
     min_visible: float = 0.2
 
     def __post_init__(self):
+        if self.style == 'centernet':
+            self._check_alone()
         for name in ('scale', 'focus_size'):
             low, high = getattr(self, name)
             if not 0 < low <= high:
@@ -78,26 +81,38 @@ class AugmentConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f'{name}: {getattr(self, name)} is not in 0..1')
 
+    def _check_alone(self):
+        """Refuse settings that a style with its own numbers does not look at."""
+        plain = AugmentConfig()
+        changed = [f.name for f in fields(self) if f.name != 'style'
+                   and getattr(self, f.name) != getattr(plain, f.name)]
+        if changed:
+            raise ValueError('style: centernet has its own numbers, leave out '
+                             f'{", ".join(changed)}')
+
 
 NEUTRAL = AugmentConfig(scale=(1.0, 1.0), shift=0.0, flip=0.0, brightness=0.0, contrast=0.0,
                         saturation=0.0, hue=0.0, gray=0.0)
 
 
 def augment(sample: Sample, size: Size, rng: np.random.Generator,
-            config: AugmentConfig) -> Sample:
+            config: AugmentConfig, resampling: Resampling = RESAMPLINGS['mcn']) -> Sample:
     """
     Return a random view of a sample.
 
     :param sample: in camera pixels.
     :param size: (height, width) of the view, input pixels.
     :param rng: draws the same numbers for every view, whatever the sample contains.
+    :param resampling: how inference makes an input of an image.
     :return: a sample in input pixels, ready to be encoded.
     """
+    if config.style == 'centernet':
+        return centernet_view(sample, size, rng, resampling)
     box = choose_object(sample.annotations, rng, config)
     affine = random_affine(sample.image.shape[:2], size, rng, config, box)
     # Colours first: the border must come out as inference has it.
     colored = replace(sample, image=jitter_colors(sample.image, rng, config))
-    view = colored.warp(affine, size, BORDER)
+    view = colored.warp(affine, size, resampling)
     annotations = {name: keep_visible(annotation, size, config.min_visible)
                    for name, annotation in view.annotations.items()}
     return replace(view, annotations=annotations)
@@ -105,7 +120,7 @@ def augment(sample: Sample, size: Size, rng: np.random.Generator,
 
 def letterbox_sample(sample: Sample, size: Size) -> Sample:
     """Return the whole sample in input pixels, as inference sees it."""
-    return sample.warp(letterbox(sample.image.shape[:2], size), size, BORDER)
+    return sample.warp(letterbox(sample.image.shape[:2], size), size, RESAMPLINGS['mcn'])
 
 
 def random_affine(source: Size, target: Size, rng: np.random.Generator, config: AugmentConfig,

@@ -24,7 +24,8 @@ class Batch:
     """
     B images with the targets of the tasks that are labelled in them.
 
-    :param images: (B, 3, H, W) uint8 RGB; in memory the channels come last, as in a picture.
+    :param images: (B, 3, H, W) uint8 RGB, or float32 of views in the style of CenterNet, 0..255
+        and beyond; in memory the channels come last, as in a picture.
     :param targets: task -> target name -> (R, ...), R images of the batch are labelled for it. A
         task that no image is labelled for is missing.
     :param rows: task -> (R,) int64: which images those are.

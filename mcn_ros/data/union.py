@@ -10,7 +10,7 @@ import numpy as np
 
 from mcn_ros.data.augment import augment, AugmentConfig
 from mcn_ros.data.mosaic import mosaic, tile_size, TILES
-from mcn_ros.geometry import Size
+from mcn_ros.geometry import Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import Sample
 
 # What a random number is for enters its seed: no two purposes share a stream.
@@ -175,10 +175,13 @@ class TrainingSet:
     :param size: (height, width) of the network's input.
     :param config: the augmentation.
     :param seed: seed of the augmentation.
+    :param resampling: how inference makes an input of an image.
     """
 
-    def __init__(self, dataset, size: Size, config: AugmentConfig, seed: int):
+    def __init__(self, dataset, size: Size, config: AugmentConfig, seed: int,
+                 resampling: Resampling = RESAMPLINGS['mcn']):
         self.dataset, self.size, self.config, self.seed = dataset, size, config, seed
+        self.resampling = resampling
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -208,5 +211,6 @@ class TrainingSet:
             except ValueError as error:
                 unreadable.append(str(error))
             else:
-                return View(augment(sample, size, rng, self.config), tuple(unreadable))
+                view = augment(sample, size, rng, self.config, self.resampling)
+                return View(view, tuple(unreadable))
         raise ValueError(f'none of {len(self)} samples can be read, the first: {unreadable[0]}')

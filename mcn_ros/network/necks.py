@@ -32,16 +32,33 @@ class DeconvNeck(nn.Module):
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:
         super().__init__()
-        doublings = int(math.log2(strides[-1] / STRIDE))
-        if doublings < 1 or strides[-1] != STRIDE * 2 ** doublings:
-            raise ValueError(f'a last stage of stride {strides[-1]}: the deconv neck needs one '
-                             f'of {2 * STRIDE}, {4 * STRIDE}, {8 * STRIDE}, ...')
         layers, width = [], channels[-1]
-        for power in reversed(range(doublings)):
+        for power in reversed(range(_doublings('deconv', strides))):
             narrower = out_channels * 2 ** power
-            layers += [spatial_conv(width, narrower, deformable), _doubling(narrower)]
+            layers += [spatial_conv(width, narrower, deformable), _bilinear_doubling(narrower)]
             width = narrower
         self.layers = nn.Sequential(*layers)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        return self.layers(stages[-1])
+
+
+class TransposedNeck(nn.Module):
+    """
+    Wide transposed convolutions on top of the last stage (CenterNet's ``msra_resnet``).
+
+    Each doubles the resolution, and all have the channels of the result (Xiao et al., "Simple
+    Baselines for Human Pose Estimation and Tracking", ECCV 2018; there and in CenterNet: 256).
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__()
+        if deformable:
+            raise ValueError('the transposed neck has no deformable convolutions')
+        widths = [channels[-1]] + [out_channels] * _doublings('transposed', strides)
+        self.layers = nn.Sequential(*map(_doubling, widths, widths[1:]))
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
@@ -107,6 +124,60 @@ class Aggregation(nn.Module):
                                                    self.nodes):
             results.append(node(upsample(project(coarse)) + results[-1]))
         return results
+
+
+class ConcatenationNeck(nn.Module):
+    """
+    Iterative deep aggregation by concatenation (CenterNet's ``dlav0``).
+
+    From coarse to fine, each level is merged with everything coarser that has been brought to
+    its resolution, and what comes last at the finest is the result.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__()
+        self.levels = _levels(strides)
+        width = [channels[level] for level in self.levels]
+        self.merges = nn.ModuleList(
+            Concatenation(width[level], [width[level + 1]] * (len(width) - 1 - level), deformable)
+            for level in reversed(range(len(width) - 1)))
+        self.project = nn.Identity()
+        if width[0] != out_channels:
+            self.project = conv_norm_act(width[0], out_channels, kernel=1)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+        maps = [stages[level] for level in self.levels]
+        for level, merge in zip(reversed(range(len(maps) - 1)), self.merges):
+            maps[level + 1:] = merge(maps[level:])
+        return self.project(maps[-1])
+
+
+class Concatenation(nn.Module):
+    """
+    Merge coarser maps, one after another, into a fine one, to whose channels theirs are put.
+
+    :param out_channels: of the fine map and of all results.
+    :param channels: of each coarser map; each is coarser by a factor of 2.
+    :param deformable: use deformable convolutions.
+    """
+
+    def __init__(self, out_channels: int, channels: Sequence[int], deformable: bool) -> None:
+        super().__init__()
+        self.projects = nn.ModuleList(
+            conv_norm_act(width, out_channels, kernel=1) for width in channels)
+        self.upsamplings = nn.ModuleList(upsampling(out_channels, 2) for _ in channels)
+        self.nodes = nn.ModuleList(
+            spatial_conv(2 * out_channels, out_channels, deformable) for _ in channels)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Map the fine map and the coarser ones to as many as these, of the fine one's size."""
+        results = [maps[0]]
+        for coarse, project, upsample, node in zip(maps[1:], self.projects, self.upsamplings,
+                                                   self.nodes):
+            results.append(node(torch.cat([results[-1], upsample(project(coarse))], dim=1)))
+        return results[1:]
 
 
 class TopDownNeck(nn.Module):
@@ -194,13 +265,28 @@ class NanoDetNeck(nn.Module):
         return torch.cat([learned, readings], dim=1)
 
 
-def _doubling(channels: int) -> nn.Sequential:
-    """Return a transposed convolution that starts as the bilinear upsampling of each channel."""
-    layer = nn.ConvTranspose2d(channels, channels, 4, 2, 1, bias=False)
+def _doublings(neck: str, strides: Sequence[int]) -> int:
+    """Return how often the last stage is to be enlarged to twice its size."""
+    doublings = int(math.log2(strides[-1] / STRIDE))
+    if doublings < 1 or strides[-1] != STRIDE * 2 ** doublings:
+        raise ValueError(f'a last stage of stride {strides[-1]}: the {neck} neck needs one '
+                         f'of {2 * STRIDE}, {4 * STRIDE}, {8 * STRIDE}, ...')
+    return doublings
+
+
+def _doubling(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Return a transposed convolution to twice the size, batch norm, ReLU."""
+    return nn.Sequential(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=False),
+                         nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def _bilinear_doubling(channels: int) -> nn.Sequential:
+    """Return a doubling that starts as the bilinear upsampling of each channel."""
+    layers = _doubling(channels, channels)
     with torch.no_grad():
         identity = torch.eye(channels)[:, :, None, None]
-        layer.weight.copy_(identity * bilinear_kernel(2))
-    return nn.Sequential(layer, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        layers[0].weight.copy_(identity * bilinear_kernel(2))
+    return layers
 
 
 def _levels(strides: Sequence[int]) -> list[int]:
@@ -214,7 +300,9 @@ def _levels(strides: Sequence[int]) -> list[int]:
 
 NECKS: dict[str, type] = {
     'deconv': DeconvNeck,
+    'transposed': TransposedNeck,
     'aggregation': AggregationNeck,
+    'concatenation': ConcatenationNeck,
     'top_down': TopDownNeck,
     'nanodet': NanoDetNeck,
 }

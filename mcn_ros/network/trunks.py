@@ -14,6 +14,8 @@ from mcn_ros.network.nanodet import READINGS, STRIDES
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.recompute import recomputed
 
+SHARED = 'shared'  # the trunk of all tasks that have none of their own
+
 
 @dataclass(frozen=True)
 class TrunkConfig:
@@ -27,6 +29,8 @@ class TrunkConfig:
     :param readers: names of the tasks whose features are what the detector in the neck says,
         :data:`mcn_ros.network.nanodet.READINGS` channels of stride 8, and nothing else. If there
         are any, the features of all other tasks are without it.
+    :param own: names of the tasks that have a trunk of their own, of the same kind, where the
+        network has them; all others share one. Each trunk costs as much as a network.
     :raises ValueError: for an unknown backbone or neck, no channels, or readers where there is no
         detector.
     """
@@ -36,6 +40,7 @@ class TrunkConfig:
     channels: int = 64
     deformable: bool = False
     readers: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -97,3 +102,63 @@ class SharedTrunk(nn.Module):
         readers = self.config.readers
         features, readings = features if readers else (features, None)
         return {task: readings if task in readers else features for task in tasks}
+
+    @property
+    def members(self) -> dict[str, 'SharedTrunk']:
+        """Return the trunks that this one is made of, by name: itself."""
+        return {SHARED: self}
+
+
+class SeparateTrunks(nn.ModuleDict):
+    """
+    Trunks of the same kind, one for each of some tasks and one for all others.
+
+    :param config: what each is made of, and which tasks have one of their own.
+    :param tasks: names of the tasks that there are; no trunk is built without a task.
+    :raises ValueError: if the parts do not fit together.
+    """
+
+    def __init__(self, config: TrunkConfig, tasks: Sequence[str]) -> None:
+        super().__init__({name: SharedTrunk(config) for name in trunk_names(config, tasks)})
+        self.config = config
+
+    @property
+    def members(self) -> dict[str, SharedTrunk]:
+        """Return the trunks that this one is made of, by name."""
+        return dict(self.items())
+
+    def channels_of(self, task: str) -> int:
+        """Return the number of channels of the features of a task."""
+        return self[_trunk_name(self.config, task)].channels_of(task)
+
+    def stride_of(self, task: str) -> int:
+        """Return how many input pixels a cell of the features of a task is wide."""
+        return self[_trunk_name(self.config, task)].stride_of(task)
+
+    def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
+                ) -> dict[str, Tensor]:
+        """Compute the features of some tasks, by their trunks alone; see :class:`SharedTrunk`."""
+        features = {}
+        for name in trunk_names(self.config, tasks):
+            its_tasks = [task for task in tasks if _trunk_name(self.config, task) == name]
+            features |= self[name](images, its_tasks, checkpoint)
+        return {task: features[task] for task in tasks}
+
+
+def build_trunk(config: TrunkConfig, tasks: Sequence[str]) -> SharedTrunk | SeparateTrunks:
+    """
+    Build the trunk, or the trunks, of a network.
+
+    :param tasks: names of its tasks.
+    :raises ValueError: if the parts do not fit together.
+    """
+    return SeparateTrunks(config, tasks) if config.own else SharedTrunk(config)
+
+
+def trunk_names(config: TrunkConfig, tasks: Sequence[str]) -> list[str]:
+    """Return the names of the trunks that some tasks need, each once."""
+    return list(dict.fromkeys(_trunk_name(config, task) for task in tasks))
+
+
+def _trunk_name(config: TrunkConfig, task: str) -> str:
+    return task if task in config.own else SHARED

@@ -15,8 +15,8 @@ from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, check_spread, decode_centers, duplicates,
-    encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, check_reference, check_spread, decode_centers,
+    duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -43,6 +43,12 @@ class DetectionTask:
     :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
     :param stride: input pixels per cell of the maps, that of the features.
+    :param reference: learn and decode exactly as CenterNet's code does, where that is not what
+        its paper says or what is best: crowds are objects, see
+        :func:`mcn_ros.tasks.centers.locate`, :func:`mcn_ros.tasks.heatmap.focal_loss`,
+        :func:`mcn_ros.tasks.heatmap.weighted_l1` and
+        :func:`mcn_ros.tasks.centers.decode_centers`. Not together with ``max_overlap``,
+        ``spread``, ``iou_loss`` and ``relative``.
     """
 
     classes: tuple[str, ...] = COCO_CLASSES
@@ -54,6 +60,7 @@ class DetectionTask:
     iou_loss: bool = False
     relative: bool = False
     stride: int = STRIDE
+    reference: bool = False
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
@@ -63,6 +70,7 @@ class DetectionTask:
         if self.stride not in STRIDES:
             raise ValueError(f'detection.stride: {self.stride} is not one of '
                              f'{", ".join(map(str, STRIDES))}')
+        check_reference(self, 'detection', ('max_overlap', 'spread', 'iou_loss', 'relative'))
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
@@ -81,8 +89,8 @@ class DetectionTask:
         :return: see :func:`mcn_ros.tasks.centers.encode_centers`.
         """
         grid = Grid.of_input((grid.height * grid.stride, grid.width * grid.stride), self.stride)
-        crowd = crowd_rows(annotation)
-        centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
+        crowd = crowd_rows(annotation) & (not self.reference)
+        centers = locate(annotation.boxes, ~crowd, grid, self.max_objects, self.reference)
         targets = encode_centers(
             centers, annotation.classes[centers.rows], len(self.classes),
             annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects,
@@ -93,7 +101,7 @@ class DetectionTask:
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return L_center, L_size and L_off of MCN as heatmap, size and offset."""
-        return center_losses(outputs, targets, self.iou_loss, self.relative)
+        return center_losses(outputs, targets, self.iou_loss, self.relative, self.reference)
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many things each loss is the mean of."""
@@ -101,7 +109,8 @@ class DetectionTask:
 
     def decode(self, outputs: dict[str, Tensor]) -> Instances:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
-        boxes, scores, classes, _ = decode_centers(outputs, self.max_predictions, self.relative)
+        boxes, scores, classes, _ = decode_centers(
+            outputs, self.max_predictions, self.relative, self.reference)
         if self.max_overlap < 1:
             scores = scores * ~duplicates(boxes, classes, self.max_overlap)
             scores, order = scores.sort(dim=1, descending=True, stable=True)

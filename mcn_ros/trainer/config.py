@@ -42,7 +42,8 @@ class TrainConfig:
         torchvision's, None for random weights.
     :param neck_weights: checkpoint that the neck starts from, for one with public weights; None
         for random weights.
-    :param initial_weights: weights file of this package that all parts start from.
+    :param initial_weights: weights file of this package that the trunk starts from, and the heads
+        as far as they are in it; classes are matched by name.
     :param frozen: beginnings of names of parameters that keep the weights they start from; their
         batch norms keep their statistics, too.
     :param fixed_statistics: beginnings of names of parts that learn, but whose batch norms keep

@@ -27,7 +27,8 @@ from mcn_ros.data.batch import Batch, collate
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.union import Draws, Share, TrainingSet, Union, View
 from mcn_ros.evaluation.dataset import evaluate
-from mcn_ros.model import load_model, MultiTaskNet
+from mcn_ros.geometry import RESAMPLINGS
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
 from mcn_ros.runtime.backends import pick_precision
 from mcn_ros.runtime.predictor import Predictor
@@ -42,7 +43,7 @@ from mcn_ros.trainer.run import Run
 from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
 from mcn_ros.trainer.stop import Stop
-from mcn_ros.trainer.transfer import start_from_detector
+from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
 
 LOG_EVERY = 10  # batches between points of TensorBoard
 
@@ -67,7 +68,13 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     dtype = pick_precision(config.precision, ranks.device)
     amp = None if dtype == torch.float32 else dtype
     torch.manual_seed(config.seed)
-    model = build_model(config).to(device=ranks.device, memory_format=torch.channels_last)
+    model = build_model(config)
+    # A checkpoint has all weights, and how they started may be gone.
+    if config.initial_weights and not resume:
+        told = start_from_weights(model, config.initial_weights)
+        if ranks.rank == 0:
+            print('\n'.join(told), file=sys.stderr)
+    model = model.to(device=ranks.device, memory_format=torch.channels_last)
     ranks.broadcast(model)
     average = AveragedModel(model, avg_fn=running_average(config.ema_decay), use_buffers=True)
     scaler = torch.amp.GradScaler(ranks.device.type, enabled=amp == torch.float16)
@@ -189,19 +196,15 @@ def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 
 def build_model(config: TrainConfig) -> MultiTaskNet:
-    """Build the network of a run with its initial weights."""
+    """Build the network of a run, with pretrained parts."""
     model = MultiTaskNet(config.model)
-    if config.backbone_weights:
-        load_backbone(model.trunk.backbone, config.backbone_weights)
+    for trunk in model.trunk.members.values():
+        if config.backbone_weights:
+            load_backbone(trunk.backbone, config.backbone_weights)
+        if config.neck_weights:
+            load_neck(trunk.neck, config.neck_weights)
     if config.neck_weights:
-        load_neck(model.trunk.neck, config.neck_weights)
         start_from_detector(model)
-    if config.initial_weights:
-        initial = load_model(config.initial_weights).state_dict()
-        shapes = {k: v.shape for k, v in model.state_dict().items()}
-        if shapes != {k: v.shape for k, v in initial.items()}:
-            raise ValueError(f'initial_weights: {config.initial_weights} has another architecture')
-        model.load_state_dict(initial)
     return model
 
 
@@ -210,7 +213,8 @@ def load_samples(config: TrainConfig, tasks: Mapping[str, Task]) -> TrainingSet:
     datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
     union = Union(datasets, [len(dataset) if d.weight is None else d.weight
                              for d, dataset in zip(config.datasets, datasets)])
-    return TrainingSet(union, config.train_size, config.augment, config.seed)
+    return TrainingSet(union, config.train_size, config.augment, config.seed,
+                       RESAMPLINGS[config.model.preprocessing])
 
 
 def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:

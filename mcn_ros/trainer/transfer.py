@@ -1,14 +1,100 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Heads that begin with what a trained detector in the neck says."""
+"""Networks that begin with what another one has learned."""
+
+from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import nn, Tensor
 
-from mcn_ros.model import MultiTaskNet
+from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
 from mcn_ros.network.nanodet import CLASSES, READINGS
+from mcn_ros.network.trunks import SHARED
 from mcn_ros.vocabulary import COCO_CLASSES
+
+# Task -> its map of a channel per class, and how many channels are before those.
+CLASS_MAPS = {'detection': ('heatmap', 0), 'segmentation': ('logits', 1)}
+# Fields of tasks that decide what the layers of a head are, and what the numbers of its maps mean.
+HEAD_FIELDS = ('head', 'relative', 'stride', 'full_resolution', 'skeleton')
+
+
+def start_from_weights(model: MultiTaskNet, path: str) -> list[str]:
+    """
+    Take over the trunk of another network, and of its heads what there is of the same kind.
+
+    Classes are matched by name: those that the other network does not know, and heads that it
+    does not have, stay as they are. Where it has a trunk for each task, a shared one starts from
+    its shared one.
+
+    :param model: changed in place; not at all in case of an error.
+    :param path: of a weights file.
+    :return: what was taken and what was not, a line for each.
+    :raises ValueError: for a file that cannot be read, and for one whose trunk is another or is
+        for other colours.
+    """
+    source = load_model(path)
+    _check_trunks(model.config, source.config, path)
+    trunks, told = source.trunk.members, []
+    for name, trunk in model.trunk.members.items():
+        origin = next(each for each in (name, SHARED, *trunks) if each in trunks)
+        trunk.load_state_dict(trunks[origin].state_dict())
+        told.append(f'trunk ({name}): from {path} ({origin})')
+    told += [f'{task}: {_start_head(model, source, task)}' for task in model.tasks]
+    told += [f'{task} of {path}: not used' for task in source.tasks if task not in model.tasks]
+    if model.config.preprocessing != source.config.preprocessing:
+        told.append(f'preprocessing: {model.config.preprocessing}, that of {path} is '
+                    f'{source.config.preprocessing}')
+    return told
+
+
+def _check_trunks(wanted: ModelConfig, found: ModelConfig, path: str) -> None:
+    if replace(wanted.trunk, own=()) != replace(found.trunk, own=()):
+        raise ValueError(f'initial_weights: {path} has another architecture: {found.trunk}, not '
+                         f'{wanted.trunk}')
+    for name in ('channel_order', 'mean', 'std'):
+        mine, theirs = getattr(wanted, name), getattr(found, name)
+        if mine != theirs:
+            raise ValueError(f'initial_weights: {path} is for {name} {theirs}, the model has '
+                             f'{mine}')
+
+
+def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
+    """Take over the head of a task; return in words what came of it."""
+    mine, theirs = model.tasks[task], source.tasks.get(task)
+    if theirs is None:
+        return 'starts anew, there is no such head'
+    different = [name for name in HEAD_FIELDS
+                 if getattr(mine, name, None) != getattr(theirs, name, None)]
+    if different:
+        return f'starts anew, the head there has another {", ".join(different)}'
+    state = source.heads[task].state_dict()
+    new = []
+    if task in CLASS_MAPS:
+        new = [name for name in mine.classes if name not in theirs.classes]
+        channel_map, first = CLASS_MAPS[task]
+        pairs = [(row, row) for row in range(first)]
+        pairs += [(first + row, first + theirs.classes.index(name))
+                  for row, name in enumerate(mine.classes) if name not in new]
+        layer = _last_layer(model.heads[task], channel_map)
+        for key, value in model.heads[task].state_dict().items():
+            if key.startswith(f'{layer}.'):
+                state[key] = _chosen(value, state[key], pairs)
+    model.heads[task].load_state_dict(state)
+    return f'taken, but for the new {", ".join(new)}' if new else 'taken'
+
+
+def _last_layer(head: nn.Module, channel_map: str) -> str:
+    return [name for name, module in head.named_modules()
+            if isinstance(module, nn.Conv2d) and f'maps.{channel_map}.' in name][-1]
+
+
+def _chosen(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """Return a copy whose rows are those of the source, for (own, source's) pairs of rows."""
+    value = value.clone()
+    for row, origin in pairs:
+        value[row] = source[origin]
+    return value
 
 
 def start_from_detector(model: MultiTaskNet) -> None:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.data.batch import collate
 from mcn_ros.data.union import Draw, Draws, Share, TrainingSet, Union
+from mcn_ros.geometry import BORDER, RESAMPLINGS
 from mcn_ros.structures import Instances, Sample
 from mcn_ros.tasks import build_tasks
 
@@ -143,6 +144,14 @@ def test_a_view_is_a_function_of_seed_and_draw():
         assert (training[other].sample.image != first.image).any()
     reseeded = TrainingSet(union(), (32, 32), AugmentConfig(), seed=5)
     assert (reseeded[Draw(0, 7, 3)].sample.image != first.image).any()
+
+
+def test_a_view_has_the_border_of_inference():
+    config = AugmentConfig(scale=(0.5, 0.5), brightness=0.0)
+    for name, level in (('mcn', BORDER), ('centernet', 0)):
+        training = TrainingSet(union(), (32, 32), config, 4, RESAMPLINGS[name])
+        image = training[Draw(0, 7, 3)].sample.image
+        assert max((image == level).all(axis=axes).sum() for axes in ((0, 2), (1, 2))) >= 14
 
 
 def test_the_next_sample_is_in_the_place_of_one_that_cannot_be_read():

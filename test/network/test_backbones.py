@@ -53,6 +53,7 @@ def test_batched_is_single(backbone):
 
 @pytest.mark.parametrize('name, millions', [
     ('dla34', 15.229), ('resnet18', 11.177), ('resnet34', 21.285), ('resnet50', 23.508),
+    ('resnet101', 42.500),
     ('shufflenet_v2_x1_0', 0.776)])
 def test_parameter_counts(name, millions):
     with torch.device('meta'):

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mcn_ros.network.necks import AggregationNeck, DeconvNeck, NECKS
+from mcn_ros.network.necks import DeconvNeck, NECKS
 
 CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 OUT = 88  # the nanodet neck has 84 channels of its own
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
-         if not (deformable and name in ('top_down', 'nanodet'))]
+         if not (deformable and name in ('transposed', 'top_down', 'nanodet'))]
 
 
 def stages(batch=2, height=64, width=96):
@@ -38,8 +38,8 @@ class TestEveryNeck:
         neck, inputs = NECKS[name](CHANNELS, STRIDES, OUT, deformable), stages()
         neck(inputs).pow(2).sum().backward()
         used = [stage.grad is not None and bool(stage.grad.any()) for stage in inputs]
-        last_only = [False, False, False, False, True]
-        assert used == (last_only if name == 'deconv' else [False, True, True, True, True])
+        coarser = name not in ('deconv', 'transposed')
+        assert used == [False, coarser, coarser, coarser, True]
 
     def test_stages_are_not_changed(self, name, deformable):
         inputs = stages()
@@ -49,10 +49,11 @@ class TestEveryNeck:
         assert all(torch.equal(stage, copy) for stage, copy in zip(inputs, before))
 
 
-def test_aggregation_takes_the_finest_stage_as_it_is_where_it_fits():
-    fitting = AggregationNeck(CHANNELS, STRIDES, CHANNELS[1], False)
+@pytest.mark.parametrize('name', ['aggregation', 'concatenation'])
+def test_aggregation_takes_the_finest_stage_as_it_is_where_it_fits(name):
+    fitting = NECKS[name](CHANNELS, STRIDES, CHANNELS[1], False)
     assert not list(fitting.project.parameters())
-    assert list(AggregationNeck(CHANNELS, STRIDES, 16, False).project.parameters())
+    assert list(NECKS[name](CHANNELS, STRIDES, 16, False).project.parameters())
 
 
 def test_transposed_convolutions_start_bilinear():
@@ -64,19 +65,21 @@ def test_transposed_convolutions_start_bilinear():
     torch.testing.assert_close(doublings[1](x)[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2])
 
 
-def test_number_of_deconvolutions_follows_the_stride():
-    neck = DeconvNeck((3, 5), (4, 16), 4, False)
+@pytest.mark.parametrize('name', ['deconv', 'transposed'])
+def test_number_of_deconvolutions_follows_the_stride(name):
+    neck = NECKS[name]((3, 5), (4, 16), 4, False)
     assert neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)]).shape == (2, 4, 16, 16)
 
 
-@pytest.mark.parametrize('name', ['top_down', 'nanodet'])
-def test_light_necks_cannot_be_deformable(name):
+@pytest.mark.parametrize('name', ['transposed', 'top_down', 'nanodet'])
+def test_some_necks_cannot_be_deformable(name):
     with pytest.raises(ValueError, match=f'{name}.*deformable'):
         NECKS[name](CHANNELS, STRIDES, OUT, True)
 
 
 @pytest.mark.parametrize('name, strides', [
-    ('deconv', (2, 4)), ('deconv', (4, 24)), ('aggregation', (8, 16)), ('aggregation', (4, 16)),
+    ('deconv', (2, 4)), ('deconv', (4, 24)), ('transposed', (4, 24)), ('aggregation', (8, 16)),
+    ('aggregation', (4, 16)), ('concatenation', (8, 16)), ('concatenation', (4, 16)),
     ('top_down', (8, 16)), ('top_down', (2, 4)), ('nanodet', (4, 8, 16))])
 def test_strides_that_cannot_be_merged_are_refused(name, strides):
     with pytest.raises(ValueError, match='stride'):

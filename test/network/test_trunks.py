@@ -15,16 +15,18 @@ from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.network.nanodet import enlarge, READINGS
 from mcn_ros.network.necks import NECKS
-from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
+from mcn_ros.network.trunks import build_trunk, SeparateTrunks, SharedTrunk, TrunkConfig
 
 COMBINATIONS = [(backbone, neck, deformable) for backbone in BACKBONES for neck in NECKS
                 for deformable in (False, True)
-                if not (deformable and neck in ('top_down', 'nanodet'))]
+                if not (deformable and neck in ('transposed', 'top_down', 'nanodet'))]
 DLA = TrunkConfig('dla34', 'aggregation', 64, True)
 RESNET = TrunkConfig('resnet18', 'deconv', 64, True)
 TINY = TrunkConfig('shufflenet_v2_x0_5', 'top_down', 16)
 SMALL = [TINY, TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 16, True),
-         TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True)]
+         TrunkConfig('shufflenet_v2_x0_5', 'concatenation', 16),
+         TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True),
+         TrunkConfig('shufflenet_v2_x0_5', 'transposed', 16)]
 
 
 class Single(nn.Module):
@@ -67,6 +69,9 @@ def test_every_combination_gives_the_declared_features(backbone, neck, deformabl
     # 19,211,168 of the reference without two projections that it never uses.
     (DLA, 19_169_440),
     (RESNET, 14_321_105),
+    (TrunkConfig('resnet18', 'transposed', 256), 15_372_352),
+    # 17,496,752 without the classifier, and without the two projections.
+    (TrunkConfig('dla34', 'concatenation', 64), 17_455_024),
 ])
 def test_reference_trunks_have_the_reference_size(config, count):
     assert sum(p.numel() for p in meta_trunk(config).parameters()) == count
@@ -76,6 +81,8 @@ def test_reference_trunks_have_the_reference_size(config, count):
     # 25.50 of the reference, with 2 x 64 x 128 x 64^2 fewer in the unused projections.
     (DLA, 25.50 - 0.067),
     (RESNET, 11.41),
+    (TrunkConfig('resnet18', 'transposed', 256), 15.38),
+    (TrunkConfig('dla34', 'concatenation', 64), 23.52 - 0.067),
 ])
 def test_reference_trunks_have_the_reference_cost(config, expected):
     trunk, images = meta_trunk(config), torch.empty(1, 3, 512, 512, device='meta')
@@ -201,3 +208,47 @@ def test_readers_get_what_the_detector_says():
 def test_readers_need_a_detector():
     with pytest.raises(ValueError, match='^readers: there is no detector in the neck top_down'):
         TrunkConfig(readers=('boxes',))
+
+
+# ---- Trunks of their own ----
+
+OWN = TrunkConfig('shufflenet_v2_x0_5', 'top_down', 16, own=('pose',))
+
+
+def test_tasks_can_have_trunks_of_their_own():
+    trunk = build_trunk(OWN, ['detection', 'pose', 'segmentation']).eval()
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        found = trunk(images, ['segmentation', 'pose', 'detection'])
+        assert list(found) == ['segmentation', 'pose', 'detection']
+        assert found['segmentation'] is found['detection']
+        for task, name in (('pose', 'pose'), ('detection', 'shared')):
+            expected = trunk.members[name](images, [task])[task]
+            assert torch.equal(found[task], expected)
+            assert trunk.channels_of(task) == 16 and trunk.stride_of(task) == 4
+        assert not torch.equal(found['pose'], found['detection'])
+
+
+def test_only_the_trunks_that_are_needed_are_run():
+    trunk, calls = build_trunk(OWN, ['detection', 'pose']), []
+    for name, member in trunk.members.items():
+        member.register_forward_hook(lambda *_, name=name: calls.append(name))
+    trunk(torch.randn(2, 3, 64, 64), ['pose'], checkpoint=True)
+    assert calls == ['pose']
+    trunk(torch.randn(2, 3, 64, 64), ['detection'])
+    assert calls == ['pose', 'shared']
+
+
+@pytest.mark.parametrize('tasks, names', [
+    (['detection', 'pose'], ['shared', 'pose']), (['pose'], ['pose']),
+    (['detection', 'segmentation'], ['shared'])])
+def test_no_trunk_is_without_a_task(tasks, names):
+    trunk = SeparateTrunks(OWN, tasks)
+    assert list(trunk.members) == names
+    assert all(member.config == OWN for member in trunk.members.values())
+    assert {name.partition('.')[0] for name in trunk.state_dict()} == set(names)
+
+
+def test_a_shared_trunk_is_its_only_member():
+    trunk = build_trunk(TINY, ['detection', 'pose'])
+    assert isinstance(trunk, SharedTrunk) and trunk.members == {'shared': trunk}

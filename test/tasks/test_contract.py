@@ -39,15 +39,17 @@ def lattice(rng, count):
     return corners + rng.uniform(0.1, 3.9, (count, 2))
 
 
-def random_boxes(rng, count):
+def random_boxes(task, rng, count):
     centers = lattice(rng, count)
-    half = rng.uniform(0.2, 1, (count, 2)) * np.minimum(centers, np.array(SIZE[::-1]) - centers)
+    # CenterNet's code cuts boxes at the corners of the last cells.
+    ends = np.array(SIZE[::-1]) - STRIDE * getattr(task, 'reference', False)
+    half = rng.uniform(0.2, 1, (count, 2)) * np.minimum(centers, ends - centers)
     return np.hstack([centers - half, centers + half]).astype(np.float32)
 
 
 def random_instances(task, rng):
     count = rng.integers(1, 8)
-    return Instances(random_boxes(rng, count), rng.integers(0, len(task.classes), count),
+    return Instances(random_boxes(task, rng, count), rng.integers(0, len(task.classes), count),
                      np.ones(count, np.float32))
 
 
@@ -57,7 +59,7 @@ def random_poses(task, rng):
     known[:, 0] = True
     points = lattice(rng, count * joints).reshape(count, joints, 2).astype(np.float32)
     points[~known] = np.nan
-    return Poses(random_boxes(rng, count), np.ones(count, np.float32), points,
+    return Poses(random_boxes(task, rng, count), np.ones(count, np.float32), points,
                  known.astype(np.float32), skeleton=task.joints)
 
 

@@ -1,8 +1,9 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A network that begins as the detector in its neck."""
+"""Networks that begin as another one, or as the detector in their neck."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ import torch
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.coco import BoxScorer
 from mcn_ros.evaluation.ground_truth import read_ground_truth
-from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
 from mcn_ros.network.nanodet import CLASSES, READINGS
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.predictor import Predictor
-from mcn_ros.trainer.transfer import start_from_detector
+from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
 
 SHARED = Path(__file__).parents[3] / 'shared/data'
 NANODET, IMAGES = SHARED / 'weights/nanodet_m.pth', SHARED / 'coco_val'
@@ -88,3 +89,102 @@ def test_it_detects_before_it_has_learned_anything():
         sample = dataset[index]
         scorer.add(dataset.ids[index], predictor(sample.image)['detection'])
     assert scorer.result()['AP'] > 0.2  # 0.23 on all of them
+
+
+# ---- From the weights of another network ----
+
+TRUNK = TrunkConfig('shufflenet_v2_x0_5', channels=16)
+
+
+def small(seed=0, trunk=TRUNK, changes=None, **tasks):
+    torch.manual_seed(seed)
+    tasks = {name: {'head': {'width': 8}, **fields} for name, fields in tasks.items()}
+    return MultiTaskNet(ModelConfig(tasks, trunk, (64, 64), **(changes or {})))
+
+
+def saved(path, *args, **kwargs):
+    """Write the weights of another network; return it and their path."""
+    source = small(1, *args, **kwargs)
+    save_model(source, path / 'w')
+    return source, str(path / 'w')
+
+
+def equal(first, second):
+    first, second = first.state_dict(), second.state_dict()
+    return first.keys() == second.keys() and all(
+        torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_a_network_of_the_same_tasks_is_that_network(tmp_path):
+    tasks = {'detection': {'classes': ['cat', 'dog']}, 'pose': {},
+             'segmentation': {'classes': ['cat'], 'full_resolution': True}}
+    source, path = saved(tmp_path, **tasks)
+    model = small(**tasks)
+    assert not equal(model, source)
+    told = start_from_weights(model, path)
+    assert equal(model, source)
+    assert told == [f'trunk (shared): from {path} (shared)', 'detection: taken', 'pose: taken',
+                    'segmentation: taken']
+
+
+@pytest.mark.parametrize('task, channel_map, first', [
+    ('detection', 'heatmap', 0), ('segmentation', 'logits', 1)])
+def test_classes_are_matched_by_name(tmp_path, task, channel_map, first):
+    source, path = saved(tmp_path, **{task: {'classes': ['cat', 'dog', 'cow']}})
+    classes = {task: {'classes': ['cow', 'forklift', 'cat']}}
+    model, before = small(**classes), small(**classes)
+    told = start_from_weights(model, path)
+    assert told[1] == f'{task}: taken, but for the new forklift'
+    found, new, old = (net.heads[task].maps[channel_map] for net in (model, before, source))
+    assert torch.equal(found[0].weight, old[0].weight)
+    for row, origin in [*((row, row) for row in range(first)), (first, first + 2),
+                        (first + 2, first)]:
+        assert torch.equal(found[2].weight[row], old[2].weight[origin])
+        assert torch.equal(found[2].bias[row], old[2].bias[origin])
+    assert torch.equal(found[2].weight[first + 1], new[2].weight[first + 1])
+    assert torch.equal(found[2].bias[first + 1], new[2].bias[first + 1])
+    for name in set(source.heads[task].maps) - {channel_map}:
+        assert equal(model.heads[task].maps[name], source.heads[task].maps[name])
+
+
+def test_new_heads_begin_anew(tmp_path):
+    source, path = saved(tmp_path, detection={}, pose={})
+    tasks = {'detection': {'relative': True}, 'segmentation': {}}
+    model, before = small(**tasks), small(**tasks)
+    told = start_from_weights(model, path)
+    assert told[1:] == ['detection: starts anew, the head there has another relative',
+                        'segmentation: starts anew, there is no such head',
+                        f'pose of {path}: not used']
+    assert equal(model.trunk, source.trunk) and equal(model.heads, before.heads)
+
+
+def test_one_trunk_may_become_several_and_several_one(tmp_path):
+    own = replace(TRUNK, own=('pose',))
+    source, path = saved(tmp_path, detection={}, pose={})
+    model = small(trunk=own, detection={}, pose={})
+    start_from_weights(model, path)
+    assert all(equal(trunk, source.trunk) for trunk in model.trunk.members.values())
+    source, path = saved(tmp_path, own, detection={}, pose={})
+    start_from_weights(model, path)
+    assert equal(model, source)
+    shared = small(detection={}, pose={})
+    assert start_from_weights(shared, path)[0] == f'trunk (shared): from {path} (shared)'
+    assert equal(shared.trunk, source.trunk.members['shared'])
+
+
+def test_another_preprocessing_is_told(tmp_path):
+    _, path = saved(tmp_path, changes={'preprocessing': 'centernet'}, detection={})
+    told = start_from_weights(small(detection={}), path)
+    assert told[-1] == f'preprocessing: mcn, that of {path} is centernet'
+
+
+@pytest.mark.parametrize('trunk, changes, words', [
+    (replace(TRUNK, channels=8), {}, 'has another architecture: .*channels=8.*channels=16'),
+    (TRUNK, {'channel_order': 'bgr'}, 'is for channel_order bgr, the model has rgb'),
+    (TRUNK, {'mean': (0.1, 0.2, 0.3)}, r'is for mean \(0.1, 0.2, 0.3\), the model has')])
+def test_weights_for_something_else_are_refused(tmp_path, trunk, changes, words):
+    _, path = saved(tmp_path, trunk, changes, detection={})
+    model = small(detection={})
+    with pytest.raises(ValueError, match=f'^initial_weights: {path} {words}'):
+        start_from_weights(model, path)
+    assert equal(model, small(detection={}))

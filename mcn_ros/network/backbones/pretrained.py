@@ -5,15 +5,16 @@
 
 import collections
 from pathlib import Path
-import pickle
 from typing import Any, Mapping
+import zipfile
 
 import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones.backbone import Backbone
 
-NAMED = 3  # so many wrong names are given in an error, which has to stay readable
+# So many wrong names are given in an error, and so much of each: it has to stay readable.
+NAMED, LONGEST = 3, 200
 
 
 def load_backbone(backbone: Backbone, source: str | Path) -> None:
@@ -30,27 +31,23 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     :raises ValueError: for a source that cannot be had or read, and for missing, unknown or
         wrongly shaped weights, of which the first few are named.
     """
-    weights = _imagenet(backbone) if source == 'imagenet' else _read(Path(source))
+    weights = _imagenet(backbone) if source == 'imagenet' else _weights(Path(source))
     prefix = _prefix(backbone, weights, source)
     own = backbone.state_dict()
     found, unknown = {}, []
     for name, value in weights.items():
         if not name.startswith(prefix):
             continue
-        mapped = _own_name(backbone, name.removeprefix(prefix))
+        mapped = own_name(backbone.public_names, name.removeprefix(prefix))
         if mapped in own:
             found[mapped] = value
         elif mapped != '':
             unknown.append(name)
-    # Files older than PyTorch 0.4.1 have no such counters, and only a BatchNorm2d that averages
-    # over all batches would use them.
-    counters = {name: value for name, value in own.items()
-                if name.endswith('.num_batches_tracked')}
-    found = counters | found
-    _refuse(source, 'lacks', [name for name in own if name not in found])
-    _refuse(source, 'has unknown', unknown)
-    _refuse(source, 'has another shape of',
-            [name for name, value in own.items() if found[name].shape != value.shape])
+    found = counters(own) | found
+    refuse(source, 'lacks', [name for name in own if name not in found])
+    refuse(source, 'has unknown', unknown)
+    refuse(source, 'has another shape of',
+           [name for name, value in own.items() if found[name].shape != value.shape])
     backbone.load_state_dict(found)
 
 
@@ -76,17 +73,60 @@ def _imagenet(backbone: Backbone) -> Mapping[str, Tensor]:
         raise ValueError(f'imagenet: cannot download {backbone.imagenet.url}: {error}') from error
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def _weights(path: Path) -> Mapping[str, Tensor]:
+    weights = state_dict(path, read_checkpoint(path))
+    return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+
+
+def read_checkpoint(path: str | Path) -> Any:
+    """
+    Read a PyTorch file of whatever origin; of what is in it, nothing is run.
+
+    :param path: of the file; it may be of any age of PyTorch.
+    :return: numbers, tensors (on the CPU) and containers of them.
+    :raises ValueError: for a file that is missing or damaged, or holds anything else.
+    """
     try:
-        content: Any = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        _check_archive(path)
+        return torch.load(path, map_location='cpu', weights_only=True)
+    # A damaged pickle is a program that can fail in any way.
+    except Exception as error:
         reason = str(error).partition('\n')[0] or type(error).__name__
-        raise ValueError(f'{path}: cannot be read as a checkpoint: {reason}') from error
+        if reason.startswith('Weights only'):  # it goes on with how to run what is in the file
+            reason = 'damaged, or more than numbers: no code of a file is ever run'
+        raise ValueError(f'{path}: cannot be read as a checkpoint: {shown(reason)}') from error
+
+
+def _check_archive(path: str | Path) -> None:
+    """Let no small file become a large one in memory; PyTorch does not compress its own."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise ValueError('a compressed archive')
+
+
+def state_dict(source: str | Path, content: Any) -> Mapping[str, Any]:
+    """
+    Return the weights of a checkpoint: what it holds as ``state_dict``, or directly.
+
+    :param content: of the checkpoint.
+    :raises ValueError: if it holds none.
+    """
     if isinstance(content, Mapping):
         content = content.get('state_dict', content)
-    if not isinstance(content, Mapping):
-        raise ValueError(f'{path}: holds no state dict')
-    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        raise ValueError(f'{source}: holds no state dict')
+    return content
+
+
+def counters(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """
+    Return the counters of batches among weights.
+
+    Files older than PyTorch 0.4.1 have none, and only a BatchNorm2d that averages over all
+    batches would use them.
+    """
+    return {name: value for name, value in state.items() if name.endswith('.num_batches_tracked')}
 
 
 def _prefix(backbone: Backbone, weights: Mapping[str, Tensor], source: str | Path) -> str:
@@ -95,7 +135,7 @@ def _prefix(backbone: Backbone, weights: Mapping[str, Tensor], source: str | Pat
     for name in weights:
         parts = name.split('.')
         for start in range(len(parts)):
-            if _own_name(backbone, '.'.join(parts[start:])) in own:
+            if own_name(backbone.public_names, '.'.join(parts[start:])) in own:
                 votes[''.join(f'{part}.' for part in parts[:start])] += 1
     best = votes.most_common(2)
     if not best:
@@ -106,18 +146,37 @@ def _prefix(backbone: Backbone, weights: Mapping[str, Tensor], source: str | Pat
     return best[0][0]
 
 
-def _own_name(backbone: Backbone, name: str) -> str | None:
-    """Return the name here of a public one, '' if it is known to be left out, else None."""
+def own_name(names: Mapping[str, str | None], name: str) -> str | None:
+    """
+    Translate the name of a weight.
+
+    :param names: beginnings of public names, whole up to a dot -> what is in their place here;
+        ``None`` for what is left out. The longest one counts.
+    :param name: the public name.
+    :return: the name here, '' if it is known to be left out, else None.
+    """
     parts = name.split('.')
     for end in range(len(parts), 0, -1):
         head = '.'.join(parts[:end])
-        if head in backbone.public_names:
-            own = backbone.public_names[head]
+        if head in names:
+            own = names[head]
             return '' if own is None else '.'.join([own, *parts[end:]])
     return None
 
 
-def _refuse(source: str | Path, what: str, names: list[str]) -> None:
+def refuse(source: str | Path, what: str, names: list[str]) -> None:
+    """
+    Refuse a checkpoint in which something is wrong with some weights; none, and it may pass.
+
+    :param what: is wrong with the names, of which the first few are told.
+    :raises ValueError: if there are any.
+    """
     if names:
         more = f' and {len(names) - NAMED} more' if len(names) > NAMED else ''
-        raise ValueError(f'{source}: {what} {", ".join(names[:NAMED])}{more}')
+        raise ValueError(f'{source}: {what} {", ".join(map(shown, names[:NAMED]))}{more}')
+
+
+def shown(text: Any) -> str:
+    """Return what a file says in a form that a terminal can be given: short, and one line."""
+    text = str(text)[:LONGEST]
+    return text if text.isprintable() else ascii(text)

@@ -37,6 +37,12 @@ def resnet50() -> Backbone:
                      models.ResNet50_Weights.IMAGENET1K_V1)
 
 
+def resnet101() -> Backbone:
+    """Return the one of 101 layers, with bottlenecks; 42.5 M parameters."""
+    return _backbone(models.resnet101(), (256, 512, 1024, 2048),
+                     models.ResNet101_Weights.IMAGENET1K_V1)
+
+
 def _backbone(net: models.ResNet, channels: tuple[int, ...],
               imagenet: models.WeightsEnum) -> Backbone:
     stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
