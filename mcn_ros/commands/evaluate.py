@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterator
 import json
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, get_args, Sequence
 
 from mcn_ros.commands import clear_errors
 from mcn_ros.commands.runtime_options import add_runtime_options
@@ -16,6 +16,7 @@ from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
 from mcn_ros.evaluation.report import read_report, Report, write_report
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
+from mcn_ros.runtime.views import Resolution, Views
 
 COLUMNS = 4
 
@@ -43,6 +44,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='heads to run and score (default: all of the weights)')
     parser.add_argument('--flip', action='store_true',
                         help='average the predictions of each image and of its mirror image')
+    parser.add_argument('--resolution', default='fixed', choices=get_args(Resolution),
+                        help='fit images into the input of the weights, or leave their pixels as '
+                             'they are: in inputs of any size, by the backend torch (default: '
+                             '%(default)s)')
+    parser.add_argument('--scales', type=float, nargs='+', default=[1.0], metavar='S',
+                        help='look at each image in these magnifications, and put together what '
+                             'is found by soft-NMS (default: 1)')
+    parser.add_argument('--reference', action='store_true',
+                        help='score as CenterNet does: boxes are not cut at the border of the '
+                             'image, numbers are rounded to two decimals, leftovers of its '
+                             'soft-NMS count')
     add_runtime_options(parser)
     args = parser.parse_args(arguments)
     if args.against and not args.report:
@@ -86,9 +98,18 @@ def facts(args: argparse.Namespace, predictor: Predictor) -> dict[str, str]:
     height, width = predictor.input_size
     return {'weights': args.weights or weights_path(args.weights).name,
             'heads': ', '.join(predictor.heads),
-            'input': f'{width} x {height} pixels' + (', and mirrored' if args.flip else ''),
+            'input': _views(args, f'{width} x {height} pixels'),
             'annotations': str(args.annotations), 'images': str(args.images),
             'device': f'{predictor.device}, {predictor.backend}, {predictor.precision}'}
+
+
+def _views(args: argparse.Namespace, size: str) -> str:
+    """Return what a report says of the views of an image."""
+    parts = [size if args.resolution == 'fixed' else 'original resolution']
+    if args.scales != [1.0]:
+        parts.append(f'scales {", ".join(f"{scale:g}" for scale in args.scales)}')
+    parts += ['and mirrored'] * args.flip + ['scored as CenterNet does'] * args.reference
+    return ', '.join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -96,8 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
+        views = Views(args.resolution, tuple(args.scales), args.reference)
         predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
-                                   args.precision, flip=args.flip)
+                                   args.precision, flip=args.flip, views=views)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         if args.json:  # a path that cannot be written to should not cost a whole run
             args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args.report.mkdir(parents=True, exist_ok=True)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
-            name, sample.image, predictions, sample.annotations))
+            name, sample.image, predictions, sample.annotations), reference=args.reference)
         results = scorers.result()
         if results.keys() == {'images'}:
             raise ValueError(f'{args.annotations}: labels nothing that the heads '

@@ -7,6 +7,7 @@ Average precision of boxes and of poses, as COCO defines them, by pycocotools.
 A scorer reads the ground truth from a COCO file (it needs the areas, which annotations do not
 carry), accumulates predictions in camera pixels, image by image, and scores the images that were
 added. Scores keep their full precision: rounding them makes ties, and ties change the ranking.
+CenterNet's published AP is of files with two decimals; with ``reference`` it is so here.
 
 Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and the COCO
 detection and keypoint evaluation (object keypoint similarity).
@@ -44,10 +45,12 @@ class BoxScorer:
     :param ground_truth: path or content of a COCO annotation file.
     :param classes: class names of the predictions, by index; those that are not among the
         categories of the file are not scored.
+    :param reference: round boxes and scores to two decimals.
     """
 
-    def __init__(self, ground_truth: Path | str | Mapping[str, Any], classes: Sequence[str]):
-        self._truth = Truth(ground_truth)
+    def __init__(self, ground_truth: Path | str | Mapping[str, Any], classes: Sequence[str],
+                 reference: bool = False):
+        self._truth, self._reference = Truth(ground_truth), reference
         self._classes = tuple(classes)
         self._categories = [self._truth.categories.get(name) for name in classes]
         self._results: list[dict[str, Any]] = []
@@ -69,13 +72,13 @@ class BoxScorer:
             labelled &= labelled_classes
         self._truth.add(image_id, {c for c, ok in zip(self._categories, labelled) if ok})
         self._evaluation = None
-        boxes = np.asarray(predictions.boxes, float)
-        boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-        for box, index, score in zip(boxes, predictions.classes, predictions.scores):
+        boxes = _left_top_width_height(predictions.boxes, self._reference)
+        scores = _written(predictions.scores, self._reference)
+        for box, index, score in zip(boxes, predictions.classes, scores):
             if labelled[index]:
                 self._results.append({
                     'image_id': image_id, 'category_id': self._categories[index],
-                    'bbox': box.tolist(), 'area': float(box[2] * box[3]), 'score': float(score)})
+                    'bbox': box, 'area': box[2] * box[3], 'score': score})
 
     def result(self) -> dict[str, Any]:
         """
@@ -129,11 +132,13 @@ class PoseScorer:
 
     :param ground_truth: path or content of a COCO annotation file with the category 'person'.
     :param skeleton: what the joints are; its sigmas enter the similarity.
+    :param reference: round joints and scores to two decimals, and let the box of a person decide
+        about its size, as in CenterNet's files, rather than the extent of its joints.
     """
 
     def __init__(self, ground_truth: Path | str | Mapping[str, Any],
-                 skeleton: Skeleton = COCO_SKELETON):
-        self._truth = Truth(ground_truth)
+                 skeleton: Skeleton = COCO_SKELETON, reference: bool = False):
+        self._truth, self._reference = Truth(ground_truth), reference
         self._skeleton = skeleton
         self._person = self._truth.categories.get('person')
         self._results: list[dict[str, Any]] = []
@@ -151,17 +156,21 @@ class PoseScorer:
         self._truth.add(image_id, {self._person})
         self._evaluation = None
         joints = np.dstack([predictions.keypoints, predictions.keypoint_scores]).astype(float)
-        for score, keypoints in zip(predictions.scores, joints):
+        boxes = _left_top_width_height(predictions.boxes, self._reference)
+        scores = _written(predictions.scores, self._reference)
+        for box, score, keypoints in zip(boxes, scores, joints):
             absent = np.isnan(keypoints[:, :2]).any(axis=1)
             if absent.all():
                 continue
-            # As pycocotools does it: the extent of the joints decides about the size of a person.
-            low, high = keypoints[~absent, :2].min(axis=0), keypoints[~absent, :2].max(axis=0)
+            if not self._reference:
+                # As pycocotools does it where it is told of no box: the extent of the joints.
+                low, high = keypoints[~absent, :2].min(axis=0), keypoints[~absent, :2].max(axis=0)
+                box = [*low.tolist(), *(high - low).tolist()]
             keypoints = np.where(absent[:, None], [ABSENT_JOINT, ABSENT_JOINT, 0.0], keypoints)
             self._results.append({
-                'image_id': image_id, 'category_id': self._person, 'score': float(score),
-                'bbox': [*low.tolist(), *(high - low).tolist()],
-                'area': float(np.prod(high - low)), 'keypoints': keypoints.ravel().tolist()})
+                'image_id': image_id, 'category_id': self._person, 'score': score, 'bbox': box,
+                'area': box[2] * box[3],
+                'keypoints': _written(keypoints.ravel(), self._reference)})
 
     def result(self) -> dict[str, float | None]:
         """Return the names of ``POSE_SCORES`` -> 0..1, None where there is no such person."""
@@ -197,6 +206,21 @@ class PoseScorer:
             _run(self._evaluation, [] if self._person is None else [self._person],
                  self._truth.image_ids)
         return self._evaluation
+
+
+def _written(values: np.ndarray, rounded: bool) -> list[float]:
+    """Return numbers for a file, rounded to two decimals or in full."""
+    values = np.asarray(values, float).tolist()
+    # Through text, which is how CenterNet does it: halves can go another way by arithmetic.
+    return [float(f'{value:.2f}') for value in values] if rounded else values
+
+
+def _left_top_width_height(boxes: np.ndarray, rounded: bool) -> list[list[float]]:
+    """Return (N, 4) xyxy boxes as COCO has them in files."""
+    # In float32 before rounding, for the sake of the same numbers.
+    boxes = np.asarray(boxes, np.float32 if rounded else float)
+    boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+    return [_written(box, rounded) for box in boxes]
 
 
 def _results_coco(results: Sequence[Mapping[str, Any]]) -> COCO:

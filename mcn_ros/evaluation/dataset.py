@@ -28,13 +28,15 @@ def evaluate(predictor: Predictor, dataset: CocoDataset, progress: bool = True) 
 
 
 def score(predictor: Predictor, dataset: CocoDataset, progress: bool = True,
-          watch: Callable[[str, Sample, dict[str, Any]], None] | None = None) -> Scorers:
+          watch: Callable[[str, Sample, dict[str, Any]], None] | None = None,
+          reference: bool = False) -> Scorers:
     """
     Do the work of :func:`evaluate`.
 
     :param watch: is given the file name of each image, its sample and what was predicted.
+    :param reference: round as CenterNet does, see :class:`mcn_ros.evaluation.scorers.Scorers`.
     """
-    scorers = Scorers(dataset.file.path, predictor.tasks)
+    scorers = Scorers(dataset.file.path, predictor.tasks, reference)
     records = tqdm(dataset.file.records, unit='image', disable=None if progress else True)
     for index, record in enumerate(records):
         sample = dataset[index]

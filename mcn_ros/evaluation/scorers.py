@@ -21,14 +21,16 @@ class Scorers:
     :param ground_truth: path or content of a COCO annotation file, or task name -> content where
         each task has its own; a task without is not scored.
     :param tasks: task name -> task whose predictions are scored.
+    :param reference: round as CenterNet does, see the scorers of :mod:`mcn_ros.evaluation.coco`.
     """
 
-    def __init__(self, ground_truth: Path | str | Mapping[str, Any], tasks: Mapping[str, Any]):
+    def __init__(self, ground_truth: Path | str | Mapping[str, Any], tasks: Mapping[str, Any],
+                 reference: bool = False):
         if not isinstance(ground_truth, Mapping):
             ground_truth = read_ground_truth(ground_truth)
         if 'images' in ground_truth:
             ground_truth = dict.fromkeys(_SCORERS, ground_truth)
-        self._scorers = {name: build(ground_truth[name], tasks[name])
+        self._scorers = {name: build(ground_truth[name], tasks[name], reference)
                          for name, build in _SCORERS.items()
                          if name in tasks and name in ground_truth}
         self._scored: set[str] = set()
@@ -72,9 +74,9 @@ class Scorers:
 
 
 _SCORERS = {
-    'detection': lambda truth, task: BoxScorer(truth, task.classes),
-    'pose': lambda truth, task: PoseScorer(truth, task.joints),
-    'segmentation': lambda truth, task: ClassMapScorer(task.classes),
+    'detection': lambda truth, task, reference: BoxScorer(truth, task.classes, reference),
+    'pose': lambda truth, task, reference: PoseScorer(truth, task.joints, reference),
+    'segmentation': lambda truth, task, reference: ClassMapScorer(task.classes),
 }
 
 

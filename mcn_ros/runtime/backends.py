@@ -43,6 +43,9 @@ OBSTACLES: dict[str, Callable[[torch.device, torch.dtype], str]] = {
     'openvino': openvino_obstacle,
 }
 
+# The backend that takes inputs of another size than that of the graph.
+ANY_SIZE = 'torch'
+
 # Kind of device -> backends, the fastest first.
 PREFERENCES: dict[str, Sequence[str]] = {
     'cpu': ('openvino', 'onnxruntime', 'torch'),
@@ -101,6 +104,22 @@ def check_backend(name: str, device: torch.device, dtype: torch.dtype) -> None:
         usable = [other for other in BACKENDS if not obstacle(other, device, dtype)]
         raise ValueError(f'backend: {name!r} cannot be used: {why} (available here: auto, '
                          f'{", ".join(usable)})')
+
+
+def pick_sizes(name: str, varies: bool) -> str:
+    """
+    Return the backend for inputs whose size may vary.
+
+    :param name: 'auto' or a key of BACKENDS.
+    :param varies: whether it does.
+    :raises ValueError: for a backend that runs inputs of one size only.
+    """
+    if not varies:
+        return name
+    if name not in ('auto', ANY_SIZE):
+        raise ValueError(f'backend: {name!r} runs inputs of one size only; those of the original '
+                         f'resolution need {ANY_SIZE!r}')
+    return ANY_SIZE
 
 
 def build_backend(name: str, graph: Graph, device: torch.device, dtype: torch.dtype,

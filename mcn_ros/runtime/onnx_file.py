@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mcn_ros.config import to_dict
-from mcn_ros.geometry import BORDER
+from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.parity import compare
 from mcn_ros.structures import ClassMap
@@ -62,7 +62,7 @@ def describe(graph: Graph) -> dict[str, str]:
     config = graph.config
     described: dict[str, Any] = {
         'input': {'name': INPUT, 'layout': 'NHWC', 'dtype': 'uint8', 'channels': 'rgb',
-                  'size': list(graph.size), 'border': BORDER},
+                  'size': list(graph.size), 'border': RESAMPLINGS[config.preprocessing].border},
         'normalisation': {'mean': config.mean, 'std': config.std,
                           'channel_order': config.channel_order, 'applied': True}}
     for name, task in _tasks(graph).items():

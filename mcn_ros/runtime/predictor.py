@@ -10,16 +10,18 @@ back. The node, the evaluation and the demo all go through it, so they agree.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from mcn_ros.geometry import BORDER, invert, letterbox, Size, warp_image
+from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
 from mcn_ros.model import load_model, MultiTaskNet
 from mcn_ros.runtime.backends import (
-    build_backend, check_backend, pick_device, pick_precision)
+    build_backend, check_backend, pick_device, pick_precision, pick_sizes)
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.mirror import MirrorAveraged
+from mcn_ros.runtime.soft_nms import merge
+from mcn_ros.runtime.views import Placement, Views
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.structures import clip_boxes, select
 
@@ -33,21 +35,27 @@ class Predictor:
     :param backend: 'auto' or a key of BACKENDS.
     :param precision: 'auto' or a key of PRECISIONS.
     :param flip: look at the mirror image, too, and average: better, at twice the time.
+    :param views: what of an image to look at; inputs of any size need the backend 'torch'.
     :ivar backend: name of the backend that was taken, and ``why``, a line for a log.
     :ivar run: the backend itself.
-    :raises ValueError: for a device, backend or precision that is unknown or not there.
+    :raises ValueError: for a device, backend or precision that is unknown or not there, and for
+        views that the heads or the backend cannot have.
     """
 
     def __init__(self, model: MultiTaskNet, device: str = 'auto', backend: str = 'auto',
-                 precision: str = 'auto', flip: bool = False):
+                 precision: str = 'auto', flip: bool = False, views: Views = Views()):
+        backend = pick_sizes(backend, views.resolution != 'fixed')
         chosen = pick_device(device)
         dtype = pick_precision(precision, chosen)
         check_backend(backend, chosen, dtype)
+        _check_heads(model.tasks, views)
         self.device = str(chosen)
         self.precision = str(dtype).removeprefix('torch.')
         self.tasks = model.tasks
         self.heads = list(model.tasks)
         self.input_size: Size = model.config.input_size
+        self.views = views
+        self._resampling = RESAMPLINGS[model.config.preprocessing]
         graph = Graph(MirrorAveraged(model) if flip else model)
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
@@ -59,7 +67,8 @@ class Predictor:
 
         :param image: (H, W, 3) uint8 RGB.
         :return: task name -> Instances, Poses or ClassMap of numpy arrays in camera pixels; boxes
-            are clipped to the image; best first; nothing thresholded.
+            are clipped to the image (but for ``views.reference``); best first; nothing
+            thresholded.
         :raises ValueError: for an array that is no such image.
         """
         return self.batch([image])[0]
@@ -68,13 +77,29 @@ class Predictor:
         """Look at several images, of any sizes, in one pass; see :meth:`__call__`."""
         for image in images:
             _check_image(image)
-        affines = [letterbox(image.shape[:2], self.input_size) for image in images]
-        inputs = np.stack([warp_image(image, affine, self.input_size, BORDER)
-                           for image, affine in zip(images, affines)])
+        scales = [self._look(images, scale) for scale in self.views.scales]
+        if len(scales) == 1:
+            return scales[0]
+        return [merge(found, self.views.reference) for found in zip(*scales)]
+
+    def _look(self, images: Sequence[np.ndarray], scale: float) -> list[dict[str, Any]]:
+        """Look at images in one scale."""
+        places = [self.views.place(image.shape[:2], self.input_size, scale) for image in images]
+        if len({place.size for place in places}) > 1:  # they do not fit into one batch
+            return [self._look([image], scale)[0] for image in images]
+        inputs = np.stack([place.draw(image, self._resampling)
+                           for image, place in zip(images, places)])
         predictions = self._layout.restore(self.run(inputs))
-        return [{name: _to_camera(select(value, row), affine, image.shape[:2])
+        return [{name: self._to_camera(select(value, row), place, image.shape[:2])
                  for name, value in predictions.items()}
-                for row, (image, affine) in enumerate(zip(images, affines))]
+                for row, (image, place) in enumerate(zip(images, places))]
+
+    def _to_camera(self, prediction: Any, place: Placement, size: Size) -> Any:
+        """Undo the placement and cut boxes at the border of the image."""
+        prediction = prediction.warp(invert(place.affine), size)
+        if hasattr(prediction, 'boxes') and not self.views.reference:
+            prediction = replace(prediction, boxes=clip_boxes(prediction.boxes, size))
+        return prediction
 
     def warm_up(self, size: Size = (480, 640), count: int = 1) -> None:
         """Run on ``count`` blank images: the first pass is many times slower than the next."""
@@ -83,20 +108,22 @@ class Predictor:
 
 def load_predictor(weights: str | Path = '', heads: Sequence[str] | None = None,
                    device: str = 'auto', backend: str = 'auto', precision: str = 'auto',
-                   flip: bool = False) -> Predictor:
+                   flip: bool = False, views: Views = Views()) -> Predictor:
     """
     Build a predictor from a weights file.
 
     :param weights: path, name of shipped weights, or '' for the default ones.
     :param heads: heads to run, all of the weights' if None or empty.
     :param flip: look at the mirror image, too.
+    :param views: what of an image to look at.
     :raises ValueError: one clear line for whatever is wrong with the arguments or the file.
     """
     # The cheap checks come first: a wrong device is told before a large file is read.
     chosen = pick_device(device)
-    check_backend(backend, chosen, pick_precision(precision, chosen))
+    check_backend(pick_sizes(backend, views.resolution != 'fixed'), chosen,
+                  pick_precision(precision, chosen))
     model = load_model(weights_path(weights), heads or None)
-    return Predictor(model, device, backend, precision, flip)
+    return Predictor(model, device, backend, precision, flip, views)
 
 
 def _check_image(image: np.ndarray) -> None:
@@ -104,9 +131,8 @@ def _check_image(image: np.ndarray) -> None:
         raise ValueError(f'image: expected (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}')
 
 
-def _to_camera(prediction: Any, affine: np.ndarray, size: Size) -> Any:
-    """Undo the letterbox and cut boxes at the border of the image."""
-    prediction = prediction.warp(invert(affine), size)
-    if hasattr(prediction, 'boxes'):
-        prediction = replace(prediction, boxes=clip_boxes(prediction.boxes, size))
-    return prediction
+def _check_heads(tasks: Mapping[str, Any], views: Views) -> None:
+    if len(views.scales) > 1 and 'segmentation' in tasks:
+        others = ', '.join(name for name in tasks if name != 'segmentation')
+        raise ValueError('scales: class maps of several scales cannot be put together (heads '
+                         f'without: {others or "none"})')

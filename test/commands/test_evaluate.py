@@ -14,6 +14,7 @@ from mcn_ros.commands.evaluate import main, table
 from mcn_ros.evaluation.report import read_report
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.runtime import load_predictor
+from mcn_ros.runtime.views import Views
 
 
 @pytest.fixture(scope='module')
@@ -91,6 +92,23 @@ def test_mirror_images_are_looked_at_on_demand(files, monkeypatch, extra, flips)
         settings) or load_predictor(*args, **settings))
     main(arguments(files, *extra))
     assert [settings['flip'] for settings in built] == [flips]
+
+
+def test_views_are_told_to_the_predictor(files, monkeypatch, tmp_path, capsys):
+    built = []
+    monkeypatch.setattr(evaluate, 'load_predictor', lambda *args, **settings: built.append(
+        settings['views']) or load_predictor(*args, **settings))
+    main(arguments(files))
+    main(arguments(files, '--resolution', 'original', '--scales', 0.5, 1, '--flip', '--reference',
+                   '--report', tmp_path))
+    assert built == [Views(), Views('original', (0.5, 1.0), True)]
+    assert read_report(tmp_path).facts['input'] == (
+        'original resolution, scales 0.5, 1, and mirrored, scored as CenterNet does')
+    assert 'torch' in read_report(tmp_path).facts['device']
+    capsys.readouterr()
+    assert 'scales: (0.0,)' in failure(capsys, arguments(files, '--scales', 0))
+    assert "'onnxruntime' runs inputs of one size only" in failure(
+        capsys, arguments(files, '--resolution', 'original', '--backend', 'onnxruntime'))
 
 
 def test_what_is_wrong_is_told_in_one_line(files, tmp_path, capsys):

@@ -117,6 +117,18 @@ def test_scores_keep_their_precision():
     assert box_result(coco([(1, 0, A)]), {1: found})['AP'] == ONE
 
 
+def test_centernet_writes_two_decimals():
+    # The false one of two cars is better by less than a hundredth: then their order decides.
+    truth = coco([(1, 1, A)])
+    found = instances((1, A, 0.5012), (1, B, 0.5049))
+    aps = []
+    for reference in (False, True):
+        scorer = BoxScorer(truth, CLASSES, reference)
+        scorer.add(1, found)
+        aps.append(scorer.result()['AP'])
+    assert aps == [pytest.approx(0.5, abs=0.01), ONE]
+
+
 def test_only_added_images_count():
     assert box_result(TRUTH, {1: instances((0, A, .9), (1, B, .8))})['AP'] == ONE
     assert box_result(TRUTH, {2: instances((0, C, .9))})['per_class'] == {'person': ONE}
@@ -203,6 +215,25 @@ def test_a_shifted_pose_scores_less():
     ap = [pose_result(PEOPLE, {1: poses((A, joints_of(A) + shift, .9))})['AP']
           for shift in (0, 3, 100)]
     assert ap[0] == ONE and 0 < ap[1] < 1 and ap[2] == 0
+
+
+def test_boxes_are_written_to_two_decimals():
+    box = np.float32([10.004, 9.996, 60.001, 110.0])
+    for reference, overlap in ((False, pytest.approx(1, abs=1e-3)), (True, 1.0)):
+        scorer = BoxScorer(coco([(1, 1, A)]), CLASSES, reference)
+        scorer.add(1, instances((1, box, 0.5)))
+        scorer.result()
+        found = scorer._evaluation.ious[1, 11].item()
+        assert found == overlap and (found == 1) == reference
+
+
+def test_the_size_of_a_person_is_that_of_the_joints_or_in_centernet_of_the_box():
+    found = poses((A, joints_of(A), .4), ((400, 300, 440, 340), joints_of((0, 0, 600, 400)), .6))
+    for reference, medium in ((False, ONE), (True, pytest.approx(0.5, abs=0.01))):
+        scorer = PoseScorer(coco([(1, 0, A, joints_of(A))]), reference=reference)
+        scorer.add(1, found)
+        assert scorer.result()['APm'] == medium
+        assert scorer.result()['AP'] == pytest.approx(0.5, abs=0.01)
 
 
 def test_pose_scores_only_rank():

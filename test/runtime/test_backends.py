@@ -12,8 +12,8 @@ import torch
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import backends, onnxruntime_backend, openvino_backend, pytorch
 from mcn_ros.runtime.backends import (
-    BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, PRECISIONS,
-    PREFERENCES)
+    BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, pick_sizes,
+    PRECISIONS, PREFERENCES)
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.parity import compare
 
@@ -33,6 +33,15 @@ def build(name, graph, device=CPU, dtype=torch.float32):
 
 
 # ---- What is picked ----
+
+def test_one_backend_takes_inputs_of_any_size():
+    for name in ('auto', 'openvino', 'magic'):
+        assert pick_sizes(name, varies=False) == name
+    assert pick_sizes('auto', varies=True) == pick_sizes('torch', varies=True) == 'torch'
+    for name in BACKENDS.keys() - {'torch'}:
+        with pytest.raises(ValueError, match=f"^backend: '{name}' runs inputs of one size only"):
+            pick_sizes(name, varies=True)
+
 
 def test_devices_of_a_machine_without_a_gpu(monkeypatch):
     gpus(monkeypatch, 0)

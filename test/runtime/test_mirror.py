@@ -10,8 +10,9 @@ import torch
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
-from mcn_ros.runtime.mirror import MirrorAveraged
+from mcn_ros.runtime.mirror import MirrorAveraged, reference_mean
 from mcn_ros.tasks import TASKS
+from mcn_ros.vocabulary import COCO_SKELETON
 
 SIZE = (64, 64)
 
@@ -73,3 +74,46 @@ def test_predictions_of_a_mirror_image_are_mirrored(model, tmp_path):
         assert same.mean() > 0.99
     once = Predictor(model, 'cpu', 'torch')
     assert (once(image)['segmentation'].labels != seen['segmentation'].labels).any()
+
+
+LOGITS = torch.tensor([-60.0, -9.0, -2.0, 0.0, 1.5, 7.0, 40.0])
+
+
+@pytest.mark.parametrize('name', ['heatmap', 'joint_heatmap'])
+def test_centernet_averages_probabilities(name):
+    seen, again = (values.double() for values in torch.meshgrid(LOGITS, LOGITS, indexing='ij'))
+    mean = reference_mean(name, seen.float(), again.float())
+    expected = (seen.sigmoid() + again.sigmoid()) / 2
+    torch.testing.assert_close(mean.double().sigmoid(), expected, rtol=1e-5, atol=1e-30)
+    assert mean.isfinite().all()
+
+
+def test_centernet_takes_offsets_of_the_image_alone():
+    seen, again = torch.arange(3.0), torch.arange(3.0).flip(0) + 5
+    for name in ('offset', 'joint_offset'):
+        assert reference_mean(name, seen, again) is seen
+    for name in ('size', 'displacement'):
+        torch.testing.assert_close(reference_mean(name, seen, again), (seen + again) / 2)
+
+
+@torch.no_grad()
+def test_a_reference_task_is_averaged_as_centernet_does(images):
+    torch.manual_seed(0)
+    tasks = {'pose': {'head': {'width': 8}, 'reference': True}, 'segmentation': {}}
+    model = MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=8), SIZE,
+                                     preprocessing='centernet')).eval()
+    found, seen = MirrorAveraged(model)(images), model(images)
+    again = model(images.flip(3))['pose']
+    swap = list(COCO_SKELETON.flip)
+    for name, channels in (('heatmap', [0]), ('joint_heatmap', swap)):
+        expected = (seen['pose'][name].sigmoid() + again[name].flip(3)[:, channels].sigmoid()) / 2
+        torch.testing.assert_close(found['pose'][name].sigmoid(), expected)
+    sizes = (seen['pose']['size'] + again['size'].flip(3)) / 2
+    torch.testing.assert_close(found['pose']['size'], sizes)
+    ways = again['displacement'].flip(3).unflatten(1, (17, 2))[:, swap]
+    ways = ways * torch.tensor([-1.0, 1.0])[:, None, None]
+    torch.testing.assert_close(found['pose']['displacement'],
+                               (seen['pose']['displacement'] + ways.flatten(1, 2)) / 2)
+    for name in ('offset', 'joint_offset'):
+        torch.testing.assert_close(found['pose'][name], seen['pose'][name])
+    assert 'logits' in found['segmentation']

@@ -12,22 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.geometry import BORDER
+from mcn_ros.geometry import BORDER, letterbox, resample, RESAMPLINGS
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.backends import BACKENDS
 from mcn_ros.runtime.parity import compare
+from mcn_ros.runtime.views import Views
 from mcn_ros.tasks import TASKS
 
 INPUT = (64, 96)
 
 
-def build(names=tuple(TASKS), seed=0):
+def build(names=tuple(TASKS), seed=0, preprocessing='mcn'):
     torch.manual_seed(seed)
     tasks = {name: {'head': {'width': 8}} for name in names}
     trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16)
-    model = MultiTaskNet(ModelConfig(tasks, trunk, INPUT))
+    model = MultiTaskNet(ModelConfig(tasks, trunk, INPUT, preprocessing=preprocessing))
     with torch.no_grad():
         model.train()(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
         for head in model.heads.values():  # outputs that differ from place to place
@@ -209,6 +210,85 @@ def test_the_input_is_the_letterboxed_image(monkeypatch):
     assert (images[:, :, :24] == BORDER).all() and (images[:, :, 72:] == BORDER).all()
     means = image.reshape(64, 2, 48, 2, 3).mean(axis=(1, 3))  # RGB stays RGB
     assert np.abs(images[0, :, 24:72] - means).max() < 1
+
+
+def recorder(graph, device, dtype):
+    """Return a network that sees a box beyond every border; it keeps its inputs as ``seen``."""
+    def run(images):
+        run.seen.append(images)
+        outputs = dict(zip(graph.names, (
+            np.zeros((len(images), *shape[1:]), dtype)
+            for shape, dtype in zip(graph.layout.shapes, graph.layout.dtypes))))
+        for name in outputs.keys() & {'detection/boxes', 'pose/boxes'}:
+            outputs[name] += np.float32([-400, -400, 400, 400])
+        return [outputs[name] for name in graph.names]
+
+    run.seen = []
+    return run
+
+
+def record(monkeypatch, views=Views(), **settings):
+    monkeypatch.setitem(BACKENDS, 'torch', recorder)
+    return Predictor(build(['detection', 'pose'], **settings), 'cpu', 'torch', views=views)
+
+
+@pytest.mark.parametrize('preprocessing', RESAMPLINGS)
+def test_the_input_is_that_of_the_weights(monkeypatch, preprocessing):
+    predictor, image = record(monkeypatch, preprocessing=preprocessing), tiles(100, 70)
+    predictor(image)
+    expected = resample(image, letterbox((100, 70), INPUT), INPUT, RESAMPLINGS[preprocessing])
+    np.testing.assert_array_equal(predictor.run.seen[0][0], expected)
+    assert expected[0, 0, 0] == RESAMPLINGS[preprocessing].border
+
+
+def test_original_pixels_have_inputs_of_their_own_size(monkeypatch):
+    predictor = record(monkeypatch, Views('original'))
+    images = [tiles(64, 96), tiles(31, 33), tiles(64, 96, 1)]
+    assert len(predictor.batch(images)) == 3
+    assert [seen.shape for seen in predictor.run.seen] == [
+        (1, 96, 128, 3), (1, 32, 64, 3), (1, 96, 128, 3)]
+    np.testing.assert_array_equal(predictor.run.seen[0][0, 16:80, 16:112], images[0])
+    predictor.batch(images[::2])
+    assert predictor.run.seen[-1].shape == (2, 96, 128, 3)
+
+
+def test_predictions_of_original_pixels_are_where_those_of_the_input_are():
+    model = build(['detection', 'pose'])
+    image = tiles(64, 96)
+    padded = np.pad(image, [(15, 16), (15, 16), (0, 0)], constant_values=BORDER)
+    found = Predictor(model, 'cpu', views=Views('original', reference=True))
+    assert found.backend == 'torch'
+    found, expected = found(image), found(padded)
+    for name in ('detection', 'pose'):
+        np.testing.assert_allclose(found[name].scores, expected[name].scores, atol=1e-5)
+        np.testing.assert_allclose(found[name].boxes[0], expected[name].boxes[0] - 15, atol=0.01)
+
+
+def test_views_in_several_scales_are_put_together(monkeypatch):
+    predictor = record(monkeypatch, Views('original', (0.5, 1.0, 2.0)))
+    found = predictor(tiles(64, 96))
+    assert [seen.shape[1:3] for seen in predictor.run.seen] == [(64, 64), (96, 128), (160, 224)]
+    assert found['detection'].boxes.max() == 96
+    twice = Predictor(build(['detection']), 'cpu', 'torch', views=Views(scales=(1.0, 1.0)))
+    once = Predictor(build(['detection']), 'cpu', 'torch')
+    found, expected = twice(tiles(64, 96))['detection'], once(tiles(64, 96))['detection']
+    np.testing.assert_array_equal(found.boxes[0], expected.boxes[0])
+    assert found.scores[0] == expected.scores[0] and (np.diff(found.scores) <= 0).all()
+
+
+def test_boxes_are_cut_at_the_border_but_for_reference(monkeypatch):
+    image = tiles(64, 96)
+    for reference, box in ((False, [0, 0, 96, 64]), (True, [-400, -400, 400, 400])):
+        found = record(monkeypatch, Views(reference=reference))(image)
+        for name in ('detection', 'pose'):
+            np.testing.assert_allclose(found[name].boxes[0], box)
+
+
+def test_what_views_cannot_be_had(tmp_path):
+    with pytest.raises(ValueError, match='scales: class maps .* without: detection, pose'):
+        Predictor(build(), 'cpu', views=Views(scales=(1.0, 2.0)))
+    with pytest.raises(ValueError, match="^backend: 'openvino' runs inputs of one size only"):
+        load_predictor(tmp_path / 'nothing', None, 'cpu', 'openvino', views=Views('original'))
 
 
 def test_a_batch_is_its_images(predictor):
