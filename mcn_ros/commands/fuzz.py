@@ -1,0 +1,139 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Send malformed images to a running node; fail if it crashes, hangs, grows or answers wrongly."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+import tempfile
+from typing import Any, Mapping, Sequence
+
+from tqdm import tqdm
+
+from mcn_ros.commands import clear_errors
+from mcn_ros.commands.processes import run_together
+from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.runtime import weights_path
+
+TRANSPORTS = 'raw', 'compressed'  # half of the messages each, to a node of its own
+MAX_PIXELS = 1_000_000  # of the node; that of mcn_ros.ros.hostile, which needs ROS
+GROWTH = 50_000_000  # bytes that the memory of the node may grow by after the first messages
+PEAK = 400_000_000  # bytes that a single message may cost for a moment
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog='fuzz', description=__doc__)
+    parser.add_argument('--messages', type=int, default=1000, metavar='N',
+                        help='malformed messages, with a good image after each (default: 1000)')
+    parser.add_argument('--seed', type=int, default=0, metavar='S',
+                        help='of the messages; the same ones come again (default: 0)')
+    parser.add_argument('--weights', default='', metavar='W',
+                        help='weights file, or the name of shipped weights')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='file for the numbers')
+    parser.add_argument('--log', type=Path, metavar='DIR',
+                        help='folder for what the processes say (default: a temporary one)')
+    add_runtime_options(parser)
+    return parser.parse_args(arguments)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """
+    Send the messages.
+
+    :return: 'seed'; for each transport the summary of :class:`mcn_ros.ros.fuzzer.Fuzzer`.
+    :raises ValueError: for wrong arguments.
+    :raises OSError: if the node ends, or nothing comes of a message.
+    """
+    if args.messages < 1 or args.seed < 0:
+        raise ValueError('messages: expected a positive number, and a seed that is not negative, '
+                         f'got {args.messages} and {args.seed}')
+    found: dict[str, Any] = {'seed': args.seed}
+    log = args.log or Path(tempfile.mkdtemp(prefix='mcn_fuzz_'))
+    bar = tqdm(total=args.messages, unit='message')
+    with bar:
+        for index, transport in enumerate(TRANSPORTS):
+            count = (args.messages + 1 - index) // 2
+            if count:
+                found[transport] = _send(args, transport, count, log / transport, bar)
+    return found
+
+
+def _send(args: argparse.Namespace, transport: str, count: int, log: Path,
+          bar: tqdm) -> dict[str, Any]:
+    before = bar.n
+    return run_together(
+        parameters(args, transport, count), namespace(), log,
+        lambda event: bar.update(before + event['sent'] - bar.n))
+
+
+def namespace() -> str:
+    """Return the namespace of the nodes."""
+    return f'/mcn_fuzz_{os.getpid()}'
+
+
+def parameters(args: argparse.Namespace, transport: str,
+               count: int) -> dict[str, dict[str, Any]]:
+    """Return the ROS parameters of each process."""
+    topic = f'{namespace()}/image' + ('/compressed' if transport == 'compressed' else '')
+    return {
+        'fuzzed_node': {
+            'weights': str(weights_path(args.weights).resolve()), 'device': args.device,
+            'backend': args.backend, 'precision': args.precision, 'image_transport': transport,
+            'max_pixels': MAX_PIXELS,
+            # Otherwise it would subscribe anew once it has seen the camera.
+            f'qos_overrides.{topic}.subscription.reliability': 'reliable'},
+        'fuzzer': {'transport': transport, 'count': count, 'seed': args.seed},
+    }
+
+
+def problems(found: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the numbers of a run, one line each."""
+    lines = []
+    for transport in TRANSPORTS:
+        if transport not in found:
+            continue
+        result = found[transport]
+        lines += [f'{transport}: {wrong}' for wrong in result['wrong']]
+        if result['num_wrong'] > len(result['wrong']):
+            lines.append(f'{transport}: {result["num_wrong"]} in all')
+        used = result['memory']
+        for key, limit in (('end', GROWTH), ('peak', PEAK)):
+            growth = used[key] - used['settled']
+            if growth > limit:
+                lines.append(f'{transport}: the memory of the node ({key}) is {growth / 1e6:.0f} '
+                             f'MB above that after the first messages, allowed: {limit / 1e6:.0f}')
+    return lines
+
+
+def report(found: Mapping[str, Any]) -> str:
+    """Return what to tell at the end."""
+    lines = []
+    for transport in TRANSPORTS:
+        if transport in found:
+            result, totals = found[transport], {}
+            for fates in result['fates'].values():
+                for fate, count in fates.items():
+                    totals[fate] = totals.get(fate, 0) + count
+            told = ', '.join(f'{count} {fate}' for fate, count in sorted(totals.items()))
+            memory = {key: f'{value / 1e6:.0f}' for key, value in result['memory'].items()}
+            lines.append(
+                f'{transport}: {result["messages"]} messages of {len(result["fates"])} kinds '
+                f'({told}), {result["num_wrong"]} wrong; memory of the node: {memory["settled"]} '
+                f'MB, at the end {memory["end"]} MB, at most {memory["peak"]} MB')
+    return '\n'.join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the fuzz test."""
+    args = parse(arguments)
+    with clear_errors():
+        found = run(args)
+        found['problems'] = problems(found)
+        if args.json:
+            args.json.write_text(json.dumps(found, indent=2) + '\n')
+        print(report(found))
+        if found['problems']:
+            raise ValueError('; '.join(found['problems']))

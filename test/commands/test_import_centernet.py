@@ -1,0 +1,71 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Checkpoints of CenterNet become weights files."""
+
+import re
+
+import pytest
+import torch
+
+from mcn_ros.centernet_weights import centernet_state
+from mcn_ros.centernet_weights.names import ARCHITECTURES
+from mcn_ros.commands.import_centernet import main
+from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
+
+
+def save(path, task, seed, architecture='resdcn_18', **fields):
+    torch.manual_seed(seed)
+    model = MultiTaskNet(ModelConfig({task: {'head': {'width': 8}, **fields}},
+                                     ARCHITECTURES[architecture].trunk))
+    state = {f'module.{name}': value for name, value in centernet_state(model, task).items()}
+    torch.save({'epoch': 140, 'state_dict': state, 'optimizer': {}}, path)
+    return str(path)
+
+
+def count(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_a_checkpoint(tmp_path, capsys):
+    source = save(tmp_path / 'ctdet.pth', 'detection', 0, classes=['a', 'b'])
+    out = tmp_path / 'new' / 'w.safetensors'
+    main([source, str(out), '--classes', 'cat', 'dog', '--size', '384', '512'])
+    model = load_model(out)
+    assert model.tasks['detection'].classes == ('cat', 'dog')
+    assert model.config.input_size == (384, 512)
+    assert model.config.preprocessing == 'centernet'
+    assert capsys.readouterr().out == (
+        f'{source}: resdcn_18, detection, head_conv 8\n'
+        '  left out: epoch, of the training, not of the network\n'
+        '  left out: optimizer, of the training, not of the network\n'
+        f'{out}: detection; {count(model):,} parameters\n')
+
+
+def test_two_checkpoints(tmp_path, capsys):
+    out = tmp_path / 'w.safetensors'
+    main([save(tmp_path / 'd.pth', 'detection', 0), str(out),
+          '--pose', save(tmp_path / 'p.pth', 'pose', 1)])
+    model = load_model(out)
+    assert list(model.tasks) == ['detection', 'pose']
+    assert list(model.trunk.members) == ['shared', 'pose']
+    output = capsys.readouterr().out
+    assert f'{out}: detection, pose; {count(model):,} parameters\n' in output
+    assert re.search(r'two trunks, .*: 14,321,105 parameters more', output)
+
+
+@pytest.mark.parametrize('arguments, named', [
+    (['{nothing}', '{out}'], 'nothing.pth: cannot be read as a checkpoint'),
+    (['{pose}', '{out}', '--pose', '{pose}'], 'pose.pth: for pose, as is'),
+    (['{pose}', '{out}', '--pose', '{detection}'], 'detection.pth is for detection'),
+    (['{pose}', '{out}', '--classes', 'person'], 'classes: given, but'),
+    (['{pose}', '{out}', '--size', '60', '64'], 'input_size')])
+def test_what_is_wrong_is_told_in_one_line(tmp_path, capsys, arguments, named):
+    paths = {'nothing': str(tmp_path / 'nothing.pth'), 'out': str(tmp_path / 'w.safetensors'),
+             'pose': save(tmp_path / 'pose.pth', 'pose', 0),
+             'detection': save(tmp_path / 'detection.pth', 'detection', 0)}
+    with pytest.raises(SystemExit) as info:
+        main([argument.format(**paths) for argument in arguments])
+    error = capsys.readouterr().err
+    assert info.value.code == 1 and named in error and error.count('\n') == 1
+    assert not (tmp_path / 'w.safetensors').exists()
