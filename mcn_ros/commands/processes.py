@@ -29,9 +29,10 @@ STOP_S = 5.0  # for a process to end by itself
 # Role -> module of mcn_ros.ros; there is one listener. There may be several of another role, named
 # 'node.left', 'node.right' and so on.
 MODULES = {'node': 'mcn_node', 'timed_node': 'timed_node', 'camera': 'camera_player',
-           'echo': 'echo', 'collector': 'collector', 'recorder': 'recorder', 'prober': 'prober'}
-LISTENERS = ('collector', 'recorder', 'prober')
-LASTING = ('node', 'timed_node', 'echo')  # do not end by themselves
+           'fuzzed_node': 'fuzzed_node', 'echo': 'echo', 'collector': 'collector',
+           'recorder': 'recorder', 'prober': 'prober', 'fuzzer': 'fuzzer'}
+LISTENERS = ('collector', 'recorder', 'prober', 'fuzzer')
+LASTING = ('node', 'timed_node', 'fuzzed_node', 'echo')  # do not end by themselves
 
 # Runs a module as `python -m` does, in a process that Linux ends (with SIGTERM, 15) when its
 # parent is killed: 1 is PR_SET_PDEATHSIG. Done by the child itself, as Python code between fork

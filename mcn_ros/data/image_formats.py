@@ -16,6 +16,12 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from mcn_ros.data.image_headers import image_size
+
+# Of an image that is decoded, beyond those of any camera of a robot: 150 MB of RGB.
+MAX_PIXELS = 50_000_000
+SHOWN = 40  # characters of a name that comes from outside
+
 
 class Encoding(NamedTuple):
     """
@@ -71,18 +77,22 @@ class RawImage:
     data: Any
     is_bigendian: bool = False
 
-    def to_rgb(self) -> np.ndarray:
+    def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """
         Decode.
 
+        :param max_pixels: a larger image is refused.
         :return: (H, W, 3) uint8 RGB; shares memory with ``data`` where that is RGB already.
-        :raises ValueError: for an encoding that is not supported and for fields that contradict
-            each other.
+        :raises ValueError: for an encoding that is not supported, for fields that contradict
+            each other and for an image that is too large.
         """
         if self.encoding not in ENCODINGS:
-            raise ValueError(f'encoding {self.encoding!r} of a {self.width}x{self.height} image '
-                             f'is not supported (supported: {", ".join(ENCODINGS)})')
+            raise ValueError(
+                f'encoding {shown(self.encoding)} of a {self.width}x{self.height} image is not '
+                f'supported (supported: {", ".join(ENCODINGS)})')
         encoding = ENCODINGS[self.encoding]
+        if problem := too_large(self.height, self.width, max_pixels):
+            self._reject(problem)
         pixels = self._pixels(encoding)
         if encoding.dtype == 'uint16':
             # The copy is in the byte order of this machine, and aligned.
@@ -102,6 +112,8 @@ class RawImage:
             self._reject(f'needs {self.step * self.height} bytes')
         if encoding.channels == 2 and self.width % 2:
             self._reject('needs an even width')
+        if self.encoding.startswith('bayer') and min(self.height, self.width) < 3:
+            self._reject('needs 3 rows and columns, fewer would become black')
         return np.ndarray((self.height, self.width, encoding.channels), value, data,
                           strides=(self.step, pixel, value.itemsize))
 
@@ -124,23 +136,42 @@ class EncodedImage:
     file_format: str
     data: Any
 
-    def to_rgb(self) -> np.ndarray:
+    def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """
         Decode.
 
+        :param max_pixels: a larger image is refused before any of it is decoded.
         :return: (H, W, 3) uint8 RGB.
-        :raises ValueError: for data that is no image, and for a JPEG image that is cut off:
-            OpenCV would fill the rest with grey.
+        :raises ValueError: for data that is no image, is cut off or is larger.
         """
         data = np.frombuffer(self.data, np.uint8)
-        problem = 'is no image that can be decoded (JPEG and PNG can)'
-        image = None
-        if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data.tobytes():
-            problem = 'is a JPEG image that is cut off'
-        elif data.size:
-            # EXIF does not turn the image: pixels stay where they are.
+        try:
+            size = image_size(data.tobytes())
+        except ValueError as error:
+            self._reject(str(error))
+        if problem := too_large(*size, max_pixels):
+            self._reject(f'of {size[1]}x{size[0]} pixels {problem}')
+        # EXIF does not turn the image: pixels stay where they are.
+        try:
             image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error as error:  # OpenCV has limits of its own
+            self._reject(' '.join(str(error).split()))
         if image is None:
-            raise ValueError(f'compressed image of format {self.file_format!r} '
-                             f'and {data.size} bytes of data: {problem}')
+            self._reject('is damaged')
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+    def _reject(self, problem: str) -> None:
+        raise ValueError(f'compressed image of format {shown(self.file_format)} '
+                         f'and {len(self.data)} bytes of data: {problem}')
+
+
+def shown(name: str) -> str:
+    """Return a name from outside as a message may have it, however long it is."""
+    return repr(name if len(name) <= SHOWN else name[:SHOWN] + '...')
+
+
+def too_large(height: int, width: int, max_pixels: int) -> str:
+    """Return what is wrong with the size of an image, '' if it is within the limit."""
+    if height * width <= max_pixels:
+        return ''
+    return f'has {height * width / 1e6:.1f} million pixels, more than max_pixels = {max_pixels}'

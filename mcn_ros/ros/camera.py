@@ -3,23 +3,29 @@
 
 """One camera of the node: the subscription to its images, its outputs and its statistics."""
 
+import os
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    qos_check_compatible, QoSCompatibility, QoSPolicyKind, QoSProfile, ReliabilityPolicy)
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.utilities import get_rmw_implementation_identifier
 from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
-from mcn_ros.ros.conversions import compressed_to_rgb, image_to_rgb
+from mcn_ros.ros.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.diagnostics import Statistics
 from mcn_ros.ros.outputs import Outputs
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
+TRANSPORT_CHOICES = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
+                     'FASTRTPS_DEFAULT_PROFILES_FILE')
 MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
 
 
@@ -45,14 +51,16 @@ class Camera:
         self._subscription = None
         self._callback = None
 
-    def decode(self, msg: Image | CompressedImage) -> np.ndarray:
+    def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
         """
         Return a received image.
 
+        :param max_pixels: a larger image is refused.
         :return: (H, W, 3) uint8 RGB.
-        :raises ValueError: if it cannot be decoded.
+        :raises ValueError: if it cannot be decoded or has a header that results cannot have.
         """
-        return self._decode(msg)
+        check_header(msg.header)
+        return self._decode(msg, max_pixels)
 
     def subscribe(self, callback: Callable[['Camera', Any], None]) -> None:
         """Receive images from now on: ``callback(self, message)``."""
@@ -75,21 +83,38 @@ class Camera:
             self._create_subscription(wanted)
 
     def describe_silence(self) -> str:
-        """Return why no images may come."""
+        """Return that no images come, why that may be, and what may help."""
+        return f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: {self._cause()}'
+
+    def _cause(self) -> str:
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        text = (f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: '
-                f'{len(publishers)} publishers')
+        text = f'{len(publishers)} publishers'
         wanted = f'sensor_msgs/msg/{self._msg_type.__name__}'
         wrong = {publisher.topic_type for publisher in publishers} - {wanted}
         if wrong:
-            return f'{text}, of type {", ".join(sorted(wrong))}, where {wanted} is expected'
+            text += f', of type {", ".join(sorted(wrong))}, where {wanted} is expected'
+            return text + ('; see the parameter image_transport' if wrong & set(IMAGE_TYPES)
+                           else '')
         if not publishers:
-            return f'{text}; images are published on: {", ".join(self._image_topics()) or "none"}'
+            return (f'{text}; images are published on, and image may be remapped to: '
+                    f'{", ".join(self._image_topics()) or "none"}')
+        for publisher in publishers:
+            compatible, reason = qos_check_compatible(
+                publisher.qos_profile, self._subscription.qos_profile)
+            if compatible == QoSCompatibility.ERROR:
+                return f'{text}, {_incompatibility(publisher.qos_profile, reason)}'
         if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
-            if self._subscription.qos_profile.reliability == ReliabilityPolicy.RELIABLE:
-                return f'{text}, with best effort, where reliable is asked for'
-            return f'{text}, with best effort: large images may need another transport (README)'
-        return text
+            return f'{text}, with best effort: {_transport_advice()}'
+        return f'{text}, which send nothing'
+
+    def describe_publishers(self) -> str:
+        """Return what is wrong with who publishes while images come, '' if nothing is."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if len(publishers) < 2:
+            return ''
+        names = sorted(f'{p.node_namespace.rstrip("/")}/{p.node_name}' for p in publishers)
+        return (f'{len(names)} publishers on {self.topic}, whose images get mixed: '
+                f'{", ".join(names)}; give each a topic of its own, see the parameter cameras')
 
     def _image_topics(self) -> list[str]:
         """Return the topics that others publish images on."""
@@ -123,6 +148,25 @@ class Camera:
         reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
         both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         return both[0] if reliable and all(reliable) else both[1]
+
+
+def _incompatibility(offered: QoSProfile, reason: str) -> str:
+    if offered.reliability == ReliabilityPolicy.BEST_EFFORT:
+        return 'with best effort, where reliable is asked for: see qos_overrides in mcn.yaml'
+    return ' '.join(reason.split())
+
+
+def _transport_advice() -> str:
+    """Return what to do about large images that are lost on their way."""
+    if get_rmw_implementation_identifier() not in FAST_DDS:
+        return 'large images may need another transport'
+    if any(os.environ.get(name) for name in TRANSPORT_CHOICES):
+        return ('images of more than 0.5 MB are lost unless the camera has this transport, too: '
+                + ', '.join(f'{name}={os.environ[name]}' for name in TRANSPORT_CHOICES
+                            if os.environ.get(name)))
+    return ('images of more than 0.5 MB are lost with this transport: set '
+            'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera and for this node, or publish '
+            'with reliable')
 
 
 def check_cameras(names: Sequence[str]) -> None:

@@ -24,30 +24,48 @@ from vision_msgs.msg import (
     VisionClass)
 
 from mcn_ros.colors import color_map
-from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, shown
 from mcn_ros.structures import ClassMap, Instances, Poses
 from mcn_ros.vocabulary import Skeleton
 
+MAX_FRAME_ID = 255  # characters; every single detection repeats them
 
-def image_to_rgb(msg: Image) -> np.ndarray:
+
+def check_header(header: Header) -> None:
+    """
+    Refuse a header that results cannot have.
+
+    :raises ValueError: for a frame_id that is too long and a stamp that is no time.
+    """
+    if len(header.frame_id) > MAX_FRAME_ID:
+        raise ValueError(f'frame_id {shown(header.frame_id)} has {len(header.frame_id)} '
+                         f'characters, the most is {MAX_FRAME_ID}')
+    stamp = header.stamp
+    if stamp.sec < 0 or stamp.nanosec >= 10**9:
+        raise ValueError(f'stamp of {stamp.sec} s and {stamp.nanosec} ns is no time')
+
+
+def image_to_rgb(msg: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """
     Decode an image message.
 
+    :param max_pixels: a larger image is refused.
     :return: (H, W, 3) uint8 RGB; shares memory with the message where that is rgb8.
     :raises ValueError: see :meth:`mcn_ros.data.image_formats.RawImage.to_rgb`.
     """
     return RawImage(msg.encoding, msg.height, msg.width, msg.step, msg.data,
-                    bool(msg.is_bigendian)).to_rgb()
+                    bool(msg.is_bigendian)).to_rgb(max_pixels)
 
 
-def compressed_to_rgb(msg: CompressedImage) -> np.ndarray:
+def compressed_to_rgb(msg: CompressedImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """
     Decode a JPEG or PNG message.
 
+    :param max_pixels: a larger image is refused before any of it is decoded.
     :return: (H, W, 3) uint8 RGB.
-    :raises ValueError: for data that is no image.
+    :raises ValueError: see :meth:`mcn_ros.data.image_formats.EncodedImage.to_rgb`.
     """
-    return EncodedImage(msg.format, msg.data).to_rgb()
+    return EncodedImage(msg.format, msg.data).to_rgb(max_pixels)
 
 
 def raw_to_image(image: RawImage, header: Header) -> Image:

@@ -15,6 +15,7 @@ import math
 from threading import Condition, Thread
 from typing import Any, Callable, Hashable, Mapping, Sequence
 
+PATIENCE_S = 1.5  # for the batch in work when the thread is stopped
 MEASUREMENTS = 2  # of a batch size; the faster one counts
 
 
@@ -50,12 +51,18 @@ class InferenceThread:
             self._changed.notify()
         return replaced
 
-    def stop(self) -> None:
-        """End the thread; the batch in work is finished, frames that wait are dropped."""
+    def stop(self, patience_s: float = PATIENCE_S) -> bool:
+        """
+        End the thread; the batch in work is finished, frames that wait are dropped.
+
+        :param patience_s: a network may hang; the thread is then left alone.
+        :return: whether the thread has ended.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(patience_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:

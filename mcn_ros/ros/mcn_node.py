@@ -8,14 +8,14 @@ Configure loads the network, activate subscribes. Callbacks only leave the newes
 decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
+import os
 import sys
 import time
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, NoReturn, Sequence
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
-from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
@@ -24,17 +24,18 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
-import torch
 
+from mcn_ros.data.messages import stamp_ns
 from mcn_ros.ros.camera import Camera, check_cameras
-from mcn_ros.ros.diagnostics import FAILED, SILENCE_S, SUPERSEDED, UNDECODABLE
-from mcn_ros.ros.inference import BatchResult, InferenceThread, run_batch, useful_batch
+from mcn_ros.ros.diagnostics import FAILED, one_line, SUPERSEDED, UNDECODABLE
+from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.parameters import (
     declare_parameters, parse_value, read_parameters, select_classes)
-from mcn_ros.runtime import load_predictor
+from mcn_ros.ros.resilience import ResilientPredictor
+from mcn_ros.ros.watch import REPEAT_S, Watch
+from mcn_ros.runtime import load_predictor, Predictor
 
 NAME = 'mcn'
-REPEAT_S = 5.0  # the same complaint is not logged more often
 
 
 class McnNode(LifecycleNode):
@@ -51,8 +52,7 @@ class McnNode(LifecycleNode):
         self._cameras: list[Camera] = []
         self._largest_batch = 1
         self._thread = None
-        self._timer = None
-        self._diagnostics = None
+        self._watch = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
         self.parameters = read_parameters(self)
@@ -102,37 +102,45 @@ class McnNode(LifecycleNode):
             action()
         # All of them: rclpy itself would swallow the exception without a word.
         except Exception as error:
-            self.get_logger().error(f'cannot {what}: {_one_line(error)}')
+            self.get_logger().error(f'cannot {what}: {one_line(error)}')
             undo()
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> None:
         p = self.parameters
-        self._predictor = load_predictor(p.weights, p.heads, p.device, p.backend, p.precision)
-        if p.device == 'auto' and self._predictor.device == 'cpu':
+        self._predictor = ResilientPredictor(
+            self._load_on, p.device, p.on_device_error, self.get_logger())
+        predictor = self._predictor.predictor
+        if p.device == 'auto' and predictor.device == 'cpu':
             self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
         self._check_classes(p.detection_classes)
         check_cameras(p.cameras)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
-            self._cameras.append(Camera(self, name, self._predictor.tasks, p.image_transport))
+            self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport))
         self.get_logger().info(
-            f'heads {", ".join(self._predictor.heads)} on {self._predictor.device} '
-            f'(backend {self._predictor.backend}, {self._predictor.precision}: '
-            f'{self._predictor.why}); images from '
+            f'heads {", ".join(predictor.heads)} on {predictor.device} '
+            f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
             f'{", ".join(camera.topic for camera in self._cameras)}'
             + (f'; at most {self._largest_batch} at once' if p.cameras else ''))
+
+    def _load_on(self, device: str) -> Predictor:
+        p = self.parameters
+        # What was asked for another device may not be there on the CPU.
+        fallen = device == 'cpu' != p.device
+        return load_predictor(p.weights, p.heads, device, 'auto' if fallen else p.backend,
+                              'auto' if fallen else p.precision)
 
     def _time_batch(self, size: int) -> float:
         start = time.perf_counter()
         try:
-            self._predictor.warm_up(count=size)
+            self._predictor.predictor.warm_up(count=size)
         # Whatever a driver may raise where several images at once are too many for its memory.
         except Exception as error:
             if size == 1:
                 raise
-            self.get_logger().warning(f'{size} images at once: {_one_line(error)}')
+            self.get_logger().warning(f'{size} images at once: {one_line(error)}')
             return float('inf')
         return time.perf_counter() - start
 
@@ -140,36 +148,36 @@ class McnNode(LifecycleNode):
         for camera in self._cameras:
             camera.destroy()
         self._cameras = []
-        self._predictor = None
-        # PyTorch would keep the memory of the network for its own later use.
-        torch.cuda.empty_cache()
+        if self._predictor is not None:
+            self._predictor.free()
+            self._predictor = None
 
     def _start(self) -> None:
+        if self._thread is not None and not self._thread.stop():
+            raise RuntimeError('the network is still at work on an image from before')
         self._announce()
         self._thread = InferenceThread(self._process, self._largest_batch)
         for camera in self._cameras:
             camera.subscribe(self._receive)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Once per second whatever happens to ROS time.
-        self._timer = self.create_timer(1.0, self._watch, clock=Clock(
-            clock_type=ClockType.STEADY_TIME))
+        self._watch = Watch(self, self._cameras, self._predictor,
+                            self.parameters.weights or 'default')
 
     def _stop(self) -> None:
         for camera in self._cameras:
             camera.unsubscribe()
         if self._thread is not None:
-            self._thread.stop()
-            self._thread = None
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-            self._timer = None
-        if self._diagnostics is not None:
-            self.destroy_publisher(self._diagnostics)
-            self._diagnostics = None
+            if self._thread.stop():
+                self._thread = None
+            else:
+                self.get_logger().error('the network does not end: its last image is left alone')
+        if self._watch is not None:
+            self._watch.destroy()
+            self._watch = None
 
     def _receive(self, camera: Camera, msg: Any) -> None:
-        camera.statistics.add_received()
-        if self._thread.put(camera, msg):
+        camera.statistics.add_received(stamp_ns(msg))
+        thread = self._thread  # another thread of an executor may be deactivating the node
+        if thread is not None and thread.put(camera, msg):
             camera.statistics.add_dropped(SUPERSEDED)
 
     def _process(self, messages: Mapping[Camera, Any]) -> None:
@@ -177,7 +185,7 @@ class McnNode(LifecycleNode):
         images = {}
         for camera, msg in messages.items():
             try:
-                images[camera] = camera.decode(msg)
+                images[camera] = camera.decode(msg, self.parameters.max_pixels)
             # Whatever a decoder may raise: only this image is lost.
             except Exception as error:
                 self._drop(camera, UNDECODABLE, error)
@@ -194,11 +202,11 @@ class McnNode(LifecycleNode):
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         if not images:
             return BatchResult()
-        batch = run_batch(self._predictor.batch, images)
+        batch = self._predictor.run(images)
         if batch.too_large is not None:
             self._largest_batch = self._thread.largest_batch = len(images) // 2
             self.get_logger().warning(
-                f'{len(images)} images at once failed: {_one_line(batch.too_large)}; from now on '
+                f'{len(images)} images at once failed: {one_line(batch.too_large)}; from now on '
                 f'at most {self._largest_batch}')
         return batch
 
@@ -216,25 +224,9 @@ class McnNode(LifecycleNode):
     def _drop(self, camera: Camera, cause: str, error: Exception) -> None:
         if not self.context.ok():  # the process is being ended, so publishing fails
             return
-        camera.statistics.add_dropped(cause, _one_line(error))
-        self.get_logger().error(f'{camera.topic}: image dropped: {_one_line(error)}',
+        camera.statistics.add_dropped(cause, one_line(error))
+        self.get_logger().error(f'{camera.topic}: image dropped: {one_line(error)}',
                                 throttle_duration_sec=REPEAT_S)
-
-    def _watch(self) -> None:
-        array = DiagnosticArray()
-        array.header.stamp = self.get_clock().now().to_msg()
-        details = {'device': self._predictor.device, 'backend': self._predictor.backend,
-                   'heads': ', '.join(self._predictor.heads),
-                   'weights': self.parameters.weights or 'default'}
-        for camera in self._cameras:
-            camera.match_publisher()
-            array.status.append(camera.statistics.report(
-                f'{self.get_name()}: {camera.name or "image"}', camera.topic, details))
-        self._diagnostics.publish(array)
-        silent = [camera for camera in self._cameras if camera.statistics.silence_s > SILENCE_S]
-        if silent:
-            self.get_logger().warning('; '.join(camera.describe_silence() for camera in silent),
-                                      throttle_duration_sec=REPEAT_S)
 
     def _announce(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())
@@ -242,8 +234,9 @@ class McnNode(LifecycleNode):
             camera.outputs.announce(header, self.parameters)
 
     def _check_classes(self, wanted: Sequence[str]) -> None:
-        if self._predictor is not None and 'detection' in self._predictor.tasks:
-            select_classes(wanted, self._predictor.tasks['detection'].classes)
+        tasks = self._predictor.predictor.tasks if self._predictor is not None else {}
+        if 'detection' in tasks:
+            select_classes(wanted, tasks['detection'].classes)
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         try:
@@ -264,17 +257,12 @@ class McnNode(LifecycleNode):
             camera.statistics.forget_latencies()
 
 
-def _one_line(error: Exception) -> str:
-    text = ' '.join(str(error).split())
-    return text if isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
-
-
-def run(kind: type[McnNode] = McnNode) -> int:
+def run(kind: type[McnNode]) -> int:
     """Run a node until the process is asked to end; return the exit code of the process."""
     try:
         node = kind()
     except ParameterException as error:
-        get_logger(NAME).error(_one_line(error))
+        get_logger(NAME).error(one_line(error))
         return 1
     try:
         if node.parameters.autostart:
@@ -287,14 +275,20 @@ def run(kind: type[McnNode] = McnNode) -> int:
         node.destroy_node()
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the executable ``mcn_node``."""
+def main(args: Sequence[str] | None = None, kind: type[McnNode] = McnNode) -> NoReturn:
+    """Run the executable ``mcn_node``; it ends the process."""
+    code = 0
     try:
         with rclpy.init(args=args):
-            return run()
+            code = run(kind)
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        pass
+    # Everything is closed. To unload PyTorch and compiled networks would take seconds, and may
+    # crash where one of their threads hangs.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -17,6 +17,8 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from mcn_ros.data.image_formats import MAX_PIXELS
+
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
                choices: tuple[str, ...] = (), live: bool = False) -> Any:
@@ -76,6 +78,13 @@ class Parameters:
     pose_keypoint_threshold: float = _parameter(
         0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
         'pose.keypoint_threshold', limits=(0.0, 1.0), live=True)
+    max_pixels: int = _parameter(
+        MAX_PIXELS, 'Images with more pixels are not decoded, but dropped with an error.',
+        limits=(1, 1_000_000_000), live=True)
+    on_device_error: str = _parameter(
+        'retry', 'What is done when the device fails (out of memory, lost): retry (again and '
+        'again, at longer intervals) or cpu (go on there, and return when the device works).',
+        choices=('retry', 'cpu'))
     overlay_text: bool = _parameter(
         True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
 

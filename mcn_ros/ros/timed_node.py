@@ -9,20 +9,17 @@ The node with a stopwatch, for the benchmark: it tells of every frame when it wa
 
 import json
 import os
-import sys
 from threading import Lock
 import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header, String
 
 from mcn_ros.ros.camera import Camera
 from mcn_ros.ros.inference import BatchResult
-from mcn_ros.ros.mcn_node import McnNode, run
+from mcn_ros.ros.mcn_node import main, McnNode
 
 MOST_ARRIVALS = 1000  # images of which it is known when they came; old ones were superseded
 DEPTH = 1000  # reports that wait for who reads them
@@ -76,14 +73,5 @@ def _nanoseconds(header: Header) -> int:
     return Time.from_msg(header.stamp).nanoseconds
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until the process is asked to end."""
-    try:
-        with rclpy.init(args=args):
-            return run(TimedNode)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    main(kind=TimedNode)

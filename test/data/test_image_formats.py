@@ -162,3 +162,51 @@ def test_broken_files_are_rejected(suffix):
     for broken in (b'', data[:20], data[: len(data) // 2], b'\0' * 100, data[100:]):
         with pytest.raises(ValueError, match=f"'{suffix}'.*{len(broken)} bytes"):
             EncodedImage(suffix, broken).to_rgb()
+
+
+@given(encoding=strategies.sampled_from(['rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', 'mono16']),
+       height=strategies.integers(1, 5), width=strategies.integers(1, 5),
+       padding=strategies.integers(0, 5), surplus=strategies.integers(0, 9),
+       bigendian=strategies.booleans(), seed=strategies.integers(0, 9))
+def test_every_pixel_is_where_its_bytes_say(encoding, height, width, padding, surplus, bigendian,
+                                            seed):
+    """Compare with a reader that goes by the definition of sensor_msgs/Image, byte by byte."""
+    size = {'rgba8': 4, 'bgra8': 4, 'mono8': 1, 'mono16': 2}.get(encoding, 3)
+    step = width * size + padding
+    values = np.random.default_rng(seed).integers(0, 256, step * height + surplus, np.uint8)
+    data = values.tobytes()
+    rgb = RawImage(encoding, height, width, step, data, bigendian).to_rgb()
+    for row in range(height):
+        for column in range(width):
+            pixel = data[row * step + column * size:][:size]
+            if encoding == 'mono16':
+                value = int.from_bytes(pixel, 'big' if bigendian else 'little')
+                assert np.abs(rgb[row, column] - value * 255 / 65535).max() <= 0.5 + 1e-6
+            else:
+                order = {'r': [0, 1, 2], 'b': [2, 1, 0], 'm': [0, 0, 0]}[encoding[0]]
+                assert rgb[row, column].tolist() == [pixel[index] for index in order]
+
+
+@pytest.mark.parametrize('limit, fits', [(24 * 32, True), (24 * 32 - 1, False)])
+def test_the_limit_of_pixels(limit, fits):
+    for image in (as_raw('bgr8', SENT['bgr8']),
+                  EncodedImage('png', cv2.imencode('.png', PICTURE)[1].tobytes())):
+        if fits:
+            assert image.to_rgb(limit).shape == PICTURE.shape
+        else:
+            with pytest.raises(ValueError, match=f'32x24 .*more than max_pixels = {limit}'):
+                image.to_rgb(limit)
+
+
+@pytest.mark.parametrize('size', [(2, 9), (9, 2)])
+def test_a_bayer_image_that_opencv_would_make_black_is_rejected(size):
+    with pytest.raises(ValueError, match='would become black'):
+        RawImage('bayer_rggb8', *size, size[1], bytes([200]) * 18).to_rgb()
+
+
+@pytest.mark.parametrize('make', [
+    lambda name: RawImage(name, 1, 1, 1, b'a'), lambda name: EncodedImage(name, b'a')])
+def test_a_long_name_makes_no_long_error(make):
+    with pytest.raises(ValueError) as error:
+        make('x' * 10**6).to_rgb()
+    assert len(str(error.value)) < 400

@@ -40,12 +40,13 @@ PATIENCE_S = 15
 class StubPredictor:
     """Finds a car (score 0.9) and a person (0.5) in every picture that is not black."""
 
-    device = 'cpu'
     backend = 'torch'
     precision = 'float32'
     why = 'as asked for'
 
-    def __init__(self, heads=None):
+    def __init__(self, heads=None, device='cpu', broken=frozenset()):
+        self.device = device
+        self.broken = broken  # devices that do not work, a set that tests change
         self.tasks = build_tasks({name: TASKS[name] for name in heads or TASKS})
         self.heads = list(self.tasks)
         self.batches = []
@@ -55,12 +56,18 @@ class StubPredictor:
         self.fails_on = None  # a function: whether it fails on a batch
 
     def warm_up(self, size=(480, 640), count=1):
+        self.check_device()
         self.warm_ups.append(count)
+
+    def check_device(self):
+        if self.device in self.broken:
+            raise RuntimeError('CUDA error: device lost\nFor debugging, ...')
 
     def batch(self, images):
         if self.permits is not None:
             assert self.permits.acquire(timeout=PATIENCE_S)
         self.batches.append([image.copy() for image in images])
+        self.check_device()
         if self.error is not None:
             raise self.error
         if self.fails_on is not None and self.fails_on(images):
@@ -107,6 +114,7 @@ class World:
         self.kind = McnNode
         self.predictor = None
         self.load_error = None
+        self.broken = set()
         monkeypatch.setattr(mcn_node, 'load_predictor', self.load)
 
     def load(self, weights, heads, device, backend, precision):
@@ -114,7 +122,9 @@ class World:
             raise self.load_error
         if set(heads) - set(TASKS):
             raise ValueError(f'heads: {heads}')
-        self.predictor = StubPredictor(heads)
+        device = 'cpu' if device == 'auto' else device
+        self.predictor = StubPredictor(heads, device, self.broken)
+        self.predictor.check_device()
         return self.predictor
 
     def make(self, arguments=(), **parameters):

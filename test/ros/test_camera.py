@@ -18,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from mcn_ros.ros import mcn_node
+from mcn_ros.ros.camera import TRANSPORT_CHOICES
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
 
@@ -268,7 +269,8 @@ def test_a_publisher_of_the_wrong_type_is_named(world):
         node = world.start()
         world.wait(lambda: node.count_publishers('/image'))
         assert re.search(r'1 publishers, of type sensor_msgs/msg/CompressedImage, where '
-                         r'sensor_msgs/msg/Image', node._cameras[0].describe_silence())
+                         r'sensor_msgs/msg/Image is expected; see the parameter image_transport',
+                         node._cameras[0].describe_silence())
         other.destroy_node()
 
 
@@ -280,3 +282,40 @@ def test_best_effort_publishers_are_named(world):
     world.wait(lambda: node.count_publishers('/image'))
     assert re.search('1 publishers, with best effort, where reliable is asked for',
                      node._cameras[0].describe_silence())
+
+
+@pytest.mark.parametrize('variables, advice', [
+    ({}, 'set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera and for this node'),
+    ({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'},
+     'unless the camera has this transport, too: FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA')])
+def test_large_images_that_are_lost_are_explained(world, variables, advice):
+    world.peer.destroy_publisher(world.peer.images)
+    qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    world.peer.create_publisher(Image, '/image', qos)
+    node = world.start()
+    for name in TRANSPORT_CHOICES:
+        world.monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        world.monkeypatch.setenv(name, value)
+    world.wait(lambda: node.count_publishers('/image'))
+    text = node._cameras[0].describe_silence()
+    assert '1 publishers, with best effort: images of more than 0.5 MB are lost' in text
+    assert advice in text
+
+
+def test_a_camera_that_sends_nothing_is_told(world):
+    node = world.start()
+    world.wait(lambda: node.count_publishers('/image'))
+    assert node._cameras[0].describe_silence().endswith('1 publishers, which send nothing')
+
+
+def test_silence_and_its_cause_are_in_the_diagnostics(world):
+    world.peer.create_publisher(Image, '/camera/image_raw', 1)
+    world.peer.destroy_publisher(world.peer.images)
+    diagnostics = world.peer.listen(DiagnosticArray, '/diagnostics')
+    world.start()
+    world.wait(lambda: diagnostics and diagnostics[-1].status[0].level == DiagnosticStatus.STALE,
+               'a stale status')
+    message = diagnostics[-1].status[0].message
+    assert message.startswith('no image on /image for 3 s: 0 publishers')
+    assert 'remapped to: /camera/image_raw' in message

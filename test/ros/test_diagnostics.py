@@ -6,7 +6,8 @@
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
-from mcn_ros.ros.diagnostics import FAILED, Statistics, SUPERSEDED, UNDECODABLE
+from mcn_ros.ros.diagnostics import (
+    Circumstances, FAILED, MAX_LINE, one_line, Statistics, SUPERSEDED, UNDECODABLE)
 
 
 class Clock:
@@ -29,8 +30,9 @@ def statistics(clock):
     return Statistics(clock)
 
 
-def report(statistics):
-    status = statistics.report('mcn: image', '/image', {'device': 'cpu'})
+def report(statistics, **circumstances):
+    status = statistics.report('mcn: image', '/image', {'device': 'cpu'},
+                               Circumstances(**circumstances))
     return status.level, status.message, {value.key: value.value for value in status.values}
 
 
@@ -80,7 +82,8 @@ def test_an_error_is_an_error_until_it_is_over_and_is_told_once(statistics, cloc
     statistics.add_dropped(UNDECODABLE, 'broken')
     play(statistics, clock, 1, 10)
     level, message, _ = report(statistics)
-    assert level == DiagnosticStatus.WARN and message == '1 images failed'
+    assert level == DiagnosticStatus.WARN
+    assert message == '1 images failed, the last one: broken'
     level, _, values = report(statistics)
     assert level == DiagnosticStatus.OK and values['last error'] == 'broken'
 
@@ -115,3 +118,57 @@ def test_a_jump_of_time_clears_latencies_but_not_the_rate(statistics, clock):
     play(statistics, clock, 1, 10, latency_s=0.03)
     _, _, values = report(statistics)
     assert values['latency p50 (ms)'] == '30.0' and values['frames per second'] == '10.0'
+
+
+def test_the_worst_that_is_true_is_told(statistics, clock):
+    """Each line takes one trouble away: what is left is told, and at last all is well."""
+    troubles = {'broken': 'GPU lost', 'silent': '0 publishers', 'impaired': '2 publishers'}
+    clock.now += 4
+    assert report(statistics, **troubles)[:2] == (DiagnosticStatus.ERROR, 'GPU lost')
+    del troubles['broken']
+    assert report(statistics, **troubles)[:2] == (DiagnosticStatus.STALE, '0 publishers')
+    statistics.add_received()
+    statistics.add_dropped(UNDECODABLE, 'bad image')
+    assert report(statistics, **troubles)[:2] == (DiagnosticStatus.ERROR, 'bad image')
+    play(statistics, clock, 1, 10)
+    assert report(statistics, **troubles)[:2] == (DiagnosticStatus.WARN, '2 publishers')
+    assert report(statistics)[0] == DiagnosticStatus.OK
+
+
+def test_a_network_that_hangs_is_an_error(statistics, clock):
+    """Images come and take each other's place, and none has a result."""
+    play(statistics, clock, 1, 10)
+    for second in range(8):
+        clock.now += 1
+        statistics.add_received()
+        statistics.add_dropped(SUPERSEDED)
+        level, message, _ = report(statistics)
+        assert (level == DiagnosticStatus.ERROR) == (second > 5), second
+    assert 'no result for 7 s' in message and 'hangs' in message
+    statistics.add_processed(0.1)
+    assert report(statistics)[0] == DiagnosticStatus.OK
+
+
+def test_stamps_that_go_back_are_a_warning_once(statistics, clock):
+    for stamp in (100, 101, 51, 52):
+        clock.now += 0.1
+        statistics.add_received(stamp * 10**9)
+        statistics.add_processed(0.02)
+    level, message, values = report(statistics)
+    assert level == DiagnosticStatus.WARN and 'went back by 50 s' in message
+    assert values['stamps that went back'] == '1'
+    assert report(statistics)[0] == DiagnosticStatus.OK
+
+
+def test_images_without_stamps_and_a_jump_of_time_do_not_count_as_going_back(statistics, clock):
+    for stamp in (100, 0, 0, 101):
+        statistics.add_received(stamp * 10**9)
+    statistics.forget_latencies()
+    statistics.add_received(10**9)
+    assert report(statistics)[2]['stamps that went back'] == '0'
+
+
+def test_errors_are_one_line_of_bounded_length():
+    assert one_line(ValueError('a\n  b')) == 'a b'
+    assert one_line(KeyError('a')) == "KeyError: 'a'"
+    assert len(one_line(ValueError('x' * 10**6))) <= MAX_LINE + 4

@@ -102,6 +102,15 @@ def test_the_newest_frame_wins(world):
     assert world.counts()['superseded'] == 3
 
 
+def test_an_image_that_comes_too_late_is_nobodys(world):
+    """In an executor of several threads, one may hand it over while another deactivates."""
+    node = world.start()
+    camera, = node._cameras
+    assert node.trigger_deactivate() == SUCCESS
+    node._receive(camera, Image())
+    assert world.counts()['received'] == 1
+
+
 def test_the_executor_is_free_while_the_network_runs(world):
     node = world.start()
     world.predictor.permits = threading.Semaphore(0)
@@ -205,7 +214,8 @@ def test_the_process_ends_with_an_error_if_it_cannot_start(arguments, error):
     assert 'ERROR' in line and error in line
 
 
-def test_the_process_with_a_real_network(world, tmp_path):
+@pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
+def test_the_process_with_a_real_network(world, tmp_path, ending):
     config = ModelConfig(tasks=TASKS, input_size=(64, 64))
     save_model(MultiTaskNet(config), tmp_path / 'random.safetensors')
     detections = world.peer.listen(Detection2DArray, 'mcn/detections')
@@ -227,5 +237,5 @@ def test_the_process_with_a_real_network(world, tmp_path):
         box = detections[0].detections[0].bbox
         assert 0 <= box.center.position.x <= 64 and 0 <= box.center.position.y <= 48
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         assert process.wait(timeout=60) == 0
