@@ -50,6 +50,7 @@ setup(
             'mcn_node = mcn_ros.ros.mcn_node:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',
             'recorder = mcn_ros.ros.recorder:main',
+            'soak = mcn_ros.commands.soak:main',
             'synthesize = mcn_ros.commands.synthesize:main',
             'train = mcn_ros.commands.train:main',
         ],

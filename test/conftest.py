@@ -5,6 +5,7 @@
 
 from importlib.util import find_spec
 import multiprocessing
+import random
 
 from hypothesis import settings
 import pytest
@@ -21,9 +22,30 @@ settings.register_profile('mcn_ros', deadline=None, derandomize=True, database=N
 settings.load_profile('mcn_ros')
 
 
-def pytest_report_header():
-    """Say that tests are left out, where they are."""
-    return None if HAVE_ROS else 'test/ros is left out: rclpy is not installed'
+def pytest_addoption(parser):
+    """Let the order be another one: no test may need what another one has left."""
+    parser.addoption('--shuffle', type=int, metavar='SEED',
+                     help='run the files, and the tests of each, in an order drawn with this seed')
+
+
+def pytest_report_header(config):
+    """Say that tests are left out, where they are, and which order they have."""
+    seed = config.getoption('shuffle')
+    return ([] if seed is None else [f'in an order of its own: --shuffle {seed}']) + (
+        [] if HAVE_ROS else ['test/ros is left out: rclpy is not installed'])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Shuffle whole files, as what they share is costly, and the tests within them."""
+    if config.getoption('shuffle') is None:
+        return
+    rng, files = random.Random(config.getoption('shuffle')), {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    for tests in files.values():
+        rng.shuffle(tests)
+    items[:] = [test for tests in rng.sample(list(files.values()), len(files)) for test in tests]
 
 
 @pytest.fixture(scope='session', autouse=True)

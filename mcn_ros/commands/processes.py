@@ -179,7 +179,12 @@ def supervise(children: Mapping[str, subprocess.Popen], log: Path,
                 raise ChildProcessError(_obituary(name, code, log))
         if time.monotonic() > deadline:
             raise TimeoutError(f'nothing has happened for too long; see {log}')
-    raise ChildProcessError(_obituary(listening, listener.wait(STOP_S), log))
+    try:
+        code = listener.wait(STOP_S)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f'{listening} has nothing more to say, but does not end; see '
+                           f'{log}') from error
+    raise ChildProcessError(_obituary(listening, code, log))
 
 
 def _lines(stream: Any) -> Iterator[str]:

@@ -6,19 +6,23 @@ The cameras of the benchmark: send images to timed nodes, take their results, no
 
 What is sent is said by the parameter ``phases``, a JSON list of :class:`Phase`. On standard output
 it tells, one JSON object per line, how far it is, and at last {"summary": {"phases": [...]}}.
+With the parameter ``continuous``, phases follow each other without a pause, each is told as
+{"record": ...} when it has ended, and none of them is kept.
 """
 
 from dataclasses import asdict, dataclass, field
 import json
 import math
+import os
 from pathlib import Path
 import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -35,6 +39,7 @@ NAME = 'prober'
 DEPTH = 1000  # answers that wait while images are sent
 PATIENCE_S = 30.0  # for an answer; the slowest networks take seconds
 GAP_S = 0.03  # between an answer and the next image, so that all is quiet when it is sent
+LATE = 50  # messages that are listened to at a time where an image is due already
 QUIET_S = 1.0  # after the last image of a phase, in which it is answered
 WARM_UP = 3  # images per camera before everything, and before a paced phase
 SCENES, SCENE_SIZE = 4, (480, 640)  # pictures, sent in turn, and the size they are drawn in
@@ -70,6 +75,9 @@ class Record:
     :param answers: what the nodes told, see :mod:`mcn_ros.ros.timed_node`.
     :param echo_ms: how long an image took to the echo.
     :param memory: process -> 'Rss' and 'Pss' in bytes, of each node at the end of the phase.
+    :param threads: process -> number of threads, likewise.
+    :param statuses: camera -> what its node last said of it on /diagnostics.
+    :param ended_s: when the phase had ended, by the clock of the stamps.
     """
 
     phase: Phase
@@ -77,6 +85,9 @@ class Record:
     answers: list[dict[str, Any]] = field(default_factory=list)
     echo_ms: list[float] = field(default_factory=list)
     memory: dict[int, dict[str, int]] = field(default_factory=dict)
+    threads: dict[int, int] = field(default_factory=dict)
+    statuses: dict[str, dict[str, str]] = field(default_factory=dict)
+    ended_s: float = 0.0
 
 
 class Prober(Node):
@@ -91,6 +102,7 @@ class Prober(Node):
         self._phases = [from_dict(Phase, values, 'phases') for values in json.loads(
             self.declare_parameter('phases', '[]').value)]
         self._num_nodes = self.declare_parameter('nodes', 1).value
+        self._continuous = self.declare_parameter('continuous', False).value
         cameras = self.declare_parameter('cameras', ['']).value
         reliable = QoSProfile(depth=10)
         self._cameras = {name: self.create_publisher(
@@ -99,14 +111,19 @@ class Prober(Node):
         # Not taken apart: a listener of this process must not slow down the images.
         self._results = [self.create_subscription(
             kind, topic.replace('mcn/', f'mcn/{name}/' if name else 'mcn/', 1),
-            lambda data: None, QoSProfile(depth=10), raw=True)
+            self._hear, QoSProfile(depth=10), raw=True)
             for name in cameras for topic, kind, *_ in TOPICS.values()]
         self._answers: list[dict[str, Any]] = []
         self._echoes: list[dict[str, Any]] = []
         for topic, answers in (('mcn/times', self._answers), ('echo/times', self._echoes)):
             self.create_subscription(
-                String, topic, lambda msg, a=answers: a.append(json.loads(msg.data)),
-                QoSProfile(depth=DEPTH))
+                String, topic, lambda msg, a=answers: self._hear(msg, a), QoSProfile(depth=DEPTH))
+        self._num_heard = 0
+        self._listening = SingleThreadedExecutor()
+        self._listening.add_node(self)
+        self._statuses: dict[str, dict[str, str]] = {}
+        if self._continuous:
+            self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, 10)
 
     def run(self) -> list[Record]:
         """
@@ -120,7 +137,19 @@ class Prober(Node):
         for camera in self._cameras:
             for _ in range(WARM_UP):
                 self._ask(camera, images[self._phases[0].size][0])
-        return [self._run_phase(phase, images[phase.size]) for phase in self._phases]
+        if not self._continuous:
+            return [self._run_phase(phase, images[phase.size]) for phase in self._phases]
+        for phase in self._phases:
+            record = Record(phase, dict.fromkeys(self._cameras, 0))
+            self._load(phase, images[phase.size], record)
+            self._close(record)
+            tell({'record': asdict(record)})
+        return []
+
+    def close(self) -> None:
+        """End it."""
+        self._listening.shutdown()
+        self.destroy_node()
 
     def _run_phase(self, phase: Phase, images: Sequence[Image]) -> Record:
         record = Record(phase, dict.fromkeys(self._cameras, 0))
@@ -129,12 +158,30 @@ class Prober(Node):
                 self._ask(camera, images[0])
         self._answers.clear()
         self._echoes.clear()
-        (self._pace if phase.rate == 0 else self._load)(phase, images, record)
-        record.answers = list(self._answers)
+        if phase.rate == 0:
+            self._pace(phase, images, record)
+        else:
+            self._load(phase, images, record)
+            self._spin(QUIET_S)
+        self._close(record)
+        return record
+
+    def _close(self, record: Record) -> None:
+        """Note what has come, and what the nodes that have answered hold."""
+        record.ended_s = self.get_clock().now().nanoseconds / 1e9
+        record.answers, record.statuses = list(self._answers), dict(self._statuses)
         record.echo_ms = [answer['arrived_ms'] for answer in self._echoes]
         pids = sorted({answer['pid'] for answer in self._answers})
         record.memory = {pid: memory(pid) for pid in pids}
-        return record
+        record.threads = {pid: len(os.listdir(f'/proc/{pid}/task')) for pid in pids}
+        self._answers.clear()
+
+    def _take_diagnostics(self, msg: DiagnosticArray) -> None:
+        self._num_heard += 1
+        for status in msg.status:
+            values = {value.key: value.value for value in status.values}
+            self._statuses[status.name.partition(': ')[2]] = {
+                'level': str(ord(status.level)), 'message': status.message, **values}
 
     def _pace(self, phase: Phase, images: Sequence[Image], record: Record) -> None:
         """Send to the nodes and to the echo in turn, each image when all is quiet."""
@@ -165,7 +212,6 @@ class Prober(Node):
             if time.monotonic() > told + 1.0:
                 told = time.monotonic()
                 tell({'phase': phase.name, 'frames': sum(record.sent.values())})
-        self._spin(QUIET_S)
 
     def _is_connected(self) -> bool:
         echoed = any(phase.rate == 0 for phase in self._phases)
@@ -192,18 +238,24 @@ class Prober(Node):
               patience_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + patience_s
         while not condition():
-            rclpy.spin_once(self, timeout_sec=0.1)
+            self._listening.spin_once(timeout_sec=0.1)
             if time.monotonic() > deadline:
                 raise TimeoutError(f'no answer of {what} within {patience_s:.0f} s')
 
     def _spin(self, seconds: float) -> None:
-        """Listen for some time; at least once, however late it is."""
-        end = time.monotonic() + seconds
+        """Listen for some time; however late it is, to what has come already."""
+        end, late = time.monotonic() + seconds, 0
         while True:
-            left = end - time.monotonic()
-            rclpy.spin_once(self, timeout_sec=max(left, 0.0))
-            if left <= 0:
+            left, heard = end - time.monotonic(), self._num_heard
+            self._listening.spin_once(timeout_sec=max(left, 0.0))
+            late += left <= 0
+            if late and (heard == self._num_heard or late >= LATE):
                 return
+
+    def _hear(self, msg: Any, answers: list[dict[str, Any]] | None = None) -> None:
+        self._num_heard += 1
+        if answers is not None:
+            answers.append(json.loads(msg.data))
 
 
 def pictures(size: Size) -> list[Image]:
@@ -232,7 +284,7 @@ def main(args: Sequence[str] | None = None) -> int:
             try:
                 tell({'summary': {'phases': [asdict(record) for record in prober.run()]}})
             finally:
-                prober.destroy_node()
+                prober.close()
     except (ValueError, OSError) as error:
         get_logger(NAME).error(str(error))
         return 1

@@ -4,6 +4,7 @@
 """A robot around the node: topics, an executor, and a stand-in for the network."""
 
 import gc
+from itertools import count
 import os
 import threading
 import time
@@ -35,6 +36,7 @@ if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
 CLASSES = ['person', 'car']
 TASKS = {'detection': {'classes': CLASSES}, 'pose': {}, 'segmentation': {'classes': CLASSES}}
 PATIENCE_S = 15
+DOMAINS = count(os.getpid() + 1)
 
 
 class StubPredictor:
@@ -202,8 +204,11 @@ class World:
 
 @pytest.fixture(scope='module')
 def ros():
-    with rclpy.init():
-        yield
+    """Run rclpy; each file of tests has a domain of its own, and hears nothing of the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ROS_DOMAIN_ID', str(1 + next(DOMAINS) % 100))
+        with rclpy.init():
+            yield
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Cameras that are too fast for the network, for long: each is to be served, nothing to grow.
+
+Recordings are those of :mod:`mcn_ros.ros.prober`, one of each slice of the time. What a slice
+tells is noisy, so start and end are the medians of a tenth of the slices each.
+"""
+
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from mcn_ros.benchmark.stopwatch import percentiles
+from mcn_ros.benchmark.tables import markdown
+
+MIB = 2 ** 20
+GROWTH = 1.0  # percent that the memory of the node may grow by after the warm-up
+FAIR = 0.9  # of the mean, that the camera that is served least gets at least
+STARVED_S = 5.0  # without a result of a camera, while its images come
+LATER = 1.5  # times the latency of the start (p95) that is allowed at the end
+COUNTS = {'received': 'images received', 'superseded': 'dropped: superseded by a newer image',
+          'undecodable': 'dropped: image not decodable', 'failed': 'dropped: inference failed'}
+
+
+def summarise(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Sum up the slices; the first one is the warm-up.
+
+    :return: 'seconds', 'rate' and 'size' of the images; 'cameras': name -> counts and 'wait_s',
+        the longest time without a result; 'fairness', the least served camera against the
+        mean; 'published', percentiles in ms from stamp to published; 'rss' in bytes and 'threads'
+        of the node: 'start', 'end', 'highest', and for the memory 'growth_percent'; 'late', the
+        p95 of the end by that of the start; 'slices'.
+    :raises ValueError: if the node answered next to nothing.
+    """
+    warm_up, slices = records[0], records[1:]
+    rows = [_slice(record) for record in slices if record['answers']]
+    if len(rows) < 2:
+        raise ValueError('too few frames were answered: the time is too short for the network')
+    answers = [answer for record in slices for answer in record['answers']]
+    cameras = {name: _camera(name, warm_up, slices, answers) for name in warm_up['sent']}
+    answered = [camera['answered'] for camera in cameras.values()]
+    rss, threads = (_course([row[key] for row in rows]) for key in ('rss', 'threads'))
+    rss['growth_percent'] = 100 * (rss['end'] / rss['start'] - 1)
+    late = _course([row['published']['p95'] for row in rows])
+    return {'seconds': sum(record['phase']['seconds'] for record in slices),
+            'rate': warm_up['phase']['rate'], 'size': warm_up['phase']['size'],
+            'cameras': cameras, 'fairness': min(answered) / np.mean(answered).item(),
+            'published': percentiles(np.array([answer['published_ms'] for answer in answers])),
+            'rss': rss, 'threads': threads, 'late': late['end'] / late['start'], 'slices': rows}
+
+
+def _slice(record: Mapping[str, Any]) -> dict[str, Any]:
+    times = np.array([answer['published_ms'] for answer in record['answers']])
+    return {'name': record['phase']['name'], 'published': percentiles(times),
+            'rss': sum(usage['Rss'] for usage in record['memory'].values()),
+            'threads': sum(record['threads'].values())}
+
+
+def _camera(name: str, warm_up: Mapping[str, Any], slices: Sequence[Mapping[str, Any]],
+            answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    # What the node counts is told once per second: images of the edges may be in or out.
+    before, after = (record['statuses'].get(name, {}) for record in (warm_up, slices[-1]))
+    counts = {key: int(after.get(told, 0)) - int(before.get(told, 0))
+              for key, told in COUNTS.items()}
+    times = [answer['stamp_ns'] / 1e9 + answer['published_ms'] / 1e3
+             for answer in answers if answer['camera'] == name]
+    edges = warm_up['ended_s'], slices[-1]['ended_s']
+    return {'sent': sum(record['sent'][name] for record in slices), **counts,
+            'answered': len(times), 'wait_s': np.diff(np.sort([*times, *edges])).max().item()}
+
+
+def _course(values: Sequence[float]) -> dict[str, float]:
+    tenth = max(1, len(values) // 10)
+    return {'start': float(np.median(values[:tenth])), 'end': float(np.median(values[-tenth:])),
+            'highest': float(max(values))}
+
+
+def problems(found: Mapping[str, Any]) -> list[str]:
+    """Return what must not be, one line each."""
+    lines = []
+    for name, camera in found['cameras'].items():
+        if camera['wait_s'] > STARVED_S:
+            lines.append(f'{name}: no result for {camera["wait_s"]:.1f} s, allowed: {STARVED_S}')
+        for key in ('undecodable', 'failed'):
+            if camera[key]:
+                lines.append(f'{name}: {camera[key]} images {key}')
+    answered = [camera['answered'] for camera in found['cameras'].values()]
+    if min(answered) + 1 < FAIR * np.mean(answered):  # one may be on its way
+        lines.append(f'the camera that is served least has {found["fairness"]:.2f} of the mean, '
+                     f'allowed: {FAIR}')
+    if found['rss']['growth_percent'] > GROWTH:
+        lines.append(f'the memory of the node grew by {found["rss"]["growth_percent"]:.2f} %, '
+                     f'allowed: {GROWTH}')
+    if found['threads']['end'] > found['threads']['start']:
+        lines.append('the threads of the node grew from {start:.0f} to {end:.0f}'.format(
+            **found['threads']))
+    if found['late'] > LATER:
+        lines.append(f'the latency (p95) of the end is {found["late"]:.2f} times that of the '
+                     f'start, allowed: {LATER}')
+    return lines
+
+
+def camera_table(found: Mapping[str, Any]) -> str:
+    """Return what became of the images of each camera."""
+    return markdown(
+        ['camera', 'sent', 'came', 'superseded', 'failed', 'answered', 'longest wait'],
+        [[name, str(row['sent']), str(row['received']), str(row['superseded']),
+          str(row['undecodable'] + row['failed']), str(row['answered']), f'{row["wait_s"]:.2f} s']
+         for name, row in found['cameras'].items()])
+
+
+def time_table(found: Mapping[str, Any], most: int = 12) -> str:
+    """Return how latency and memory went on, at about ``most`` times."""
+    rows = found['slices']
+    step = max(1, round(len(rows) / most))
+    shown = sorted({*range(0, len(rows), step), len(rows) - 1})
+    return markdown(
+        ['until', 'frames/s', 'p50', 'p95', 'p99', 'memory', 'threads'],
+        [[rows[i]['name'], f'{rows[i]["published"]["frames"] / _length(found):.1f}',
+          *(f'{rows[i]["published"][key]:.0f} ms' for key in ('p50', 'p95', 'p99')),
+          f'{rows[i]["rss"] / MIB:.1f} MiB', f'{rows[i]["threads"]}'] for i in shown])
+
+
+def _length(found: Mapping[str, Any]) -> float:
+    return found['seconds'] / len(found['slices'])
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Return the most important figures as a sentence each."""
+    height, width = found['size']
+    times, rss = found['published'], found['rss']
+    sent = sum(row['sent'] for row in found['cameras'].values()) / found['seconds']
+    return (
+        f'{len(found["cameras"])} cameras of {width}x{height} at {found["rate"]:g} Hz for '
+        f'{found["seconds"]:.0f} s: {sent:.0f} images/s sent, '
+        f'{times["frames"] / found["seconds"]:.1f} frames/s answered\n'
+        f'stamp to published: p50 {times["p50"]:.0f} ms, p95 {times["p95"]:.0f} ms, '
+        f'p99 {times["p99"]:.0f} ms; p95 of the end by that of the start: {found["late"]:.2f}\n'
+        f'least served camera by the mean: {found["fairness"]:.3f}\n'
+        f'memory of the node: {rss["start"] / MIB:.1f} MiB after the warm-up, at the end '
+        f'{rss["end"] / MIB:.1f} MiB ({rss["growth_percent"]:+.2f} %), at most '
+        f'{rss["highest"] / MIB:.1f} MiB; threads: {found["threads"]["start"]:.0f}, at the end '
+        f'{found["threads"]["end"]:.0f}')
