@@ -5,11 +5,16 @@
 
 import dataclasses
 import difflib
+import math
+import reprlib
 import types
 import typing
 from typing import Any, Mapping, TypeVar
 
 T = TypeVar('T')
+
+SHOWN = 200  # characters
+LARGEST = 2 ** 63  # integers beyond have no place in an array
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = '') -> T:
@@ -17,6 +22,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = '') -> T:
     Build a dataclass from a mapping, recursively; nothing is guessed and nothing is dropped.
 
     Lists become tuples where the field is a tuple, an int is accepted where a float is meant.
+    Numbers are finite. Errors show the beginning of a value only: it may come from anywhere.
 
     :param cls: the dataclass to build.
     :param values: field name -> value, nested mappings for nested dataclasses.
@@ -26,7 +32,8 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = '') -> T:
         the wrong type.
     """
     if not isinstance(values, Mapping):
-        raise ValueError(f'{where or cls.__name__}: expected a mapping, got {values!r}')
+        raise ValueError(f'{where or cls.__name__}: expected a mapping, '
+                         f'got {brief(values)}')
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     for key in values:
         if key not in fields:
@@ -42,6 +49,12 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = '') -> T:
         if required and name not in built:
             raise ValueError(f'{_path(where, name)}: missing')
     return cls(**built)
+
+
+def brief(value: Any) -> str:
+    """Return the beginning of a value from anywhere, however large or nested, for a message."""
+    text = reprlib.repr(value)
+    return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'
 
 
 def to_dict(value: Any) -> Any:
@@ -73,19 +86,25 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value if isinstance(value, hint) else from_dict(hint, value, where)
     if origin is typing.Literal:
         if value not in args:
-            raise ValueError(f'{where}: {value!r} is not one of {", ".join(map(str, args))}')
+            raise ValueError(f'{where}: {brief(value)} is not one of '
+                             f'{", ".join(map(str, args))}')
         return value
     if origin is tuple:
         return _convert_tuple(args, value, where)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise ValueError(f'{where}: expected a mapping, got {value!r}')
-        return {k: _convert(args[1], v, _path(where, k)) for k, v in value.items()}
+            raise ValueError(f'{where}: expected a mapping, got {brief(value)}')
+        return {_convert(args[0], k, f'{where}: key'): _convert(args[1], v, _path(where, k))
+                for k, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < LARGEST else math.inf
+    # What is computed with these would be wrong much later, and without a name.
+    if (hint is float and isinstance(value, float) and not math.isfinite(value)
+            or hint is int and isinstance(value, int) and abs(value) >= LARGEST):
+        raise ValueError(f'{where}: expected a finite number, got {brief(value)}')
     # bool is an int in Python, but "workers: true" is a mistake.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f'{where}: expected {hint.__name__}, got {value!r}')
+        raise ValueError(f'{where}: expected {hint.__name__}, got {brief(value)}')
     return value
 
 
@@ -103,9 +122,9 @@ def _convert_any(hints: tuple, value: Any, where: str) -> Any:
 
 def _convert_tuple(args: tuple, value: Any, where: str) -> tuple:
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f'{where}: expected a list, got {value!r}')
+        raise ValueError(f'{where}: expected a list, got {brief(value)}')
     if len(args) == 2 and args[1] is Ellipsis:
         return tuple(_convert(args[0], v, f'{where}[{i}]') for i, v in enumerate(value))
     if len(value) != len(args):
-        raise ValueError(f'{where}: expected {len(args)} values, got {value!r}')
+        raise ValueError(f'{where}: expected {len(args)} values, got {brief(value)}')
     return tuple(_convert(a, v, f'{where}[{i}]') for i, (a, v) in enumerate(zip(args, value)))

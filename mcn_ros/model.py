@@ -13,6 +13,7 @@ architecture, the classes and the normalisation travel with the weights.
 
 from dataclasses import dataclass, field, replace
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Literal, Mapping, Sequence
@@ -29,6 +30,7 @@ from mcn_ros.tasks import build_tasks, TASKS
 
 METADATA_KEY = 'mcn_ros'
 FORMAT = 1
+LARGEST_SIDE = 8192  # input pixels; what is larger hardly is an input that anybody means
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,12 @@ class ModelConfig:
     def __post_init__(self):
         if any(side <= 0 or side % 32 for side in self.input_size):
             raise ValueError(f'input_size: {self.input_size} are no positive multiples of 32')
-        if not all(value > 0 for value in self.std):
+        if max(self.input_size) > LARGEST_SIDE:
+            raise ValueError(f'input_size: {self.input_size} are not all up to {LARGEST_SIDE}')
+        if not all(0 < value < math.inf for value in self.std):
             raise ValueError(f'std: {self.std} are not all positive')
+        if not all(math.isfinite(value) for value in self.mean):
+            raise ValueError(f'mean: {self.mean} are not all finite')
         unknown = [name for name in self.trunk.own if name not in TASKS]
         if unknown:
             raise ValueError(f'trunk.own: unknown {", ".join(unknown)} '
@@ -202,17 +208,35 @@ def load_model(path: str | Path, heads: Sequence[str] | None = None,
             state = {key: file.get_tensor(key) for key in file.keys() if _wanted(key, config)}
     except (SafetensorError, OSError) as error:
         raise ValueError(f'weights: {path} is not a readable safetensors file: {error}') from error
-    with torch.device('meta'):  # shapes only: a damaged configuration may ask for any size
-        expected = {k: tuple(v.shape) for k, v in MultiTaskNet(config).state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    if expected != found:
-        different = sorted(k for k in expected.keys() | found.keys()
-                           if expected.get(k) != found.get(k))
-        raise ValueError(f'weights: {path} does not fit its own configuration in '
-                         f'{len(different)} tensors, first {different[0]}')
+    _check_state(state, config, path)
     model = MultiTaskNet(config)
     model.load_state_dict(state)
     return model.eval()
+
+
+def _check_state(state: Mapping[str, Tensor], config: ModelConfig, path: str | Path) -> None:
+    """Compare the tensors of a file with those of the network that it describes."""
+    try:
+        with torch.device('meta'):  # shapes only: a damaged configuration may ask for any size
+            expected = MultiTaskNet(config).state_dict()
+    except (ValueError, RuntimeError, TypeError) as error:  # numbers beyond those of PyTorch
+        reason = str(error).partition('\n')[0]
+        raise ValueError(f'weights: {path} describes a network that cannot be built: '
+                         f'{reason}') from error
+    different = [k for k in expected.keys() | state.keys() if k not in expected
+                 or k not in state or _kind(expected[k]) != _kind(state[k])]
+    if different:
+        raise ValueError(f'weights: {path} does not fit its own configuration in '
+                         f'{len(different)} tensors, first {min(different)}')
+    broken = [k for k, v in state.items() if not v.to(expected[k].dtype).isfinite().all()]
+    if broken:
+        raise ValueError(f'weights: {path} has values that are not finite in {len(broken)} '
+                         f'tensors, first {min(broken)}')
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    """Return what has to be the same of a tensor and of what it is stored as."""
+    return tuple(tensor.shape), tensor.is_floating_point(), tensor.is_complex()
 
 
 def _read_config(path: str | Path, metadata: Mapping[str, str]) -> ModelConfig:
@@ -224,7 +248,7 @@ def _read_config(path: str | Path, metadata: Mapping[str, str]) -> ModelConfig:
         if description.format != FORMAT:
             raise ValueError(f'has format {description.format}, this version reads {FORMAT}')
         return from_dict(ModelConfig, description.model, 'model')
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'weights: {path}: {error}') from error
 
 

@@ -45,16 +45,18 @@ class Outer:
     derived: int = field(default=7, init=False)
 
 
+integers = strategies.integers(-2 ** 63 + 1, 2 ** 63 - 1)
+finite = strategies.floats(allow_nan=False, allow_infinity=False)
 outers = strategies.builds(
-    Outer, name=strategies.text(), rate=strategies.floats(allow_nan=False, allow_infinity=False),
-    flag=strategies.booleans(), size=strategies.tuples(*[strategies.integers()] * 2),
+    Outer, name=strategies.text(), rate=finite,
+    flag=strategies.booleans(), size=strategies.tuples(*[integers] * 2),
     words=strategies.lists(strategies.text()).map(tuple),
-    inner=strategies.builds(Inner, strategies.integers(), strategies.sampled_from(
+    inner=strategies.builds(Inner, integers, strategies.sampled_from(
         ['thin', 'thick'])),
-    inners=strategies.lists(strategies.builds(Inner, strategies.integers())).map(tuple),
-    limit=strategies.none() | strategies.floats(allow_nan=False, allow_infinity=False),
-    source=strategies.integers() | strategies.text(),
-    table=strategies.dictionaries(strategies.text(), strategies.floats(allow_nan=False)),
+    inners=strategies.lists(strategies.builds(Inner, integers)).map(tuple),
+    limit=strategies.none() | finite,
+    source=integers | strategies.text(),
+    table=strategies.dictionaries(strategies.text(), finite),
     free=strategies.none() | strategies.text())
 
 
@@ -119,6 +121,13 @@ def test_unions_take_the_first_type_that_fits():
     ({'source': 1.5}, '^source: expected int, got 1.5; or source: expected str, got 1.5$'),
     ({'table': [1]}, r'^table: expected a mapping, got \[1\]$'),
     ({'table': {'a': 'b'}}, "^table.a: expected float, got 'b'$"),
+    ({'table': {1: 2.0}}, '^table: key: expected str, got 1$'),
+    ({'rate': float('nan')}, '^rate: expected a finite number, got nan$'),
+    ({'rate': float('-inf')}, '^rate: expected a finite number, got -inf$'),
+    ({'rate': 10 ** 400}, '^rate: expected a finite number, got inf$'),
+    ({'size': [1, 10 ** 30]}, r'^size\[1\]: expected a finite number, got 10*$'),
+    ({'limit': float('nan')}, '^limit: expected a finite number, got nan$'),
+    ({'name': [['x' * 10 ** 6] * 50]}, '^name: expected str, got .{1,400}$'),
 ])
 def test_errors_name_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):

@@ -5,7 +5,11 @@
 
 from itertools import chain, combinations
 import json
+import os
+import pickle
+import struct
 
+from hypothesis import given, settings, strategies
 import pytest
 from safetensors.torch import load_file, save_file
 import torch
@@ -342,6 +346,13 @@ def model_change(**values):
     (model_change(input_size=[0, 64]), 'input_size'),
     (model_change(input_size=None), 'model.input_size: expected a list'),
     (model_change(channel_order='gbr'), "'gbr' is not one of rgb, bgr"),
+    (lambda d: '[' * 100_000, 'maximum recursion'),
+    (model_change(trunk={'channels': 10 ** 12}), 'describes a network that cannot be built'),
+    (model_change(trunk={'channels': 10 ** 18}), 'describes a network that cannot be built'),
+    (model_change(trunk={'channels': 10 ** 30}), 'channels: expected a finite number'),
+    (model_change(input_size=[32 * 10 ** 9, 32]), 'are not all up to 8192'),
+    (model_change(mean=[float('nan'), 1, 1]), 'model.mean[0]: expected a finite number'),
+    (model_change(std=[float('inf'), 1, 1]), 'model.std[0]: expected a finite number'),
     (model_change(std=[0, 1, 1]), 'std'),
     (model_change(std=[float('nan'), 1, 1]), 'std'),
     (model_change(mean='dark'), 'model.mean: expected a list')])
@@ -361,6 +372,78 @@ def test_tensors_that_do_not_fit(saved, tmp_path):
                     {**state, 'heads.pose.more': torch.zeros(1)}):
         save_file(changed, path, description)
         assert f'{path} does not fit its own configuration in 1 tensors' in refusal(path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), float('-inf')])
+def test_weights_that_are_not_finite_are_refused(saved, tmp_path, value):
+    state, path = load_file(saved), tmp_path / 'w'
+    last = max(key for key, tensor in state.items() if tensor.is_floating_point())
+    state[last].view(-1)[-1] = value
+    write_weights(state, saved, path)
+    assert refusal(path) == (f'weights: {path} has values that are not finite in 1 tensors, '
+                             f'first {last}')
+
+
+@pytest.mark.parametrize('dtype', [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_are_refused(saved, tmp_path, dtype):
+    state, path = load_file(saved), tmp_path / 'w'
+    first = min(state)
+    write_weights({**state, first: state[first].to(dtype)}, saved, path)
+    assert refusal(path).endswith(f'in 1 tensors, first {first}')
+
+
+def test_weights_of_half_precision_are_read(saved, tmp_path):
+    state = {key: value.half() if value.is_floating_point() else value
+             for key, value in load_file(saved).items()}
+    write_weights(state, saved, tmp_path / 'w')
+    loaded = load_model(tmp_path / 'w').state_dict()
+    assert all(torch.equal(loaded[key], value.to(loaded[key].dtype))
+               for key, value in state.items())
+
+
+def write_weights(state, saved, path):
+    """Write tensors with the description of another file."""
+    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    save_file(state, path, {METADATA_KEY: json.dumps(description)})
+
+
+@pytest.mark.parametrize('claim', [10 * 2 ** 30, 2 ** 63, 2 ** 64 - 1, 90_000_000])
+def test_a_header_that_claims_gigabytes_is_refused(tmp_path, claim):
+    path = tmp_path / 'w'
+    path.write_bytes(struct.pack('<Q', claim) + b'{}' * 20)
+    assert f'{path} is not a readable safetensors file' in refusal(path)
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    class Code:
+
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'was_here'),)
+
+    path = tmp_path / 'w'
+    for write in (torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))):
+        write({'weight': Code()}, path)
+        assert f'{path} is not a readable safetensors file' in refusal(path)
+    assert not (tmp_path / 'was_here').exists()
+
+
+@settings(max_examples=25)
+@given(strategies.lists(strategies.tuples(strategies.floats(0, 1, exclude_max=True),
+                                          strategies.integers(1, 255)), max_size=4),
+       strategies.booleans())
+def test_damaged_files_are_refused_or_whole(saved, flips, in_header):
+    data = bytearray(saved.read_bytes())
+    size = 8 + int.from_bytes(data[:8], 'little') if in_header else len(data)
+    for place, bits in flips:
+        data[int(place * size)] ^= bits
+    path = saved.with_name('damaged.safetensors')
+    path.write_bytes(data)
+    try:
+        model = load_model(path)
+    except ValueError as error:
+        assert str(path) in str(error) and '\n' not in str(error)
+    else:
+        assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
 @pytest.mark.parametrize('changes, named', [

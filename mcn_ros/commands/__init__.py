@@ -5,8 +5,11 @@
 
 from collections.abc import Iterator
 import contextlib
+import json
 import os
+from pathlib import Path
 import sys
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -25,3 +28,37 @@ def clear_errors() -> Iterator[None]:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def check_writable(path: Path) -> None:
+    """
+    Find out at the start of a long run whether its results can be written.
+
+    :raises OSError: if they cannot.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(f'{path}: is a folder')
+    partial = _partial(path)
+    partial.touch()
+    partial.unlink()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """
+    Write a JSON file, which is whole or as it was before.
+
+    :raises OSError: if it cannot be written, such as on a full disk.
+    :raises ValueError: for numbers that are not finite.
+    """
+    text, partial = json.dumps(content, indent=2, allow_nan=False) + '\n', _partial(path)
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f'{path}: cannot be written: {error}') from error
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + '.partial')

@@ -4,7 +4,6 @@
 """Run a camera and the node, and show what the node sees: pictures and a summary."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any, Mapping, Sequence
 import cv2
 import numpy as np
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import clear_errors, write_json
 from mcn_ros.commands.processes import last_words, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
@@ -59,16 +58,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     weights = weights_path(args.weights)
     log = args.out / 'log'
     log.mkdir(parents=True, exist_ok=True)
-    for old in args.out.glob('overlay_*.png'):
-        old.unlink()
+    for old in [*args.out.glob('overlay_*.png'), args.out / 'summary.json']:
+        old.unlink(missing_ok=True)  # what is there at the end is of this run
     namespace = f'/mcn_demo_{os.getpid()}'
     summary = run_together(node_parameters(args, weights, namespace), namespace, log)
     if not summary['frames_processed']:
         raise ChildProcessError(
             f'the node gave no results: {last_words(log / "node.txt")}; see {log}')
     summary['weights'] = str(weights)
-    (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     write_contact_sheet(args.out)
+    write_json(args.out / 'summary.json', summary)
     return summary
 
 
@@ -88,13 +87,23 @@ def node_parameters(args: argparse.Namespace, weights: Path,
 
 
 def write_contact_sheet(out: Path) -> None:
-    """Put overlays, evenly spread over the run, together in one picture."""
+    """
+    Put overlays, evenly spread over the run, together in one picture.
+
+    :raises OSError: if it cannot be written, or they could not.
+    """
     overlays = sorted(out.glob('overlay_*.png'))
+    if not overlays:
+        raise OSError(f'{out}: there are no pictures: is the disk full?')
     count = min(len(overlays), SHEET_COLUMNS * SHEET_ROWS)
     chosen = np.linspace(0, len(overlays) - 1, count).round().astype(int)
     images = [cv2.imread(str(overlays[index])) for index in chosen]
-    cv2.imwrite(str(out / 'contact_sheet.png'),
-                contact_sheet(images, min(SHEET_COLUMNS, count)))
+    sheet = out / 'contact_sheet.png'
+    # OpenCV tells a full disk by what it does not write, here and where the overlays come from.
+    if any(image is None for image in images) or not cv2.imwrite(
+            str(sheet), contact_sheet(images, min(SHEET_COLUMNS, count))):
+        sheet.unlink(missing_ok=True)
+        raise OSError(f'{sheet}: cannot be written: is the disk full?')
 
 
 def report(summary: Mapping[str, Any], out: Path) -> str:

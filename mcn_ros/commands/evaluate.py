@@ -5,11 +5,10 @@
 
 import argparse
 from collections.abc import Iterator
-import json
 from pathlib import Path
 from typing import Any, get_args, Sequence
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_writable, clear_errors, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
@@ -122,8 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                                    args.precision, flip=args.flip, views=views)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         if args.json:  # a path that cannot be written to should not cost a whole run
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            args.json.touch()
+            check_writable(args.json)
         if args.report:
             args.report.mkdir(parents=True, exist_ok=True)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
@@ -135,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              f'{", ".join(predictor.heads)} predict')
         print(table(results))
         if args.json:
-            args.json.write_text(json.dumps(results, indent=2, allow_nan=False) + '\n')
+            write_json(args.json, results)
         if args.report:
             report = Report(f'Evaluation of {weights_path(args.weights).name}',
                             facts(args, predictor), results, scorers.details(),

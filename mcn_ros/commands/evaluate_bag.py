@@ -10,13 +10,12 @@ topics, records its results into a bag, and scores that recording.
 
 import argparse
 import contextlib
-import json
 from pathlib import Path
 import sys
 import tempfile
 from typing import Any, Mapping, Sequence
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_writable, clear_errors, write_json
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
 from mcn_ros.commands.runtime_options import add_runtime_options
@@ -186,8 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         against = read_report(args.against) if args.against else None
         # A path that cannot be written to should not cost a whole run.
         if args.json:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            args.json.touch()
+            check_writable(args.json)
         if args.report:
             args.report.mkdir(parents=True, exist_ok=True)
         outcome, facts, pictures = (offline if args.mode == 'offline' else replayed)(args)
@@ -195,7 +193,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f'warning: {line}', file=sys.stderr)
         print(summary(outcome))
         if args.json:
-            args.json.write_text(
-                json.dumps(outcome.results, indent=2, allow_nan=False) + '\n')
+            write_json(args.json, outcome.results)
         if args.report:
             print('report:', write_bag_report(args.report, outcome, facts, pictures, against))

@@ -80,7 +80,9 @@ def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
 def _parse(text: str | bytes, where: str) -> Any:
     try:
         return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
+    # The last are what PyYAML makes of a tag like !!bool or !!int on another text, and of nesting.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError,
+            RecursionError) as error:
         raise ValueError(f'{where}: {" ".join(str(error).split())}') from error
 
 

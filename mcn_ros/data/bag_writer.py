@@ -120,10 +120,9 @@ def coco_frames(annotations: Path, images: Path) -> Iterator[Frame]:
     for index, record in enumerate(read_coco(annotations, with_masks=False).records):
         path = images / record.file_name
         try:
-            data = path.read_bytes()
+            content = EncodedImage.read(path)
         except OSError as error:
             raise ValueError(f'{path}: no such image') from error
-        content = EncodedImage(path.suffix.lower().lstrip('.'), data)
         yield Frame(str(record.image_id), index * PERIOD_NS, content)
 
 

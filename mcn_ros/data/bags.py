@@ -73,6 +73,9 @@ class Bag:
             raise
         for part in self._parts:
             for topic, msgtype, count in part.contents():
+                if not isinstance(topic, str) or not isinstance(msgtype, str):
+                    self.problems.append(f'{part.path.name}: {count} messages are of no topic')
+                    continue
                 self.topics[topic] = msgtype
                 self.counts[topic] = self.counts.get(topic, 0) + count
 
@@ -176,7 +179,8 @@ class Bag:
             return mode.replace('none', ''), int(content['message_count']), files
         except OSError:
             self.problems.append(f'{METADATA}: is missing')
-        except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError):
+        except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError,
+                RecursionError):
             self.problems.append(f'{METADATA}: cannot be read')
         return '', None, _storage_files(self.path)
 

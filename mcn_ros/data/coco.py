@@ -6,10 +6,11 @@
 from pathlib import Path
 from typing import Any, Mapping
 
-import cv2
 import numpy as np
 
-from mcn_ros.data.coco_file import CocoFile, draw_mask, PERSON, read_coco, Record
+from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
+from mcn_ros.data.image_formats import EncodedImage
+from mcn_ros.data.masks import draw_mask
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.vocabulary import SKELETONS
 
@@ -94,14 +95,19 @@ def read_image(path: Path | str) -> np.ndarray:
     """
     Read an image file as stored: annotations refer to pixels before any EXIF rotation.
 
+    :param path: a JPEG, PNG or BMP file.
     :return: (H, W, 3) uint8 RGB, also of a gray image.
-    :raises ValueError: if the file is missing or no image.
+    :raises ValueError: if the file is missing, no image, cut off or larger than any image of a
+        camera; it is refused before any of it is decoded.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        reason = 'is not an image that can be read' if Path(path).exists() else 'no such image'
-        raise ValueError(f'{path}: {reason}')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return EncodedImage.read(path).to_rgb()
+    except ValueError as error:
+        raise ValueError(f'{path}: is not an image that can be read: {error}') from error
+    except FileNotFoundError as error:
+        raise ValueError(f'{path}: no such image') from error
+    except OSError as error:
+        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
 
 
 def _instances(file: CocoFile, record: Record, task: Any) -> Instances | None:

@@ -11,18 +11,19 @@ at cocodataset.org. One optional key is added: an image's ``labelled`` lists wha
 
 from dataclasses import dataclass
 import json
-from pathlib import Path
+import logging
+from pathlib import Path, PurePath
 from typing import Any, Mapping
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
+from mcn_ros.config import brief
+from mcn_ros.data.image_formats import MAX_PIXELS, too_large
+from mcn_ros.data.masks import numbers, read_mask
 from mcn_ros.geometry import Size
 
 PERSON = 'person'
-
-# A polygon has at least three points.
-POLYGON_NUMBERS = 6
+NAMED = 5  # objects that are left out, in a message
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ class CocoFile:
 
 def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -> CocoFile:
     """
-    Read an annotation file; objects without an area are left out.
+    Read an annotation file.
+
+    Objects without an area, and those wholly outside of their image, are left out, with a warning
+    that counts and names them.
 
     :param source: path of the JSON file, or its content.
     :param with_masks: keep the segmentations, by far the largest part of a file.
@@ -94,45 +98,34 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
         path = Path(source)
         file = _load(path)
     categories = _by_id(file, 'categories', path)
-    classes = {_get(c, 'name', f'{path}: category {i}'): i for i, c in categories.items()}
+    classes = {_get(c, 'name', f'{path}: category {i}', str): i for i, c in categories.items()}
     if len(classes) < len(categories):
         raise ValueError(f'{path}: two categories have the same name')
     person = classes.get(PERSON)
-    joints = tuple(categories[person].get('keypoints') or ()) if person is not None else ()
+    joints = () if person is None else _texts(
+        categories[person], 'keypoints', f'{path}: category {person}') or ()
     entries = _entries_by_image(file, categories, path)
-    records = []
+    records, left_out = [], []
     for image_id, image in sorted(_by_id(file, 'images', path).items()):
-        objects = [_object(entry, person, len(joints), with_masks, path)
-                   for entry in entries.pop(image_id, ())]
-        records.append(_record(image_id, image, objects, len(joints), path))
+        size = _size(image, f'{path}: image {image_id}')
+        objects = []
+        for entry in entries.pop(image_id, ()):
+            where = f'{path}: annotation {entry["id"]}'
+            box = _box(entry, where)
+            if _is_seen(box, size):
+                mask = entry.get('segmentation') if with_masks else None
+                objects.append(_object(
+                    entry, box, len(joints) if entry['category_id'] == person else None,
+                    read_mask(mask, size, f'{where}: segmentation'), where))
+            else:
+                left_out.append(entry['id'])
+        records.append(_record(image_id, image, size, objects, len(joints), path))
         _check_labelled(records[-1], classes, path)
     if entries:
         raise ValueError(f'{path}: annotations of image {min(entries)}, which is not in the file')
+    _tell_left_out(left_out, path)
     masked = any(mask is not None for record in records for mask in record.masks)
     return CocoFile(path, classes, joints, tuple(records), masked)
-
-
-def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
-    """
-    Write a value to the pixels of a mask, by the rule of the COCO tools.
-
-    :param labels: (H, W) uint8, changed in place.
-    :param mask: polygons (list of flat xy arrays, camera pixels) or a compressed run-length dict.
-    """
-    height, width = labels.shape
-    if isinstance(mask, dict):
-        labels[coco_mask.decode(mask) > 0] = value
-        return
-    # Ten times faster than rasterising at the size of the image: most objects are small.
-    points = np.concatenate(mask).reshape(-1, 2)
-    left, top = np.maximum(np.floor(points.min(axis=0)) - 1, 0).astype(int)
-    right, bottom = np.ceil(points.max(axis=0)).astype(int) + 1
-    region = labels[top:bottom, left:right]
-    if not region.size:
-        return
-    shifted = [(polygon.reshape(-1, 2) - [left, top]).ravel() for polygon in mask]
-    drawn = coco_mask.decode(coco_mask.frPyObjects(shifted, *region.shape))
-    region[drawn.any(axis=2)] = value
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -140,22 +133,38 @@ def _load(path: Path) -> Mapping[str, Any]:
         file = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: is not JSON ({error})') from error
     if not isinstance(file, dict):
         raise ValueError(f'{path}: is not a COCO annotation file')
     return file
 
 
-def _get(entry: Mapping[str, Any], key: str, where: str) -> Any:
-    if not isinstance(entry, dict) or key not in entry:
+def _get(entry: Mapping[str, Any], key: str, where: str, kind: type = object) -> Any:
+    """Return a value of an entry, which has to be of a type."""
+    if not isinstance(entry, Mapping) or key not in entry:
         raise ValueError(f'{where} has no {key!r}')
-    return entry[key]
+    value = entry[key]
+    # bool is an int in Python; more than 64 bits have no place in an array.
+    if not isinstance(value, kind) or kind is int and (
+            isinstance(value, bool) or value.bit_length() > 63):
+        raise ValueError(f'{where}: {key}: expected {kind.__name__}, got {brief(value)}')
+    return value
+
+
+def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | None:
+    """Return a list of texts that may be absent."""
+    values = entry.get(key)
+    if values is None:
+        return None
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f'{where}: {key}: expected a list of texts, got {brief(values)}')
+    return tuple(values)
 
 
 def _by_id(file: Mapping[str, Any], key: str, path: Path) -> dict[int, Mapping[str, Any]]:
-    entries = _get(file, key, str(path))
-    found = {_get(entry, 'id', f'{path}: an entry of {key}'): entry for entry in entries}
+    entries = _get(file, key, str(path), list)
+    found = {_get(entry, 'id', f'{path}: an entry of {key}', int): entry for entry in entries}
     if len(found) < len(entries):
         raise ValueError(f'{path}: two entries of {key} have the same id')
     return found
@@ -164,75 +173,83 @@ def _by_id(file: Mapping[str, Any], key: str, path: Path) -> dict[int, Mapping[s
 def _entries_by_image(file: Mapping[str, Any], categories: Mapping[int, Any],
                       path: Path) -> dict[int, list[Mapping[str, Any]]]:
     entries: dict[int, list[Mapping[str, Any]]] = {}
-    for entry in _get(file, 'annotations', str(path)):
-        where = f'{path}: annotation {_get(entry, "id", f"{path}: an annotation")}'
-        category = _get(entry, 'category_id', where)
+    for number, entry in _by_id(file, 'annotations', path).items():
+        where = f'{path}: annotation {number}'
+        category = _get(entry, 'category_id', where, int)
         if category not in categories:
             raise ValueError(f'{where}: category {category} is not in the file')
-        x, y, width, height = _numbers(_get(entry, 'bbox', where), 4, f'{where}: bbox')
-        if width > 0 and height > 0:
-            entries.setdefault(_get(entry, 'image_id', where), []).append(entry)
+        entries.setdefault(_get(entry, 'image_id', where, int), []).append(entry)
     return entries
 
 
+def _size(image: Mapping[str, Any], where: str) -> Size:
+    size = _get(image, 'height', where, int), _get(image, 'width', where, int)
+    if min(size) < 1:
+        raise ValueError(f'{where}: (height, width) is {size}')
+    if problem := too_large(*size, MAX_PIXELS):
+        raise ValueError(f'{where}: {problem}')
+    return size
+
+
 def _numbers(values: Any, count: int, where: str) -> np.ndarray:
-    try:
-        numbers = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{where}: is not a list of numbers') from error
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise ValueError(f'{where}: expected {count} finite numbers, got {values!r}')
-    return numbers
+    found = numbers(values, where)
+    if found.shape != (count,):
+        raise ValueError(f'{where}: expected {count} finite numbers, got {brief(values)}')
+    return found
 
 
-def _object(entry: Mapping[str, Any], person: int | None, num_joints: int, with_masks: bool,
-            path: Path) -> tuple[Any, ...]:
-    """Return category, xyxy box, area, crowd, keypoints (None if no person) and mask."""
-    where = f'{path}: annotation {entry["id"]}'
+def _box(entry: Mapping[str, Any], where: str) -> np.ndarray:
+    """Return (4,) float64 xyxy, camera pixels."""
+    _numbers(_get(entry, 'bbox', where), 4, f'{where}: bbox')
     x, y, width, height = entry['bbox']
+    return np.array([x, y, x + width, y + height])
+
+
+def _is_seen(box: np.ndarray, size: Size) -> bool:
+    """Return whether a box has an area, and any of it is in the image."""
+    left, top, right, bottom = box
+    return left < min(right, size[1]) and top < min(bottom, size[0]) and min(right, bottom) > 0
+
+
+def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
+            where: str) -> tuple[Any, ...]:
+    """
+    Return category, box, area, crowd, keypoints (None if no person) and mask.
+
+    :param num_joints: None if it is no person.
+    """
     keypoints = None
-    if entry['category_id'] == person:
+    if num_joints is not None:
         values = entry.get('keypoints') or [0] * 3 * num_joints
         keypoints = _numbers(values, 3 * num_joints, f'{where}: keypoints').reshape(-1, 3)
-    mask = _mask(entry.get('segmentation'), where) if with_masks else None
-    return (entry['category_id'], (x, y, x + width, y + height),
-            entry.get('area') or width * height, bool(entry.get('iscrowd', 0)), keypoints, mask)
+    area = entry.get('area') or entry['bbox'][2] * entry['bbox'][3]
+    if isinstance(area, bool) or not isinstance(area, (int, float)) or not 0 <= area < 1e12:
+        raise ValueError(f'{where}: area: expected square pixels, got {brief(area)}')
+    return (entry['category_id'], box, area, bool(entry.get('iscrowd', 0)), keypoints, mask)
 
 
-def _mask(segmentation: Any, where: str) -> Any:
-    """Return polygons as arrays, run lengths compressed, None for nothing."""
-    if not segmentation:
-        return None
-    if isinstance(segmentation, dict):
-        height, width = _get(segmentation, 'size', f'{where}: segmentation')
-        counts = _get(segmentation, 'counts', f'{where}: segmentation')
-        if isinstance(counts, list):
-            return coco_mask.frPyObjects(segmentation, height, width)
-        return segmentation
-    polygons = [np.asarray(polygon, dtype=np.float32) for polygon in segmentation]
-    if any(p.ndim != 1 or p.size % 2 for p in polygons):
-        raise ValueError(f'{where}: segmentation is neither polygons nor run lengths')
-    return [p for p in polygons if p.size >= POLYGON_NUMBERS] or None
-
-
-def _record(image_id: int, image: Mapping[str, Any], objects: list[tuple[Any, ...]],
+def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
             num_joints: int, path: Path) -> Record:
     where = f'{path}: image {image_id}'
-    size = _get(image, 'height', where), _get(image, 'width', where)
-    labelled = image.get('labelled')
     categories, boxes, areas, crowd, keypoints, masks = zip(*objects) if objects else ((),) * 6
-    for mask in masks:
-        if isinstance(mask, dict) and tuple(mask['size']) != size:
-            raise ValueError(f'{where}: a run-length mask is {mask["size"]}, the image {size}')
     persons = [rows for rows in keypoints if rows is not None]
     return Record(
-        image_id=image_id, file_name=_get(image, 'file_name', where), size=size,
-        labelled=None if labelled is None else tuple(labelled),
+        image_id=image_id, file_name=_file_name(image, where), size=size,
+        labelled=_texts(image, 'labelled', where),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
         masks=tuple(masks))
+
+
+def _file_name(image: Mapping[str, Any], where: str) -> str:
+    """Return the name of an image file; a file of annotations leads to no other folders."""
+    name = _get(image, 'file_name', where, str)
+    if PurePath(name).is_absolute() or '..' in PurePath(name).parts or '\0' in name:
+        raise ValueError(f'{where}: file_name: {brief(name)} is not in the folder of '
+                         'images')
+    return name
 
 
 def _check_labelled(record: Record, classes: Mapping[str, int], path: Path) -> None:
@@ -242,3 +259,11 @@ def _check_labelled(record: Record, classes: Mapping[str, int], path: Path) -> N
         if name and name not in classes:
             raise ValueError(f'{path}: image {record.image_id}: labelled has {entry!r}, but '
                              f'{name!r} is no category (categories: {", ".join(classes)})')
+
+
+def _tell_left_out(annotations: list[int], path: Path) -> None:
+    if annotations:
+        named = ', '.join(map(str, annotations[:NAMED]))
+        logging.getLogger(__name__).warning(
+            '%s: %d objects are left out, without an area or outside of their image: annotations '
+            '%s', path, len(annotations), named + (', ...' if annotations[NAMED:] else ''))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mcn_ros.data.bags import Bag, is_bag, Message
-from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, too_large
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
 
@@ -24,6 +24,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 # Of sources that have no time of their own: 10 frames per second.
 PERIOD_NS = 100_000_000
+MAX_RATE = 10_000  # frames per second of a video
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,18 @@ def _read_images(path: Path) -> Iterator[Frame]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     for index, file in enumerate(files):
-        content = EncodedImage(file.suffix.lower().lstrip('.'), file.read_bytes())
-        yield Frame(file.stem, index * PERIOD_NS, content)
+        yield Frame(file.stem, index * PERIOD_NS, EncodedImage.read(file))
 
 
 def _read_video(path: Path) -> Iterator[Frame]:
     video = cv2.VideoCapture(str(path))
     try:
-        rate = video.get(cv2.CAP_PROP_FPS) or 1e9 / PERIOD_NS
+        size = video.get(cv2.CAP_PROP_FRAME_HEIGHT), video.get(cv2.CAP_PROP_FRAME_WIDTH)
+        if problem := too_large(*size, MAX_PIXELS):
+            raise ValueError(f'source: {path}: {problem}')
+        rate = video.get(cv2.CAP_PROP_FPS)
+        if not 0 < rate <= MAX_RATE:  # a file may say anything, also nothing
+            rate = 1e9 / PERIOD_NS
         for index in count():
             found, image = video.read()
             if not found:
@@ -164,11 +169,16 @@ def bag_frames(bag: Bag, topics: Sequence[str]) -> Iterator[Frame]:
 
 
 def _to_frame(message: Message) -> Frame:
-    image, stamp = message.content, message.content.header.stamp
-    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or message.recorded_ns
-    if hasattr(image, 'format'):
-        content = EncodedImage(image.format, image.data)
-    else:
-        content = RawImage(image.encoding, image.height, image.width, image.step, image.data,
-                           bool(image.is_bigendian))
-    return Frame(str(stamp_ns), stamp_ns, content, image.header.frame_id, message.topic)
+    try:
+        image, stamp = message.content, message.content.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or message.recorded_ns
+        if hasattr(image, 'format'):
+            content = EncodedImage(str(image.format), memoryview(image.data))
+        else:
+            content = RawImage(str(image.encoding), int(image.height), int(image.width),
+                               int(image.step), memoryview(image.data), bool(image.is_bigendian))
+        return Frame(str(int(stamp_ns)), int(stamp_ns), content, str(image.header.frame_id),
+                     message.topic)
+    except (AttributeError, TypeError) as error:  # a bag describes its messages itself
+        raise ValueError(f'topic {message.topic}: a message is no image as ROS has it: '
+                         f'{error}') from error

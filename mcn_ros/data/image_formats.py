@@ -11,6 +11,7 @@ encodings. The tests compare the two wherever cv_bridge can do it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -20,6 +21,7 @@ from mcn_ros.data.image_headers import image_size
 
 # Of an image that is decoded, beyond those of any camera of a robot: 150 MB of RGB.
 MAX_PIXELS = 50_000_000
+MAX_FILE = 8 * MAX_PIXELS  # bytes; an image is hardly larger than 16 bit of four channels
 SHOWN = 40  # characters of a name that comes from outside
 
 
@@ -135,6 +137,21 @@ class EncodedImage:
 
     file_format: str
     data: Any
+
+    @classmethod
+    def read(cls, path: Path | str) -> 'EncodedImage':
+        """
+        Read an image file, without decoding it.
+
+        :raises ValueError: for a file that is too large for an image.
+        :raises OSError: if it cannot be read.
+        """
+        path = Path(path)
+        with path.open('rb') as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise ValueError(f'a file of more than {MAX_FILE} bytes is too large for an image')
+        return cls(path.suffix.lower().lstrip('.'), data)
 
     def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """

@@ -18,6 +18,7 @@ from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 
 MCAP_MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
+LARGEST_RECORD = 1 << 30  # bytes; also of what a chunk or a message is unpacked to
 MSG_ENCODING = 'ros2msg'  # the definitions that are understood, others are left out
 
 
@@ -55,6 +56,13 @@ class RescuedFile:
         self.last_ns = 0
         if not path.stat().st_size:
             raise ValueError('is empty')
+        try:
+            self._go_through()
+        # Texts that are none, numbers where text is meant: the content of a file may be anything.
+        except (TypeError, LookupError, OverflowError) as error:
+            raise ValueError(f'is malformed: {error}') from error
+
+    def _go_through(self) -> None:
         for record in self._records():
             self.counts[record.topic] = self.counts.get(record.topic, 0) + 1
             self.last_ns = max(self.last_ns, record.recorded_ns)
@@ -81,6 +89,8 @@ def unpack(data: bytes, compression: str = 'zstd', size: int = 0) -> bytes:
     :param size: of the result if it is known.
     :raises ValueError: for data that cannot be decompressed.
     """
+    if size > LARGEST_RECORD:
+        raise ValueError(f'{len(data)} bytes of {compression} data claim to be {size} bytes')
     try:
         return DECOMPRESSORS[compression](data, size)
     except Exception as error:  # each compression has exceptions of its own
@@ -149,7 +159,8 @@ def _split(file: Any) -> Iterator[tuple[int, bytes, bool]]:
         if len(head) < 9 or not head[0]:
             return
         size = int.from_bytes(head[1:], 'little')
-        content = file.read(size)
+        # A claim of exabytes takes no memory for them.
+        content = file.read(min(size, LARGEST_RECORD))
         yield head[0], content, len(content) == size
 
 
@@ -188,7 +199,7 @@ def _database_records(path: Path, topics: dict[str, tuple[str, str]]) -> Iterato
             names[number] = topic
             topics[topic] = msgtype, _definition(database, msgtype)
         for number, recorded_ns, data in _rows(database):
-            if number in names:
+            if number in names and isinstance(recorded_ns, int) and isinstance(data, bytes):
                 yield Record(names[number], recorded_ns, data)
     except sqlite3.Error as error:
         raise ValueError(str(error)) from error

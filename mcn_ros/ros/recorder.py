@@ -10,6 +10,8 @@ bag also has the node's reports, the descriptions of classes and joints, and
 ``image/source_stamp`` where a camera player tells it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 import sys
 from threading import Event, Thread
@@ -61,6 +63,7 @@ class Recorder(Node):
     The bag is whole once the node is destroyed.
 
     :raises ValueError: if there is a bag already.
+    :raises OSError: if it cannot be written.
     """
 
     def __init__(self):
@@ -99,8 +102,9 @@ class Recorder(Node):
         """Destroy the node, then close the bag."""
         super().destroy_node()
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            writer, self._writer = self._writer, None  # not twice, should it fail
+            with self._whole():
+                writer.close()
 
     def run(self, ended: Event) -> dict[str, Any]:
         """
@@ -135,9 +139,19 @@ class Recorder(Node):
         now = self._time(received_ns)
         self._early.append((self._connections[topic], data))
         if now:  # before the first /clock there is no time
-            for connection, waiting in self._early:
-                self._writer.write(connection, now, waiting)
+            with self._whole():
+                for connection, waiting in self._early:
+                    self._writer.write(connection, now, waiting)
             self._early.clear()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Name the bag in what goes wrong when it is written: a full disk, most of all."""
+        try:
+            yield
+        except (OSError, WriterError) as error:
+            raise OSError(f'out: {self.value("out")}: cannot be written, the bag is not whole: '
+                          f'{error}') from error
 
     def _connect(self, topic: str, kind: type, latched: bool) -> Any:
         """Make a topic of the bag, with the QoS by which a player has to publish it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcn_ros.data.augment import AugmentConfig
-from mcn_ros.model import ModelConfig
+from mcn_ros.model import LARGEST_SIDE, ModelConfig
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.step import known_losses
 
@@ -136,6 +136,8 @@ class TrainConfig:
             raise ValueError('datasets: none given')
         if any(side <= 0 or side % 32 for side in self.train_size):
             raise ValueError(f'train_size: {self.train_size} are no positive multiples of 32')
+        if max(self.train_size) > LARGEST_SIDE:
+            raise ValueError(f'train_size: {self.train_size} are not all up to {LARGEST_SIDE}')
         if bool(self.milestones) != (self.schedule == 'step'):
             raise ValueError(f'milestones: {self.milestones or "none"} with schedule '
                              f'{self.schedule}, but schedule step needs them, and no other does')

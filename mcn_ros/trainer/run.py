@@ -26,6 +26,7 @@ from mcn_ros.model import MultiTaskNet, save_model
 from mcn_ros.trainer.config import TrainConfig
 
 CHECKPOINT = 'checkpoint.pt'
+KINDS = {'history': list, 'sums': dict, 'unreadable': int, 'step': int}  # of its own entries
 
 
 class Run:
@@ -70,10 +71,15 @@ class Run:
             for name, part in self.parts.items():
                 part.load_state_dict(checkpoint[name])
             torch.set_rng_state(checkpoint['random'])
+            for key, kind in KINDS.items():
+                if not isinstance(checkpoint[key], kind):
+                    raise ValueError(f'{key} is no {kind.__name__}')
             self.history, self._sums = checkpoint['history'], checkpoint['sums']
             self._unreadable = checkpoint['unreadable']
             return checkpoint['step']
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        # The reader of PyTorch has no exception of its own for a file that is damaged.
+        except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError,
+                AttributeError, pickle.UnpicklingError) as error:
             reason = str(error).partition('\n')[0] or 'it ends too early'
             raise ValueError(f'{path}: does not fit this run: {reason}') from error
 
@@ -146,6 +152,7 @@ def _replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise OSError(f'{path}: cannot be written, what was there before is unchanged: '
                       f'{error}') from error
+    finally:
+        partial.unlink(missing_ok=True)

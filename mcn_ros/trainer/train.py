@@ -56,12 +56,20 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
     :param resume: go on from the checkpoint in the folder.
     :return: the last scores on the validation set, as `evaluate` gives them.
     :raises ValueError: for bad configuration or data, and for a folder that holds another run.
-    :raises OSError: if the disk is full; what was saved before is unchanged.
+    :raises OSError: if the disk is full, or a process that prepares samples is killed; what was
+        saved before is unchanged.
     :raises FloatingPointError: when losses or gradients are not finite; names the images.
     :raises KeyboardInterrupt: after SIGINT or SIGTERM, once the batch is done and all is saved.
     """
     with closing(Ranks(config.device)) as ranks:
-        return _train(config, resume, ranks)
+        try:
+            return _train(config, resume, ranks)
+        except RuntimeError as error:
+            # The loader raises it wherever the training just is, in the handler of a signal.
+            if not str(error).startswith('DataLoader worker'):
+                raise
+            raise ChildProcessError('a process that prepares samples has ended: '
+                                    f'{str(error).strip()}') from error.with_traceback(None)
 
 
 def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:

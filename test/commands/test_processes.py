@@ -108,3 +108,10 @@ def test_silence_does_not_last_for_ever(modules, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, 'START_S', 0.5)
     with pytest.raises(TimeoutError):
         supervise(modules, tmp_path, node=SLEEP, camera=SLEEP, collector=SLEEP)
+
+
+def test_a_listener_that_is_silent_but_does_not_end_is_told(modules, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, 'STOP_S', 0.3)
+    silent = 'import os, time; os.close(1); time.sleep(99)\n'
+    with pytest.raises(TimeoutError, match='collector has nothing more to say, but does not end'):
+        supervise(modules, tmp_path, node=SLEEP, camera=SLEEP, collector=silent)

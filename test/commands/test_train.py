@@ -6,12 +6,14 @@
 import runpy
 import sys
 
+from hypothesis import given, settings, strategies
 import pytest
 import yaml
 
 from mcn_ros.commands import train as command
 from mcn_ros.commands.train import apply_override, main, read_yaml
-from mcn_ros.config import to_dict
+from mcn_ros.config import from_dict, to_dict
+from mcn_ros.trainer.config import TrainConfig
 
 VALUES = {'run': 'r', 'steps': 10,
           'model': {'tasks': {'pose': None}, 'trunk': {'channels': 64, 'neck': 'top_down'}},
@@ -172,3 +174,43 @@ def test_read_yaml(path):
     assert read_yaml(path) == VALUES
     path.write_text('a: 1e-3')
     assert read_yaml(path) == {'a': 0.001}
+
+
+@pytest.mark.parametrize('text', [
+    'a: !!bool foo', 'a: !!timestamp foo', 'a: 2026-13-45', 'a: !!int "_"', 'a: !!float x',
+    'a: "\\UFFFFFFFF"', '[' * 5000, 'a: ' + '1' * 10_000, '!!python/object/apply:os.getpid []',
+    b'\xff\xfe\0', b'\x80', 'a: &a [*a', '{[]: 1}', '- 1', ''])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    path = tmp_path / 'c.yaml'
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=f'^{path}: ') as caught:
+        read_yaml(path)
+    assert '\n' not in str(caught.value)
+
+
+@settings(max_examples=100)
+@given(strategies.binary(max_size=40) | strategies.tuples(
+    strategies.integers(0, 10 ** 6), strategies.integers(0, 255), strategies.integers(0, 10 ** 6)))
+def test_damaged_configurations_are_refused_or_read(tmp_path_factory, damage):
+    data = bytearray(yaml.safe_dump(VALUES).encode())
+    if isinstance(damage, bytes):
+        data = damage
+    else:
+        data[damage[0] % len(data)] = damage[1]
+        data = data[:damage[2] % (2 * len(data))]
+    path = tmp_path_factory.getbasetemp() / 'damaged.yaml'
+    path.write_bytes(data)
+    try:
+        from_dict(TrainConfig, read_yaml(path))
+    except ValueError as error:
+        assert len(str(error)) < 2000
+
+
+def test_repetitions_do_not_multiply_in_errors(tmp_path):
+    path = tmp_path / 'c.yaml'
+    lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]']
+    lines += [f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 10)}]' for i in range(1, 30)]
+    path.write_text('\n'.join([*lines, 'run: *a29']))
+    values = read_yaml(path)
+    with pytest.raises(ValueError, match='^run: expected str, got .{1,1000}$'):
+        from_dict(TrainConfig, {'run': values['run']})

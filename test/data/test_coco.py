@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.data import image_formats
 from mcn_ros.data.coco import CocoAnnotations, CocoDataset, read_image
 from mcn_ros.structures import IGNORE
 from mcn_ros.tasks import build_tasks
@@ -196,6 +197,28 @@ def test_errors_of_images_name_them(tmp_path):
         dataset[0]
     with pytest.raises(ValueError, match='no such folder'):
         CocoDataset(tmp_path / 'annotations.json', tmp_path / 'nowhere', {})
+
+
+def test_an_image_file_that_claims_gigabytes_is_not_decoded(tmp_path, monkeypatch):
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), np.zeros((10, 12, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack('>II', 60000, 60000)
+    path.write_bytes(data)
+    monkeypatch.setattr(cv2, 'imdecode', None)
+    with pytest.raises(ValueError, match='a.png: is not an image.* 60000x60000 pixels has 3600'):
+        read_image(path)
+
+
+def test_a_file_that_is_larger_than_any_image_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_formats, 'MAX_FILE', 100)
+    (tmp_path / 'a.png').write_bytes(bytes(101))
+    with pytest.raises(ValueError, match='a.png: .* more than 100 bytes is too large'):
+        read_image(tmp_path / 'a.png')
+    (tmp_path / 'a.png').unlink()
+    (tmp_path / 'a.png').mkdir()
+    with pytest.raises(ValueError, match='a.png: cannot be read'):
+        read_image(tmp_path / 'a.png')
 
 
 def test_images_are_rgb(tmp_path):

@@ -6,10 +6,11 @@
 from itertools import islice
 
 import cv2
+from hypothesis import given, settings, strategies
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import get_typestore, Stores
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import bag_frames, image_topics, PERIOD_NS, read_frames
@@ -180,3 +181,93 @@ def test_a_damaged_image_is_told_when_it_is_looked_at(tmp_path):
     frame, = read_frames(str(tmp_path))
     with pytest.raises(ValueError, match='no image that can be decoded'):
         frame.image
+
+
+@pytest.mark.parametrize('definition, data', [
+    ('uint32 a', b'\0\0\0\0'), ('uint32 header\nstring data', bytes(8)),
+    ('std_msgs/Header header\nuint8 height', bytes(20)),
+    ('std_msgs/Header header\nstring[] height\nuint8[] data\nuint8 width\nuint8 step\n'
+     'string encoding\nuint8 is_bigendian', bytes(40)),
+    ('uint8[] a', b'\xff\xff\xff\x7f'), ('uint8[] a', b'')])
+def test_messages_that_only_claim_to_be_images(tmp_path, definition, data):
+    store = get_typestore(Stores.EMPTY)
+    kind = PREFIX + 'Image'
+    store.register({**get_types_from_msg(definition, kind),
+                    **get_types_from_msg('uint32 seq', 'std_msgs/msg/Header')})
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection('/eye', kind, typestore=store)
+        writer.write(connection, 5, b'\0\1\0\0' + data)
+    with pytest.raises(ValueError, match='topic /eye: a message is no image|has no images'):
+        list(read_frames(str(tmp_path / 'bag')))
+
+
+@pytest.mark.parametrize('change', [
+    lambda text: text.replace('cdr', 'protobuf'), lambda text: 'a: [',
+    lambda text: text.replace('storage_identifier: mcap', 'storage_identifier: other'),
+    lambda text: text.replace('bag.mcap', '/etc/passwd'),
+    lambda text: '!!python/object/apply:os.mkdir [was_here]', lambda text: '[' * 5000])
+def test_descriptions_of_bags_that_lie(tmp_path, change, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_bag(tmp_path / 'bag', {'/eye': image_msg})
+    path = tmp_path / 'bag' / 'metadata.yaml'
+    path.write_text(change(path.read_text()))
+    try:
+        assert all(frame.image.shape == (24, 32, 3) for frame in read_frames(str(path.parent)))
+    except ValueError as error:
+        assert str(path.parent) in str(error)
+    assert [file.name for file in tmp_path.iterdir()] == ['bag']
+
+
+@settings(max_examples=60)
+@given(strategies.sampled_from([StoragePlugin.MCAP, StoragePlugin.SQLITE3]),
+       strategies.lists(strategies.tuples(strategies.floats(0, 1, exclude_max=True),
+                                          strategies.integers(1, 255)), max_size=4),
+       strategies.just(1.0) | strategies.floats(0, 1))
+def test_damaged_bags_are_refused_or_read(tmp_path_factory, plugin, flips, kept):
+    folder = tmp_path_factory.mktemp('damaged')
+    write_bag(folder / 'bag', {'/eye': image_msg}, plugin=plugin)
+    (path,) = (file for file in (folder / 'bag').iterdir() if file.suffix != '.yaml')
+    data = bytearray(path.read_bytes())
+    for place, bits in flips:
+        data[int(place * len(data))] ^= bits
+    path.write_bytes(data[:int(kept * len(data))])
+    for source in (path, path.parent):
+        try:
+            for frame in read_frames(str(source)):
+                assert frame.image.dtype == np.uint8
+        except ValueError as error:
+            assert str(error)
+
+
+class Video:
+    """A video file that says anything of itself; it has one frame."""
+
+    def __init__(self, **properties):
+        self.properties = {getattr(cv2, f'CAP_PROP_{k}'): v for k, v in properties.items()}
+        self.left = 1
+
+    def get(self, name):
+        return self.properties.get(name, 0.0)
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, np.zeros((24, 32, 3), np.uint8)
+
+    def release(self):
+        self.left = 0
+
+
+@pytest.mark.parametrize('rate', [0.0, -1.0, float('nan'), float('inf'), 1e-320, 1e30])
+def test_a_video_may_say_anything_of_its_rate(tmp_path, monkeypatch, rate):
+    (tmp_path / 'a.avi').touch()
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda _: Video(FPS=rate))
+    (frame,) = read_frames(str(tmp_path / 'a.avi'))
+    assert frame.stamp_ns == 0
+
+
+def test_a_video_that_claims_to_be_large_is_not_decoded(tmp_path, monkeypatch):
+    (tmp_path / 'a.avi').touch()
+    video = Video(FRAME_WIDTH=60000.0, FRAME_HEIGHT=60000.0, FPS=10.0)
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda _: video)
+    with pytest.raises(ValueError, match='a.avi: has 3600.0 million pixels, more than'):
+        read_frames(str(tmp_path / 'a.avi'))

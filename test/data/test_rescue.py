@@ -3,12 +3,15 @@
 
 """What is left of a file that is cut off: all whole messages before the cut, and only those."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
-from mcn_ros.data.rescue import RescuedFile
+from mcn_ros.data import rescue
+from mcn_ros.data.rescue import RescuedFile, unpack
 
 STORE = get_typestore(Stores.LATEST)
 STORE.register(get_types_from_msg('uint8[] data', 'test_msgs/msg/Blob'))
@@ -78,6 +81,9 @@ def test_lost_blocks_of_zeros_end_a_file(tmp_path):
     ('x.mcap', b'', 'is empty'),
     ('x.mcap', b'something else', 'is no mcap file'),
     ('x.mcap', b'\x89MCAP0\r\n', 'has no message left'),
+    ('x.mcap', b'\x89MCAP0\r\n\x01' + b'\xff' * 8 + b'abc', 'has no message left'),
+    ('x.mcap', b'\x89MCAP0\r\n\x01' + (10 * 2 ** 30).to_bytes(8, 'little') + b'abc',
+     'has no message left'),
     ('x.db3', b'', 'is empty'),
     ('x.db3', b'something else' * 100, 'not a database'),
 ])
@@ -85,3 +91,25 @@ def test_nothing_is_left(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         RescuedFile(tmp_path / name)
+
+
+@pytest.mark.parametrize('topic, message', [
+    ((1, None, None, None), (1, 1, None, None)), ((1, 5, 5, 5), (1, 1, 7, 7)),
+    ((1, '/a', 'b', ''), (1, 1, 'x', 'x')), (('x', '/a', 'b', ''), (1, 'x', None, b'x'))])
+def test_a_database_of_something_else(tmp_path, topic, message):
+    path = tmp_path / 'x.db3'
+    database = sqlite3.connect(path)
+    database.execute('CREATE TABLE topics(id, name, type, serialization_format)')
+    database.execute('CREATE TABLE messages(id, topic_id, timestamp, data)')
+    database.execute('INSERT INTO topics VALUES(?, ?, ?, ?)', topic)
+    database.execute('INSERT INTO messages VALUES(?, ?, ?, ?)', message)
+    database.commit()
+    database.close()
+    with pytest.raises(ValueError, match='has no message left'):
+        RescuedFile(path)
+
+
+def test_what_claims_to_be_gigabytes_is_not_unpacked(monkeypatch):
+    monkeypatch.setattr(rescue, 'DECOMPRESSORS', {})
+    with pytest.raises(ValueError, match='4 bytes of zstd data claim to be 10737418240 bytes'):
+        unpack(b'1234', 'zstd', 10 * 2 ** 30)

@@ -5,6 +5,7 @@
 
 import json
 import os
+import resource
 import sys
 import threading
 import time
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, TimeReference
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mcn_ros.data.bags import Bag
@@ -198,3 +200,24 @@ def test_a_bag_that_exists_is_an_error(tmp_path, capfd):
     assert recorder.main(['--ros-args', '-p', f'out:={tmp_path / "bag"}']) == 1
     lines = [line for line in capfd.readouterr().err.splitlines() if 'ERROR' in line]
     assert len(lines) == 1 and 'exists already' in lines[0]
+
+
+@pytest.mark.parametrize('limit', [10_000, 1_000_000])
+def test_a_full_disk_is_one_error(tmp_path, capfd, monkeypatch, limit):
+    def fill(self, ended):
+        data = serialize_message(String(data=os.urandom(2000).hex()))
+        for second in range(1, 2000):
+            self._write('words', String, False, data, second * SECOND)
+
+    monkeypatch.setattr(recorder.Recorder, 'run', fill)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        assert recorder.main(['--ros-args', '--disable-external-lib-logs', '-p',
+                              f'out:={tmp_path / "bag"}']) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    told = capfd.readouterr().err
+    lines = [line for line in told.splitlines() if 'ERROR' in line]
+    assert len(lines) == 1 and 'Traceback' not in told
+    assert f'out: {tmp_path / "bag"}: cannot be written, the bag is not whole' in lines[0]

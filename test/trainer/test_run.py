@@ -7,8 +7,11 @@ from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
+import pickle
 import resource
+from tempfile import TemporaryDirectory
 
+from hypothesis import given, settings, strategies
 import pytest
 import torch
 import yaml
@@ -42,6 +45,13 @@ def run(tmp_path):
     run = Run(tmp_path / 'deep' / 'run', {'part': values(1.0)})
     assert run.start() == 0
     return run
+
+
+@pytest.fixture(scope='module')
+def checkpoint_bytes(model, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp('run'), {'part': values(1.0)})
+    run.save(1, model)
+    return (run.folder / 'checkpoint.pt').read_bytes()
 
 
 def losses(**named):
@@ -173,6 +183,50 @@ def test_the_checkpoint_of_another_network_is_refused(run, model, parts):
     with pytest.raises(ValueError, match=r'checkpoint.pt: does not fit this run: .') as info:
         Run(run.folder, parts).resume()
     assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize('content', [
+    [1], 3, None, {}, {'part': 3}, {'part': [1]}, {'part': {}}, {'part': {'weight': 'x'}}])
+def test_a_checkpoint_of_something_else_is_refused(run, model, content):
+    run.save(1, model)
+    path = run.folder / 'checkpoint.pt'
+    if isinstance(content, dict):
+        content = {**torch.load(path, weights_only=True), **{'step': 'x'}, **content}
+    torch.save(content, path)
+    with pytest.raises(ValueError, match='checkpoint.pt: does not fit this run: .') as info:
+        run.resume()
+    assert '\n' not in str(info.value)
+
+
+def test_code_in_a_checkpoint_is_not_run(run, model, tmp_path):
+    class Code:
+
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'was_here'),)
+
+    run.save(1, model)
+    for write in (torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))):
+        write({'part': Code()}, run.folder / 'checkpoint.pt')
+        with pytest.raises(ValueError, match='checkpoint.pt: does not fit this run: .'):
+            run.resume()
+    assert not (tmp_path / 'was_here').exists()
+
+
+@settings(max_examples=60)
+@given(strategies.lists(strategies.tuples(strategies.floats(0, 1, exclude_max=True),
+                                          strategies.integers(1, 255)), max_size=4),
+       strategies.just(1.0) | strategies.floats(0, 1))
+def test_damaged_checkpoints_are_refused_or_whole(checkpoint_bytes, flips, kept):
+    data = bytearray(checkpoint_bytes)
+    for place, bits in flips:
+        data[int(place * len(data))] ^= bits
+    with TemporaryDirectory() as folder:
+        Path(folder, 'checkpoint.pt').write_bytes(data[:int(kept * len(data))])
+        try:
+            assert isinstance(Run(Path(folder), {'part': values(0.0)}).resume(), int)
+        except ValueError as error:
+            assert str(error).startswith(f'{folder}/checkpoint.pt: does not fit this run: ')
+        assert [path.name for path in Path(folder).iterdir()] == ['checkpoint.pt']
 
 
 @pytest.mark.parametrize('damage', [lambda data: data[:-100], lambda data: b'', lambda data: b'x'])

@@ -163,7 +163,7 @@ def test_an_average_is_slower_than_what_it_averages(config):
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_images(config, tmp_path):
     model = MultiTaskNet(config.model)
-    torch.nn.init.constant_(model.heads['pose'].maps['size'][-1].bias, torch.nan)
+    torch.nn.init.constant_(model.heads['pose'].maps['size'][-1].bias, 3e38)  # of 3.4e38
     save_model(model, tmp_path / 'w')
     with pytest.raises(FloatingPointError,
                        match=r'^loss is not finite: pose/size; images \d, \d$'):
@@ -272,7 +272,7 @@ def damaged(dataset, tmp_path):
 @pytest.mark.parametrize('workers', [0, 1])
 def test_an_unreadable_image_ends_the_run_and_is_named(config, damaged, workers):
     config = replace(config, datasets=(damaged,), workers=workers)
-    with pytest.raises(ValueError, match=r'^/.*/2\.png: is not an image that can be read$'):
+    with pytest.raises(ValueError, match=r'^/.*/2\.png: is not an image that can be read: .'):
         train(config)
 
 
@@ -282,6 +282,24 @@ def test_an_unreadable_image_may_be_skipped_and_counted(config, damaged, workers
     # Four steps of two images are two rounds of COUNT.
     assert sum(entry['unreadable_images'] for entry in metrics_of(config)) == 2
     assert capfd.readouterr().err.count('skipped: ' + damaged.images + '/2.png: is not') == 2
+
+
+def test_a_worker_that_is_killed_is_one_error_and_loses_nothing(config, monkeypatch):
+    backward = module.backward
+
+    def kill_then_go_on(*args, **kwargs):
+        if (Path(config.run) / 'checkpoint.pt').exists():
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
+        return backward(*args, **kwargs)
+
+    monkeypatch.setattr(module, 'backward', kill_then_go_on)
+    config = replace(config, workers=1, steps=40, save_every=1)
+    with pytest.raises(OSError, match='^a process that prepares samples has ended: .*killed') as e:
+        train(config)
+    assert '\n' not in str(e.value)
+    assert not list(Path(config.run).glob('*.partial'))
+    assert torch.load(Path(config.run) / 'checkpoint.pt', weights_only=True)['step'] >= 1
 
 
 def test_a_worker_obeys_the_second_wish_to_end():
