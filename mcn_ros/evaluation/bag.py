@@ -50,7 +50,10 @@ class StampedTruth:
             if not isinstance(stamp, int) or isinstance(stamp, bool):
                 raise ValueError(f'{self.name}: image {image["id"]} has no stamp in integer '
                                  'nanoseconds (images_to_bag writes annotations that have)')
-            self._stamps.append((image.get('topic', ''), stamp, image['id']))
+            topic = image.get('topic', '')
+            if not isinstance(topic, str):
+                raise ValueError(f'{self.name}: image {image["id"]}: the topic is no text')
+            self._stamps.append((topic, stamp, image['id']))
         self.topics = sorted({topic for topic, _, _ in self._stamps if topic})
 
     def ids(self, topic: str) -> dict[int, int]:

@@ -24,7 +24,7 @@ def read_ground_truth(path: Path | str) -> dict[str, Any]:
         truth = json.loads(Path(path).read_text())
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: not a JSON file ({error})') from error
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(truth, dict) or key not in truth:

@@ -87,6 +87,13 @@ def check_spread(spread: float, name: str) -> None:
         raise ValueError(f'{name}: {spread} is not in 0..1')
 
 
+def check_limits(task: Any, name: str, limits: Sequence[str]) -> None:
+    """Refuse a task that is to know, or find, no object at all."""
+    for limit in limits:
+        if getattr(task, limit) < 1:
+            raise ValueError(f'{name}.{limit}: {getattr(task, limit)} is not positive')
+
+
 def check_reference(task: Any, name: str, others: Sequence[str]) -> None:
     """Refuse what CenterNet does not have in a task that is to be as CenterNet has it."""
     changed = [field.name for field in fields(task)

@@ -15,8 +15,9 @@ from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, check_reference, check_spread, decode_centers,
-    duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, check_limits, check_reference, check_spread,
+    decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
+    to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -64,6 +65,7 @@ class DetectionTask:
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
+        check_limits(self, 'detection', ('max_objects', 'max_predictions'))
         check_spread(self.spread, 'detection.spread')
         if not 0 < self.max_overlap <= 1:
             raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')

@@ -17,9 +17,9 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, cell_points, center_counts, center_losses, Centers, check_reference, check_spread,
-    decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes, mirror_points, pad,
-    read_boxes, scale_of, to_input_pixels)
+    BOX_MAPS, cell_points, center_counts, center_losses, Centers, check_limits, check_reference,
+    check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
+    mirror_points, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
@@ -68,6 +68,7 @@ class PoseTask:
     reference: bool = False
 
     def __post_init__(self):
+        check_limits(self, 'pose', ('max_people', 'max_predictions'))
         check_spread(self.spread, 'pose.spread')
         check_reference(self, 'pose', ('spread', 'iou_loss', 'relative', 'belief'))
         if self.skeleton not in SKELETONS:

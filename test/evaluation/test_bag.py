@@ -186,3 +186,9 @@ def test_stamps_are_integers(stamp):
     image = {'id': 5, 'file_name': '', 'width': 1, 'height': 1, 'stamp': stamp}
     with pytest.raises(ValueError, match='image 5 has no stamp in integer'):
         StampedTruth({'images': [image], 'annotations': [], 'categories': []}, {})
+
+
+def test_topics_are_texts():
+    image = {'id': 5, 'file_name': '', 'width': 1, 'height': 1, 'stamp': 1, 'topic': ['/image']}
+    with pytest.raises(ValueError, match='image 5: the topic is no text'):
+        StampedTruth({'images': [image], 'annotations': [], 'categories': []}, {})

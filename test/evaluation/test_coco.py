@@ -185,9 +185,10 @@ def test_an_image_is_added_once_and_must_be_known(make):
 def test_unreadable_files_are_named(tmp_path):
     with pytest.raises(ValueError, match='missing.json'):
         read_ground_truth(tmp_path / 'missing.json')
-    (tmp_path / 'text.json').write_text('no')
-    with pytest.raises(ValueError, match='text.json.*not a JSON file'):
-        read_ground_truth(tmp_path / 'text.json')
+    for text in ('no', 100_000 * '['):
+        (tmp_path / 'text.json').write_text(text)
+        with pytest.raises(ValueError, match='text.json.*not a JSON file'):
+            read_ground_truth(tmp_path / 'text.json')
     (tmp_path / 'other.json').write_text('{"images": []}')
     with pytest.raises(ValueError, match="other.json.*'annotations'"):
         BoxScorer(tmp_path / 'other.json', CLASSES)

@@ -14,7 +14,9 @@ from mcn_ros.geometry import Grid
 from mcn_ros.tasks.centers import (
     cell_points, center_losses, check_spread, decode_centers, duplicates, encode_centers, locate,
     pad, PLACES, region, to_input_pixels)
+from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.heatmap import UNKNOWN
+from mcn_ros.tasks.pose import PoseTask
 
 GRID = Grid(16, 24, 4)  # 64 x 96 input pixels
 LIMIT = 8
@@ -215,6 +217,14 @@ def test_a_box_that_is_far_off_is_drawn_to_its_place():
 def test_a_bad_spread(spread):
     with pytest.raises(ValueError, match=rf'^pose.spread: {spread} is not in 0..1$'):
         check_spread(spread, 'pose.spread')
+
+
+@pytest.mark.parametrize('task, limit', [
+    (DetectionTask, 'max_objects'), (DetectionTask, 'max_predictions'), (PoseTask, 'max_people'),
+    (PoseTask, 'max_predictions')])
+def test_a_limit_below_one_object(task, limit):
+    with pytest.raises(ValueError, match=rf'{limit}: 0 is not positive$'):
+        task(**{limit: 0})
 
 
 def test_small_parts():
