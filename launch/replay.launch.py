@@ -4,8 +4,8 @@
 """
 Play a bag through the node; `ros2 launch mcn_ros replay.launch.py -s` lists arguments.
 
-The bag is played by `ros2 bag play` where that is installed, else by the package's own player, as
-soon as the node is active. The time is that of the bag, and jumps back when a loop starts again.
+The bag is played by `ros2 bag play` where that is installed, else by the package's own player,
+when the node is active. The time is that of the bag, and jumps back when a loop starts again.
 """
 
 import json
@@ -89,14 +89,14 @@ def start(context):
         launch_arguments={
             'image': image, 'image_transport': 'compressed' if compressed else 'raw',
             'use_sim_time': 'true', **{name: given[name] for name in PASSED_ON}}.items())
-    actions = [
-        RegisterEventHandler(OnStateTransition(
-            goal_state='active', entities=[player], handle_once=True)),
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end)), node]
+    actions = [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end)), node]
+    # After the node, whose launch file also chooses a transport for all that follows.
     if given['record']:
-        # After the node, whose launch file also chooses a transport for all that follows.
         actions.append(record(given, topic, image))
-    return actions
+    # Our own player waits by itself. Transitions can be missed: nothing tells one that is over to
+    # a launch that finds the node late.
+    return actions + [player if isinstance(player, Node) else RegisterEventHandler(
+        OnStateTransition(goal_state='active', entities=[player], handle_once=True))]
 
 
 def find_images(bag, topic):
