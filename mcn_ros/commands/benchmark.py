@@ -6,8 +6,6 @@
 import argparse
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-import json
-import os
 from pathlib import Path
 import shlex
 import sys
@@ -20,7 +18,7 @@ from tqdm import tqdm
 
 from mcn_ros.benchmark import complexity, machine, memory, networks, node, predictor
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
-from mcn_ros.commands import clear_errors, node_times
+from mcn_ros.commands import check_writable, clear_errors, node_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.model import ModelConfig
 from mcn_ros.network.backbones import BACKBONES
@@ -213,7 +211,7 @@ def measure_parts(args: argparse.Namespace) -> None:
                 bar.clear()
                 print(f'{text}\n', flush=True)
             if args.json:
-                write({**result, **run.results, 'notes': run.notes}, args.json)
+                write_json(args.json, {**result, **run.results, 'notes': run.notes})
     for note in run.notes:
         print(f'- {note}')
     if run.failed:
@@ -230,21 +228,16 @@ def measure_memory(args: argparse.Namespace) -> None:
           'memory of the activations, and growth by the task added\n')
     print(memory.table(rows))
     if args.json:
-        write({'backbone': args.backbone, 'size': size, 'batch': args.batch,
-               'device': str(device), 'torch': torch.__version__,
-               'bytes': [{'tasks': i + 1, **row} for i, row in enumerate(rows)]}, args.json)
-
-
-def write(result: dict[str, Any], path: Path) -> None:
-    """Write figures; an interrupted write leaves the old file as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(json.dumps(result, indent=2) + '\n')
-    os.replace(partial, path)
+        write_json(args.json, {
+            'backbone': args.backbone, 'size': size, 'batch': args.batch,
+            'device': str(device), 'torch': torch.__version__,
+            'bytes': [{'tasks': i + 1, **row} for i, row in enumerate(rows)]})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     args = parse(arguments)
     with clear_errors():
+        if args.json:
+            check_writable(args.json)
         (measure_memory if args.memory else measure_parts)(args)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mcn_ros.commands import clear_errors, write_json
-from mcn_ros.commands.processes import last_words, run_together
+from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
 from mcn_ros.visualization import contact_sheet
@@ -78,8 +78,7 @@ def node_parameters(args: argparse.Namespace, weights: Path,
     return {
         'node': {'weights': str(weights.resolve()), 'heads': list(args.heads),
                  'device': args.device, 'backend': args.backend, 'precision': args.precision,
-                 # Otherwise it would subscribe anew once it has seen the camera.
-                 f'qos_overrides.{namespace}/image.subscription.reliability': 'reliable'},
+                 **reliable(f'{namespace}/image')},
         'collector': {'out': str(args.out.resolve())},
         'camera': {'source': args.source, 'topic': args.topic, 'frames': args.frames,
                    'rate': float(rate), 'wait_for_subscribers': 2},

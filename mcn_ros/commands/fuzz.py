@@ -4,7 +4,6 @@
 """Send malformed images to a running node; fail if it crashes, hangs, grows or answers wrongly."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 import tempfile
@@ -12,8 +11,8 @@ from typing import Any, Mapping, Sequence
 
 from tqdm import tqdm
 
-from mcn_ros.commands import clear_errors
-from mcn_ros.commands.processes import run_together
+from mcn_ros.commands import check_writable, clear_errors, write_json
+from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
 
@@ -82,9 +81,7 @@ def parameters(args: argparse.Namespace, transport: str,
         'fuzzed_node': {
             'weights': str(weights_path(args.weights).resolve()), 'device': args.device,
             'backend': args.backend, 'precision': args.precision, 'image_transport': transport,
-            'max_pixels': MAX_PIXELS,
-            # Otherwise it would subscribe anew once it has seen the camera.
-            f'qos_overrides.{topic}.subscription.reliability': 'reliable'},
+            'max_pixels': MAX_PIXELS, **reliable(topic)},
         'fuzzer': {'transport': transport, 'count': count, 'seed': args.seed},
     }
 
@@ -130,10 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the fuzz test."""
     args = parse(arguments)
     with clear_errors():
+        if args.json:
+            check_writable(args.json)
         found = run(args)
         found['problems'] = problems(found)
         if args.json:
-            args.json.write_text(json.dumps(found, indent=2) + '\n')
+            write_json(args.json, found)
         print(report(found))
         if found['problems']:
             raise ValueError('; '.join(found['problems']))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from mcn_ros.benchmark.node import latency, load
-from mcn_ros.commands.processes import run_together
+from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.geometry import Size
 from mcn_ros.runtime import weights_path
 
@@ -62,10 +62,8 @@ def _run(node: Mapping[str, Any], cameras: int, nodes: int, unit: float,
     processes: dict[str, dict[str, Any]] = {}
     for index in range(nodes):
         own = names[index::nodes]
-        # Otherwise a node would subscribe anew once it has seen its cameras.
-        reliable = {f'qos_overrides.{namespace}/{name}/image.subscription.reliability': 'reliable'
-                    for name in own}
-        processes[f'timed_node.{index}'] = {**node, 'cameras': own, **reliable}
+        processes[f'timed_node.{index}'] = {
+            **node, 'cameras': own, **reliable(*(f'{namespace}/{name}/image' for name in own))}
     phases = [_phase(SMALL, unit, RATE)]
     if cameras == 1:
         phases = [_phase(SMALL, SINGLE * unit), _phase(LARGE, SINGLE * unit), *phases,

@@ -66,6 +66,15 @@ def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str, lo
         return supervise(children, log, caught, hear)
 
 
+def reliable(*topics: str) -> dict[str, str]:
+    """
+    Return the ROS parameters of a node that asks for every image of these topics from the start.
+
+    Otherwise it would subscribe anew once it has seen its cameras.
+    """
+    return {f'qos_overrides.{topic}.subscription.reliability': 'reliable' for topic in topics}
+
+
 def role(process: str) -> str:
     """Return the role in the name of a process."""
     return process.partition('.')[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 import tempfile
 from typing import Any, Sequence
 
-from mcn_ros.commands.processes import last_words, run_together
+from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics
 from mcn_ros.runtime import weights_path
@@ -82,8 +82,7 @@ def _parameters(namespace: str, notes: dict[str, Any], compressed: bool, recordi
         'node': {'weights': notes['weights'], 'heads': notes['heads'], **runtime,
                  'image_transport': transport, 'max_detections': MOST_DETECTIONS,
                  'detection.score_threshold': 0.0, 'pose.score_threshold': 0.0,
-                 # Otherwise it would subscribe anew once it has seen the camera.
-                 f'qos_overrides.{images}.subscription.reliability': 'reliable'},
+                 **reliable(images)},
         'recorder': {'out': str(recording.resolve()), 'notes': json.dumps(notes),
                      'strip_namespace': True, 'until_input_ends': True},
         'camera': {'source': notes['bag'], 'topic': notes['topic'], 'frames': notes['frames'],

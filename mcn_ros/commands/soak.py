@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mcn_ros.benchmark import soak
 from mcn_ros.commands import check_writable, clear_errors, write_json
-from mcn_ros.commands.processes import run_together
+from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
 
@@ -90,13 +90,11 @@ def phases(args: argparse.Namespace) -> list[dict[str, Any]]:
 def parameters(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the ROS parameters of each process."""
     cameras = [f'camera_{index}' for index in range(args.cameras)]
-    # Otherwise the node would subscribe anew once it has seen its cameras.
-    reliable = {f'qos_overrides.{namespace()}/{name}/image.subscription.reliability': 'reliable'
-                for name in cameras}
     return {
         'timed_node': {'weights': str(weights_path(args.weights).resolve()),
                        'device': args.device, 'backend': args.backend,
-                       'precision': args.precision, 'cameras': cameras, **reliable},
+                       'precision': args.precision, 'cameras': cameras,
+                       **reliable(*(f'{namespace()}/{name}/image' for name in cameras))},
         'prober': {'cameras': cameras, 'continuous': True, 'phases': json.dumps(phases(args))}}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import sys
 from threading import Event, Thread
 import time
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,6 +24,7 @@ from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
@@ -192,6 +193,31 @@ class Collector(Node):
 def tell(event: dict[str, Any]) -> None:
     """Write a line for the process that waits for it."""
     print(json.dumps(event), flush=True)
+
+
+def tell_summary(kind: Callable[[], Node], run: Callable[[Any], dict[str, Any]], name: str,
+                 args: Sequence[str] | None = None) -> int:
+    """
+    Run a node in a process of its own, and tell its summary.
+
+    :param kind: makes the node.
+    :param run: is given the node; returns the summary.
+    :param name: of the node, for the log.
+    :return: exit code of the process.
+    """
+    try:
+        with rclpy.init(args=args):
+            node = kind()
+            try:
+                tell({'summary': run(node)})
+            finally:
+                node.destroy_node()
+    except (ValueError, OSError) as error:
+        get_logger(name).error(str(error))
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 1
+    return 0
 
 
 def main(args: Sequence[str] | None = None) -> int:

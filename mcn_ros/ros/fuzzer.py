@@ -18,8 +18,6 @@ from typing import Any, Callable, Sequence
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
@@ -30,7 +28,7 @@ from mcn_ros.data.image_formats import RawImage
 from mcn_ros.data.messages import boxes_from_msg
 from mcn_ros.data.synthetic import scene
 from mcn_ros.ros.camera_player import to_compressed, to_image
-from mcn_ros.ros.collector import SETTLE_S, tell, TOPICS
+from mcn_ros.ros.collector import SETTLE_S, tell, tell_summary, TOPICS
 from mcn_ros.ros.fuzzed_node import SHOWN
 from mcn_ros.ros.hostile import Fate, Hostile, hostile
 from mcn_ros.ros.prober import memory
@@ -208,19 +206,7 @@ def peak_memory(pid: int) -> int:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the fuzzer until everything has been sent."""
-    try:
-        with rclpy.init(args=args):
-            fuzzer = Fuzzer()
-            try:
-                tell({'summary': fuzzer.run()})
-            finally:
-                fuzzer.destroy_node()
-    except (ValueError, OSError) as error:
-        get_logger(NAME).error(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
-    return 0
+    return tell_summary(Fuzzer, Fuzzer.run, NAME, args)
 
 
 if __name__ == '__main__':

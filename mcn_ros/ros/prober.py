@@ -21,9 +21,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.logging import get_logger
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -32,7 +30,7 @@ from std_msgs.msg import Header, String
 from mcn_ros.config import from_dict
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
-from mcn_ros.ros.collector import SETTLE_S, tell, TOPICS
+from mcn_ros.ros.collector import SETTLE_S, tell, tell_summary, TOPICS
 from mcn_ros.ros.conversions import rgb_to_image
 
 NAME = 'prober'
@@ -98,6 +96,8 @@ class Prober(Node):
     """
 
     def __init__(self):
+        # It comes first, as rclpy also destroys a node whose constructor has failed.
+        self._listening = SingleThreadedExecutor()
         super().__init__(NAME)
         self._phases = [from_dict(Phase, values, 'phases') for values in json.loads(
             self.declare_parameter('phases', '[]').value)]
@@ -119,7 +119,6 @@ class Prober(Node):
             self.create_subscription(
                 String, topic, lambda msg, a=answers: self._hear(msg, a), QoSProfile(depth=DEPTH))
         self._num_heard = 0
-        self._listening = SingleThreadedExecutor()
         self._listening.add_node(self)
         self._statuses: dict[str, dict[str, str]] = {}
         if self._continuous:
@@ -146,10 +145,10 @@ class Prober(Node):
             tell({'record': asdict(record)})
         return []
 
-    def close(self) -> None:
+    def destroy_node(self) -> None:
         """End it."""
         self._listening.shutdown()
-        self.destroy_node()
+        super().destroy_node()
 
     def _run_phase(self, phase: Phase, images: Sequence[Image]) -> Record:
         record = Record(phase, dict.fromkeys(self._cameras, 0))
@@ -278,19 +277,8 @@ def memory(pid: int) -> dict[str, int]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the prober until everything has been sent."""
-    try:
-        with rclpy.init(args=args):
-            prober = Prober()
-            try:
-                tell({'summary': {'phases': [asdict(record) for record in prober.run()]}})
-            finally:
-                prober.close()
-    except (ValueError, OSError) as error:
-        get_logger(NAME).error(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
-    return 0
+    return tell_summary(
+        Prober, lambda prober: {'phases': [asdict(record) for record in prober.run()]}, NAME, args)
 
 
 if __name__ == '__main__':

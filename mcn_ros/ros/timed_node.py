@@ -17,6 +17,7 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header, String
 
+from mcn_ros.data.messages import stamp_ns, time_ns
 from mcn_ros.ros.camera import Camera
 from mcn_ros.ros.inference import BatchResult
 from mcn_ros.ros.mcn_node import main, McnNode
@@ -45,7 +46,7 @@ class TimedNode(McnNode):
     def _receive(self, camera: Camera, msg: Any) -> None:
         age = self._age_ms(msg.header)
         with self._lock:
-            self._arrivals[camera.name, _nanoseconds(msg.header)] = age
+            self._arrivals[camera.name, stamp_ns(msg)] = age
             if len(self._arrivals) > MOST_ARRIVALS:
                 del self._arrivals[next(iter(self._arrivals))]
         super()._receive(camera, msg)
@@ -60,17 +61,13 @@ class TimedNode(McnNode):
                  header: Header) -> None:
         super()._publish(camera, image, prediction, header)
         published = self._age_ms(header)
-        stamp = _nanoseconds(header)
+        stamp = time_ns(header.stamp)
         with self._lock:
             arrived = self._arrivals.pop((camera.name, stamp))
         self._times.publish(String(data=json.dumps({
             'camera': camera.name, 'stamp_ns': stamp, 'arrived_ms': arrived,
             'predictor_ms': self._predictor_ms, 'batch': self._batch, 'published_ms': published,
             'cpu_s': time.process_time(), 'pid': os.getpid()})))
-
-
-def _nanoseconds(header: Header) -> int:
-    return Time.from_msg(header.stamp).nanoseconds
 
 
 if __name__ == '__main__':

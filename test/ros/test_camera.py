@@ -240,13 +240,19 @@ def test_cameras_have_names_of_their_own(world, capfd, names):
     assert 'cameras: left named more than once' in capfd.readouterr().err
 
 
-def test_silence_is_explained(world, capfd):
+def wait_for_silence(world):
+    """Publish images where the node does not listen; return what it says until it says so."""
     world.peer.create_publisher(Image, '/camera/image_raw', 1)
     world.peer.destroy_publisher(world.peer.images)
     diagnostics = world.peer.listen(DiagnosticArray, '/diagnostics')
     world.start()
     world.wait(lambda: diagnostics and diagnostics[-1].status[0].level == DiagnosticStatus.STALE,
                'a stale status')
+    return diagnostics
+
+
+def test_silence_is_explained(world, capfd):
+    wait_for_silence(world)
     world.spin(0.1)
     warning, = [line for line in capfd.readouterr().err.splitlines() if 'no image on' in line]
     assert re.search(r'WARN.*no image on /image .*0 publishers.*: /camera/image_raw$', warning)
@@ -310,12 +316,7 @@ def test_a_camera_that_sends_nothing_is_told(world):
 
 
 def test_silence_and_its_cause_are_in_the_diagnostics(world):
-    world.peer.create_publisher(Image, '/camera/image_raw', 1)
-    world.peer.destroy_publisher(world.peer.images)
-    diagnostics = world.peer.listen(DiagnosticArray, '/diagnostics')
-    world.start()
-    world.wait(lambda: diagnostics and diagnostics[-1].status[0].level == DiagnosticStatus.STALE,
-               'a stale status')
+    diagnostics = wait_for_silence(world)
     message = diagnostics[-1].status[0].message
     assert message.startswith('no image on /image for 3 s: 0 publishers')
     assert 'remapped to: /camera/image_raw' in message
