@@ -73,7 +73,7 @@ class Parameters:
         (), 'Names or ids of the classes that are published; empty for all.', 'detection.classes',
         live=True)
     pose_score_threshold: float = _parameter(
-        0.25, 'People with a lower score are not published.', 'pose.score_threshold',
+        0.3, 'People with a lower score are not published.', 'pose.score_threshold',
         limits=(0.0, 1.0), live=True)
     pose_keypoint_threshold: float = _parameter(
         0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
