@@ -50,9 +50,10 @@ def warp_boxes(boxes: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def clip_boxes(boxes: np.ndarray, size: Size) -> np.ndarray:
-    """Cut xyxy boxes at the border of an image of (height, width)."""
+    """Cut xyxy boxes at the border of an image of (height, width); inverted ones become empty."""
     height, width = size
-    return np.clip(boxes, 0, [width, height, width, height]).astype(boxes.dtype)
+    clipped = np.clip(boxes, 0, [width, height, width, height]).astype(boxes.dtype)
+    return np.maximum(clipped, clipped[..., [0, 1, 0, 1]])
 
 
 @dataclass(frozen=True)

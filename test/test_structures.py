@@ -159,6 +159,12 @@ def test_clip():
     assert clipped.dtype == np.float32
 
 
+def test_clip_leaves_no_box_inverted():
+    """A network may regress a negative size: who uses the box must not have to expect that."""
+    clipped = clip_boxes(np.array([[20, 10, 15, 30], [20, 30, 25, 10]], np.float32), SIZE)
+    np.testing.assert_array_equal(clipped, [[20, 10, 20, 30], [20, 30, 25, 30]])
+
+
 def test_select_indexes_rows_only():
     annotation = poses(1, 4)
     chosen = select(annotation, np.array([True, False, False, True]))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from mcn_ros.data.centernet_views import centernet_view, LUMA
-from mcn_ros.geometry import crop, letterbox, Resampling, RESAMPLINGS, Size
+from mcn_ros.geometry import crop, Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import clip_boxes, crowd_rows, Sample, select
 
 # Beyond this, a view around an object would teach what blur looks like.
@@ -116,11 +116,6 @@ def augment(sample: Sample, size: Size, rng: np.random.Generator,
     annotations = {name: keep_visible(annotation, size, config.min_visible)
                    for name, annotation in view.annotations.items()}
     return replace(view, annotations=annotations)
-
-
-def letterbox_sample(sample: Sample, size: Size) -> Sample:
-    """Return the whole sample in input pixels, as inference sees it."""
-    return sample.warp(letterbox(sample.image.shape[:2], size), size, RESAMPLINGS['mcn'])
 
 
 def random_affine(source: Size, target: Size, rng: np.random.Generator, config: AugmentConfig,

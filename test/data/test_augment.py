@@ -9,9 +9,8 @@ from hypothesis import given, strategies
 import numpy as np
 import pytest
 
-from mcn_ros.data.augment import (
-    augment, AugmentConfig, jitter_colors, keep_visible, letterbox_sample, NEUTRAL)
-from mcn_ros.geometry import BORDER
+from mcn_ros.data.augment import augment, AugmentConfig, jitter_colors, keep_visible, NEUTRAL
+from mcn_ros.geometry import BORDER, letterbox, RESAMPLINGS
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -60,11 +59,12 @@ def test_neutral_settings_change_nothing():
 
 def test_neutral_settings_are_what_inference_sees():
     sample = make_sample()
-    np.testing.assert_array_equal(view(sample).image, letterbox_sample(sample, INPUT).image)
+    seen = sample.warp(letterbox(SIZE, INPUT), INPUT, RESAMPLINGS['mcn'])
+    np.testing.assert_array_equal(view(sample).image, seen.image)
 
 
-def test_a_letterbox_keeps_everything_and_has_a_gray_border():
-    result = letterbox_sample(make_sample(), INPUT)
+def test_neutral_views_keep_everything_and_have_a_gray_border():
+    result = view(make_sample())
     assert (result.image[:8] == BORDER).all() and (result.image[-8:] == BORDER).all()
     labels = result.annotations['segmentation'].labels
     assert (labels[:8] == IGNORE).all() and (labels[8:-8] != IGNORE).all()
