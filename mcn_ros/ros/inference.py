@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from typing import Any, Callable, Hashable, Mapping, Sequence
 
 PATIENCE_S = 1.5  # for the batch in work when the thread is stopped
-MEASUREMENTS = 2  # of a batch size; the faster one counts
+MEASUREMENTS = 3  # of two batch sizes in turns; the fastest of each counts
 
 
 class InferenceThread:
@@ -93,24 +93,27 @@ def useful_batch(seconds: Callable[[int], float], num_cameras: int) -> int:
     :param seconds: runs a batch of the given size, and returns the time that it took; infinity
         where that many frames cannot be worked on at once.
     """
-    if num_cameras == 1:
-        seconds(1)  # the first pass of a size prepares something
-        return 1
-    best, shortest = 1, math.inf
     # The smallest sizes with which the cameras are served in so many batches.
     sizes = sorted({math.ceil(num_cameras / num_batches)
                     for num_batches in range(1, num_cameras + 1)})
-    for size in sizes:
+    best = sizes[0]
+    seconds(best)  # the first pass of a size prepares something
+    for size in sizes[1:]:
         seconds(size)
-        passed = min(seconds(size) for _ in range(MEASUREMENTS))
-        # Frame i, from 0 on, is ready after the batch i // size.
-        waited = passed * sum(frame // size + 1 for frame in range(num_cameras)) / num_cameras
-        if waited >= shortest:
+        # In turns: other work that keeps the processor busy for a while is then no reason.
+        passed = [(seconds(best), seconds(size)) for _ in range(MEASUREMENTS)]
+        shortest, larger = map(min, zip(*passed))
+        if larger * _turns(size, num_cameras) >= shortest * _turns(best, num_cameras):
             break
-        best, shortest = size, waited
+        best = size
     for size in set(range(1, best)).difference(sizes):
         seconds(size)  # as many may come together
     return best
+
+
+def _turns(size: int, num_cameras: int) -> int:
+    """Return after how many batches the cameras have their results, summed up over them."""
+    return sum(index // size + 1 for index in range(num_cameras))
 
 
 @dataclass

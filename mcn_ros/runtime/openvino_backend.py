@@ -55,19 +55,30 @@ def same_signal_stack() -> Iterator[None]:
 @same_signal_stack()
 def openvino(graph: Graph, device: torch.device, dtype: torch.dtype,
              ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Return the graph compiled by OpenVINO; one compiled network serves batches of any size."""
+    """
+    Return the graph compiled by OpenVINO.
+
+    It is compiled for single images, and several go through it one after the other: a network for
+    any number of images is slower with one, and no faster with several, as one image keeps all
+    cores busy.
+    """
     ov = import_openvino()
     core = ov.Core()
     options = _options(dtype)
-    key = fingerprint(graph, backend='openvino', version=ov.__version__,
+    key = fingerprint(graph, backend='openvino', version=ov.__version__, images='1',
                       options=json.dumps(options), cpu=_describe_cpu(core))
     compiled = load_or_build(
         key, lambda: core.compile_model(convert(graph), 'CPU', options).export_model().getvalue(),
         lambda blob: core.import_model(io.BytesIO(blob), 'CPU', options))
     request = compiled.create_infer_request()
 
+    def look(image: np.ndarray) -> tuple[np.ndarray, ...]:
+        return request.infer([image[None]], share_inputs=True).to_tuple()
+
     def run(images: np.ndarray) -> list[np.ndarray]:
-        return list(request.infer([images], share_inputs=True).to_tuple())
+        if len(images) == 1:
+            return list(look(images[0]))
+        return [np.concatenate(rows) for rows in zip(*map(look, images))]
 
     return run
 
@@ -104,18 +115,18 @@ def import_openvino() -> ModuleType:
 
 
 def convert(graph: Graph) -> Any:
-    """Return a graph as an ``openvino.Model`` for any number of images."""
+    """Return a graph as an ``openvino.Model`` for one image."""
     ov = import_openvino()
     frontend = import_module('openvino.frontend').FrontEndManager().load_by_framework('pytorch')
     decoder = import_module('openvino.frontend.pytorch.ts_decoder').TorchScriptPythonDecoder
     images = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
     with torch.no_grad(), warnings.catch_warnings():
-        # The trace holds for one size of images, which is wanted, and of any number of them.
+        # The trace holds for one image of one size, which is wanted.
         warnings.simplefilter('ignore')
         # The library does not keep what it reads from: this variable does.
         source = decoder(torch.jit.trace(graph.cpu(), images, check_trace=False))
         model = frontend.convert(frontend.load(source))
-    model.reshape([-1, *graph.size, 3])
+    model.reshape([1, *graph.size, 3])
     for output, name in zip(model.outputs, graph.names, strict=True):
         output.get_tensor().set_names({name})
     assert model.input(0).get_element_type() == ov.Type.u8

@@ -3,6 +3,7 @@
 
 """The thread that runs the network: the newest frame wins, cameras take turns, none starves."""
 
+import itertools
 import math
 import threading
 
@@ -182,6 +183,15 @@ def test_every_size_that_may_come_is_prepared():
     calls = []
     assert useful_batch(lambda size: calls.append(size) or 1.0, 6) == 6
     assert set(calls) == {1, 2, 3, 4, 5, 6}
+
+
+@pytest.mark.parametrize('busy', range(5))
+@pytest.mark.parametrize('start', range(9))
+def test_other_work_for_a_while_does_not_decide(start, busy):
+    """Two frames take twice as long as one, and the processor is busy for some calls."""
+    calls = itertools.count()
+    slow = range(start, start + busy)
+    assert useful_batch(lambda size: size * (2 if next(calls) in slow else 1), 2) == 1
 
 
 def test_one_camera_needs_no_measurement():

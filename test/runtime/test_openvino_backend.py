@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""OpenVINO: compiled once, for any number of images, without a word to anybody."""
+"""OpenVINO: compiled once, for single images, without a word to anybody."""
 
 import os
 from pathlib import Path
@@ -37,13 +37,21 @@ def test_a_network_is_compiled_once(make_network, images, monkeypatch):
             openvino(other, CPU, torch.float32)
 
 
-def test_shapes_are_static_but_for_the_number_of_images(graph):
+def test_shapes_are_static(graph):
     model = convert(graph)
-    assert str(model.input(0).get_partial_shape()) == '[?,64,96,3]'
+    assert str(model.input(0).get_partial_shape()) == '[1,64,96,3]'
     for output, name, shape in zip(model.outputs, graph.names, graph.layout.shapes, strict=True):
         assert output.get_any_name() == name
         partial = output.get_partial_shape()
-        assert [side.get_length() for side in list(partial)[1:]] == list(shape[1:])
+        assert [side.get_length() for side in partial] == [1, *shape[1:]]
+
+
+def test_several_images_give_what_each_gives(graph, images):
+    backend = openvino(graph, CPU, torch.float32)
+    alone = [backend(image[None]) for image in images]
+    assert len(images) > 1
+    for found, *rows in zip(backend(images), *alone, strict=True):
+        np.testing.assert_array_equal(found, np.concatenate(rows))
 
 
 def test_the_same_images_give_the_same_bits(graph, images):
