@@ -9,6 +9,7 @@ import re
 from typing import Sequence
 
 from mcn_ros.commands import clear_errors
+from mcn_ros.data.synthetic.recipes import RECIPES
 from mcn_ros.data.synthetic.write import write_dataset
 from mcn_ros.geometry import Size
 
@@ -26,6 +27,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='the same seed draws the same scenes (default: 0)')
     parser.add_argument('--size', type=_size, default=(320, 320), metavar='WxH',
                         help='width and height of the images (default: 320x320)')
+    parser.add_argument('--scenes', choices=RECIPES, default='everyday',
+                        help='simple: a few large things of six classes that are seen well, for '
+                             'training runs of minutes (default: everyday)')
     args = parser.parse_args(arguments)
     if args.count < 1:
         parser.error(f'--count: {args.count} is not at least 1')
@@ -48,5 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the scenes."""
     args = parse(arguments)
     with clear_errors():
-        write_dataset(args.out, args.count, args.seed, args.size, progress=True)
+        write_dataset(args.out, args.count, args.seed, args.size, RECIPES[args.scenes],
+                      progress=True)
     print(f'{args.count} scenes in {args.out}')

@@ -19,15 +19,23 @@ def test_it_writes_a_data_set(tmp_path, capsys):
     assert '2 scenes' in capsys.readouterr().out
 
 
+def test_it_writes_simple_scenes(tmp_path):
+    main(['--out', str(tmp_path), '--count', '1', '--size', '48x32', '--scenes', 'simple'])
+    names = {each['name']
+             for each in json.loads((tmp_path / 'annotations.json').read_text())['categories']}
+    assert 'person' in names and len(names) == 6
+
+
 def test_defaults():
     args = parse(['--out', 'x', '--count', '3'])
     assert (args.count, args.seed, args.size) == (3, 0, (320, 320))
+    assert args.scenes == 'everyday'
     assert parse(['--out', 'x', '--count', '3', '--size', '640x480']).size == (480, 640)
 
 
 @pytest.mark.parametrize('changes', [
     ['--count', '0'], ['--seed', '-1'], ['--size', '320'], ['--size', '16x320'],
-    ['--size', '64x64x3'], ['--count', 'many']])
+    ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard']])
 def test_impossible_arguments_are_refused(tmp_path, changes, capsys):
     with pytest.raises(SystemExit) as caught:
         main(['--out', str(tmp_path / 'set'), '--count', '1', *changes])

@@ -9,7 +9,7 @@ clusters are painted one after the other.
 """
 
 from dataclasses import dataclass, replace
-from typing import Callable
+from typing import Callable, Sequence
 
 import numpy as np
 
@@ -125,6 +125,12 @@ def walker(rng: np.random.Generator) -> Group:
         side = np.array([rng.choice([-.7, .7]), 0, rng.uniform(-.2, .5)])
         items.append(Item('dog', things.dog(rng)).moved(side, turn_y(rng.uniform(-60, 60))))
     return _group(items, .5, places['head'][1] + .15)
+
+
+def upright(rng: np.random.Generator) -> Group:
+    """Return someone who stands or walks, with nothing else."""
+    someone, places = _person(rng, str(rng.choice(['stand', 'walk', 'cheer'], p=[.6, .3, .1])))
+    return _group([someone], .4, places['head'][1] + .2)
 
 
 def sitter(rng: np.random.Generator) -> Group:
@@ -263,6 +269,7 @@ _PLANT = _alone('potted plant', furniture.potted_plant, .4, .9)
 _CHAIR = _alone('chair', furniture.chair, .4, .9)
 _DOG = _alone('dog', things.dog, .5, .5)
 _SUITCASE = _alone('suitcase', furniture.suitcase, .4, .9)
+_HYDRANT = _alone('fire hydrant', vehicles.fire_hydrant, .3, .8)
 
 # How often each group comes up in each place.
 GROUPS = {
@@ -274,8 +281,8 @@ GROUPS = {
                (_alone('truck', vehicles.truck, 3.8, 3.2), 1), (_BICYCLE, 1.3),
                (_alone('traffic light', vehicles.traffic_light, .3, 3.1), 1.2),
                (_alone('stop sign', vehicles.stop_sign, .3, 2.5), .8),
-               (_alone('fire hydrant', vehicles.fire_hydrant, .3, .8), .6), (sitter, .5),
-               (_DOG, .4), (_SUITCASE, .3), (clutter, 1.2), (tree, .8)),
+               (_HYDRANT, .6), (sitter, .5), (_DOG, .4), (_SUITCASE, .3), (clutter, 1.2),
+               (tree, .8)),
     'park': ((walker, 7), (sitter, 1.2), (_alone('bench', furniture.bench, 1.0, .9), .8),
              (_DOG, 1.4), (_alone('horse', things.horse, 1.3, 1.7), .9), (_BICYCLE, 1.1),
              (ball, 1.5), (table, .5), (clutter, .8), (tree, 2.2)),
@@ -285,7 +292,12 @@ GROUPS = {
 }
 
 
-def draw_group(rng: np.random.Generator, kind: str) -> Group:
-    """Return a random group of a kind of place."""
-    makers, weights = zip(*GROUPS[kind])
+# Things of few classes that look unlike each other, and people on their feet; in any place.
+SIMPLE_GROUPS = ((upright, 5), (_CAR, 2.5), (_DOG, 2), (_PLANT, 2), (_SUITCASE, 2),
+                 (_HYDRANT, 2))
+
+
+def draw_group(rng: np.random.Generator, choices: Sequence[tuple[Callable, float]]) -> Group:
+    """Return a random group of some with how often they come up."""
+    makers, weights = zip(*choices)
     return makers[rng.choice(len(makers), p=np.array(weights) / sum(weights))](rng)

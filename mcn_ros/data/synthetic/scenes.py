@@ -21,6 +21,7 @@ from mcn_ros.data.synthetic.canvas import Canvas, THING
 from mcn_ros.data.synthetic.groups import CATEGORIES, Cluster, draw_group, Group, Item
 from mcn_ros.data.synthetic.lens import photograph
 from mcn_ros.data.synthetic.people import HEAD, OWN_PARTS, PELVIS, TORSO
+from mcn_ros.data.synthetic.recipes import EVERYDAY, PLACE_WEIGHTS, Recipe
 from mcn_ros.data.synthetic.solids import turn_y
 from mcn_ros.geometry import Size
 from mcn_ros.vocabulary import COCO_CATEGORIES, COCO_SKELETON
@@ -43,18 +44,19 @@ class Scene(NamedTuple):
     annotations: list[dict[str, Any]]
 
 
-def scene(seed: int | Sequence[int], size: Size) -> Scene:
+def scene(seed: int | Sequence[int], size: Size, recipe: Recipe = EVERYDAY) -> Scene:
     """
     Draw a random scene.
 
-    :param seed: one or several integers >= 0; with the size, they determine the scene.
+    :param seed: one or several integers >= 0; with size and recipe, they determine the scene.
     :param size: (height, width), pixels.
+    :param recipe: what the scene is made of.
     """
     rng = np.random.default_rng(seed)
-    kind = str(rng.choice(['room', 'street', 'park', 'studio'], p=[.45, .25, .2, .1]))
-    camera = _camera(rng, size, kind)
+    kind = str(rng.choice(list(PLACE_WEIGHTS), p=list(PLACE_WEIGHTS.values())))
+    camera = _camera(rng, size, kind, recipe)
     place = draw_place(rng, camera, kind)
-    clusters = _furnish(rng, place, camera)
+    clusters = _furnish(rng, place, camera, recipe)
     canvas = Canvas(place.picture, camera, place.light)
     canvas.paint([(0, place.decor)])
     items = [item for cluster in clusters for item in cluster.items]
@@ -73,9 +75,9 @@ def scene(seed: int | Sequence[int], size: Size) -> Scene:
     return Scene(photograph(rng, picture), [a for a in annotations if a is not None])
 
 
-def _camera(rng: np.random.Generator, size: Size, kind: str) -> Camera:
+def _camera(rng: np.random.Generator, size: Size, kind: str, recipe: Recipe) -> Camera:
     """Return the eye of a robot, of a person, or of a camera on a wall."""
-    low, high = ((.3, .9), (1.0, 1.7), (1.9, 2.6))[rng.choice(3, p=[.3, .5, .2])]
+    low, high = recipe.eyes[rng.choice(3, p=[.3, .5, .2])]
     height = rng.uniform(low, high)
     pitch = rng.uniform(-4, 8) + 7 * max(0, height - 1)
     turn = {'room': 30, 'street': 20}.get(kind, 0)
@@ -83,37 +85,59 @@ def _camera(rng: np.random.Generator, size: Size, kind: str) -> Camera:
                   rng.uniform(-turn, turn))
 
 
-def _furnish(rng: np.random.Generator, place: Place, camera: Camera) -> list[Cluster]:
+def _furnish(rng: np.random.Generator, place: Place, camera: Camera,
+             recipe: Recipe) -> list[Cluster]:
     """Return clusters in the order of painting, from far to near."""
-    count = int(rng.integers(2, 10))
-    taken: list[tuple[np.ndarray, float]] = []
+    count = int(rng.integers(recipe.count[0], recipe.count[1] + 1))
+    taken: list[tuple[np.ndarray, Group]] = []
     clusters: list[Cluster] = []
     for _ in range(count):
-        group = draw_group(rng, place.kind)
-        spot = _find_spot(rng, group, place, camera, taken)
+        group = draw_group(rng, recipe.groups[place.kind])
+        spot = _find_spot(rng, group, place, camera, taken, recipe)
         if spot is not None:
-            taken.append((spot, group.radius))
-            turn = turn_y(rng.uniform(-180, 180) if rng.random() < .6 else rng.normal(0, 40))
+            taken.append((spot, group))
+            turn = turn_y(rng.uniform(-180, 180) if rng.random() < recipe.any_way
+                          else rng.normal(0, recipe.facing))
             clusters += [cluster.moved(spot, turn) for cluster in group.clusters]
     return sorted(clusters, key=lambda cluster: (-np.hypot(*cluster.anchor[[0, 2]]),
                                                  cluster.layer))
 
 
 def _find_spot(rng: np.random.Generator, group: Group, place: Place, camera: Camera,
-               taken: list[tuple[np.ndarray, float]]) -> np.ndarray | None:
+               taken: list[tuple[np.ndarray, Group]], recipe: Recipe) -> np.ndarray | None:
     """Return free ground, (3,), where the group is of a size worth seeing, or None."""
-    tall = camera.focal * group.height / camera.size[0]  # at one metre: picture heights
+    longest = max(group.height, 2 * group.radius) if recipe.apart else group.height
+    tall = camera.focal * longest / camera.size[0]  # at one metre: picture heights
     for _ in range(16):
-        share = np.exp(rng.uniform(np.log(.12), np.log(1.25)))
+        share = np.exp(rng.uniform(*np.log(recipe.share)))
         depth = np.clip(tall / share, group.radius + .8, place.depth - group.radius)
         spot = camera.ground(rng.uniform(0, 1) * camera.size[1], depth)
-        free = all(np.linalg.norm(spot - other) > .75 * (group.radius + radius)
-                   for other, radius in taken)
+        free = all(np.linalg.norm(spot - other) > .75 * (group.radius + neighbour.radius)
+                   for other, neighbour in taken)
         margin = group.radius / 2
         if free and spot[2] - margin > -place.depth and (
-                -place.left + margin < spot[0] < place.right - margin):
+                -place.left + margin < spot[0] < place.right - margin) and (
+                    not recipe.apart or _is_apart(spot, group, camera, taken)):
             return spot
     return None
+
+
+def _is_apart(spot: np.ndarray, group: Group, camera: Camera,
+              taken: list[tuple[np.ndarray, Group]]) -> bool:
+    """Return whether a group at a spot is in the picture, and neither hides nor is hidden."""
+    low, high = _outline(spot, group, camera)
+    if (low < 0).any() or (high > camera.size[::-1]).any():
+        return False
+    others = [_outline(*other, camera) for other in taken]
+    return all((low > end).any() or (high < start).any() for start, end in others)
+
+
+def _outline(spot: np.ndarray, group: Group, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners, left top and right bottom in pixels, around a group at a spot."""
+    across = camera.rotation[0] * group.radius
+    up = np.array([0, group.height, 0])
+    corners, _ = camera.project(spot + [across, -across, across + up, up - across])
+    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _annotate(item: Item, number: int, owners: np.ndarray,

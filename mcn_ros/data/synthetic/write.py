@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from mcn_ros.data.synthetic.recipes import EVERYDAY, Recipe
 from mcn_ros.data.synthetic.scenes import CATEGORY_IDS, scene
 from mcn_ros.geometry import Size
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -26,26 +27,28 @@ PARTIAL = ANNOTATIONS + '.part'
 _IMAGE_NAME = re.compile(r'\d{8}\.jpg')
 
 
-def write_dataset(folder: Path, count: int, seed: int, size: Size, progress: bool = False) -> None:
+def write_dataset(folder: Path, count: int, seed: int, size: Size, recipe: Recipe = EVERYDAY,
+                  progress: bool = False) -> None:
     """
     Write images/*.jpg and annotations.json.
 
-    Scene i depends on (seed, i, size) only, so a larger set starts with the smaller one. The
-    annotation file appears last and at once: where it is, the set is complete.
+    Scene i depends on (seed, i, size, recipe) only, so a larger set starts with the smaller one.
+    The annotation file appears last and at once: where it is, the set is complete.
 
     :param folder: new, empty, or written by this function before.
     :param count: number of scenes.
     :param seed: >= 0.
     :param size: (height, width) of the images.
+    :param recipe: what the scenes are made of.
     :param progress: show a progress bar.
     :raises ValueError: if the folder has anything else in it.
     """
     _claim(folder)
     file: dict[str, Any] = {
         'info': {'description': DESCRIPTION, 'seed': seed, 'size': list(size)},
-        'licenses': [], 'categories': categories(), 'images': [], 'annotations': []}
+        'licenses': [], 'categories': categories(recipe), 'images': [], 'annotations': []}
     for index in tqdm(range(count), 'scenes', disable=not progress):
-        image, annotations = scene((seed, index), size)
+        image, annotations = scene((seed, index), size, recipe)
         name = f'{index + 1:08d}.jpg'
         encoded, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
                                      (cv2.IMWRITE_JPEG_QUALITY, 92))
@@ -60,10 +63,11 @@ def write_dataset(folder: Path, count: int, seed: int, size: Size, progress: boo
     os.replace(folder / PARTIAL, folder / ANNOTATIONS)
 
 
-def categories() -> list[dict[str, Any]]:
+def categories(recipe: Recipe) -> list[dict[str, Any]]:
     """Return the categories of the annotation file, with COCO's ids."""
     entries: list[dict[str, Any]] = [{'id': number, 'name': name}
-                                     for name, number in CATEGORY_IDS.items()]
+                                     for name, number in CATEGORY_IDS.items()
+                                     if name in recipe.categories]
     for entry in entries:
         if entry['name'] == 'person':
             entry['keypoints'] = list(COCO_SKELETON.keypoint_names)

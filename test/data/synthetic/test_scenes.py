@@ -11,6 +11,7 @@ from mcn_ros.data.synthetic import scene
 from mcn_ros.data.synthetic.background import draw_place, PLACES
 from mcn_ros.data.synthetic.camera import Camera
 from mcn_ros.data.synthetic.groups import CATEGORIES, draw_group, GROUPS
+from mcn_ros.data.synthetic.recipes import RECIPES
 from mcn_ros.data.synthetic.scenes import CATEGORY_IDS, MIN_SEEN
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -27,6 +28,16 @@ def scenes():
 @pytest.fixture(scope='module')
 def objects(scenes):
     """Return (annotation, mask) of everything."""
+    return masked(scenes)
+
+
+@pytest.fixture(scope='module')
+def simple():
+    """Return (annotation, mask) of everything in simple scenes, in a list for each scene."""
+    return [masked([scene((7, index), SIZE, RECIPES['simple'])]) for index in range(SCENES)]
+
+
+def masked(scenes):
     return [(annotation, coco_mask.decode(annotation['segmentation']).astype(bool))
             for _, annotations in scenes for annotation in annotations]
 
@@ -142,7 +153,7 @@ def test_places_are_painted_completely(kind):
 def test_groups_are_made_of_known_things_above_the_ground(kind):
     rng = np.random.default_rng(0)
     for _ in range(15):
-        group = draw_group(rng, kind)
+        group = draw_group(rng, GROUPS[kind])
         items = [item for cluster in group.clusters for item in cluster.items]
         assert items and group.radius > 0 and group.height > 0
         for item in items:
@@ -153,8 +164,31 @@ def test_groups_are_made_of_known_things_above_the_ground(kind):
             assert points[:, 1].min() > -0.25
 
 
-def test_every_category_is_drawn():
-    rng = np.random.default_rng(0)
-    drawn = {item.category for kind in GROUPS for _ in range(100)
-             for cluster in draw_group(rng, kind).clusters for item in cluster.items}
-    assert drawn - {None} == set(CATEGORIES)
+def test_simple_scenes_have_few_large_things_that_are_seen_well(simple):
+    things = [thing for things in simple for thing in things]
+    assert max(map(len, simple)) <= 5 and len(things) > SCENES
+    longer = [max(a['bbox'][2] / SIZE[1], a['bbox'][3] / SIZE[0]) for a, _ in things]
+    assert np.mean(np.array(longer) > .3) > .8
+    joints = [np.array(a['keypoints'])[2::3] for a, _ in things if 'keypoints' in a]
+    assert np.mean(np.concatenate(joints) == 2) > .8
+    faces = [joints_of(a) for a, _ in things if 'keypoints' in a]
+    assert np.mean([f['left_eye'][0] > f['right_eye'][0] > 0 for f in faces]) > .8
+
+
+def test_things_in_simple_scenes_are_in_the_picture_and_apart(simple):
+    edges, covered = [], []
+    for things in simple:
+        for annotation, mask in things:
+            edges.append(mask[0].any() or mask[:, 0].any() or mask[:, -1].any())
+            left, top, width, height = map(int, annotation['bbox'])
+            others = sum((other for _, other in things if other is not mask), np.zeros(SIZE, int))
+            covered.append(others[top:top + height, left:left + width].mean())
+    assert np.mean(edges) < .15
+    assert np.mean(covered) < .03
+
+
+def test_everyday_scenes_are_neither(scenes, objects):
+    longer = [max(a['bbox'][2] / SIZE[1], a['bbox'][3] / SIZE[0]) for a, _ in objects]
+    assert np.mean(np.array(longer) > .3) < .5
+    edges = [mask[0].any() or mask[:, 0].any() or mask[:, -1].any() for _, mask in objects]
+    assert np.mean(edges) > .2

@@ -13,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.synthetic.recipes import RECIPES
 from mcn_ros.data.synthetic.scenes import scene
 from mcn_ros.data.synthetic.write import write_dataset
 from mcn_ros.tasks import build_tasks
@@ -101,6 +102,15 @@ def test_a_larger_set_starts_with_the_smaller_one(folder, tmp_path):
 def test_another_seed_is_another_set(folder, tmp_path):
     write_dataset(tmp_path, 2, 4, SIZE)
     assert contents(tmp_path)['images/00000001.jpg'] != contents(folder)['images/00000001.jpg']
+
+
+def test_a_recipe_decides_what_is_drawn_and_labelled(tmp_path):
+    recipe = RECIPES['simple']
+    write_dataset(tmp_path, 1, 3, SIZE, recipe)
+    truth = json.loads((tmp_path / 'annotations.json').read_text())
+    assert {category['name'] for category in truth['categories']} == set(recipe.categories)
+    image = CocoDataset(tmp_path / 'annotations.json', tmp_path / 'images', {})[0].image
+    assert np.abs(image.astype(int) - scene((3, 0), SIZE, recipe).image).mean() < 6
 
 
 def test_an_earlier_set_is_replaced_completely(tmp_path):
