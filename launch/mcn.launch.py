@@ -97,8 +97,7 @@ def start_nodes(context):
         package='mcn_ros', executable='mcn_node', name='mcn', namespace=given['namespace'],
         parameters=[given['params_file'], parameters],
         remappings=remappings,
-        ros_arguments=['--log-level', given['log_level']], output='screen',
-        sigterm_timeout='20')  # a network that is being loaded is loaded first
+        ros_arguments=['--log-level', given['log_level']], output='screen')
     actions = [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=end))]
     if given['rviz'] == 'true':
         # It comes first: where it is not installed, the launch ends before the node is there.

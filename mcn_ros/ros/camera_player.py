@@ -20,9 +20,6 @@ import rclpy
 import rclpy.clock
 from rclpy.clock import ClockType
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -34,6 +31,7 @@ from std_msgs.msg import Header
 from mcn_ros.data.frames import Frame, PERIOD_NS, read_frames, SYNTHETIC
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.ros.conversions import encoded_to_compressed, raw_to_image, rgb_to_image
+from mcn_ros.ros.executable import run_node
 
 NAME = 'camera_player'
 JPEG_QUALITY = 90
@@ -216,19 +214,10 @@ def to_compressed(frame: Frame, header: Header) -> CompressedImage:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the executable ``camera_player``; return its exit code."""
-    try:
-        with rclpy.init(args=args):
-            player = CameraPlayer()
-            try:
-                player.get_logger().info(f'published {player.play()} frames')
-            finally:
-                player.destroy_node()
-    except (ValueError, ParameterException) as error:
-        get_logger(NAME).error(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    return 0
+    def run(player: CameraPlayer) -> None:
+        player.get_logger().info(f'published {player.play()} frames')
+
+    return run_node(NAME, CameraPlayer, run, args)
 
 
 if __name__ == '__main__':

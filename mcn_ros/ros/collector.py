@@ -11,20 +11,17 @@ waits for the last results, tells the sums and ends.
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
 import sys
-from threading import Event, Thread
+from threading import Event
 import time
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
@@ -33,6 +30,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mcn_ros.data.messages import class_map_from_msg, detections_from_msg, poses_from_msg
 from mcn_ros.ros.conversions import image_to_rgb
+from mcn_ros.ros.executable import end_of_input, run_node, tell
 from mcn_ros.visualization import draw
 
 SETTLE_S = 0.5  # for the publishers of the node to find the new subscriptions
@@ -190,50 +188,9 @@ class Collector(Node):
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
-def tell(event: dict[str, Any]) -> None:
-    """Write a line for the process that waits for it."""
-    print(json.dumps(event), flush=True)
-
-
-def tell_summary(kind: Callable[[], Node], run: Callable[[Any], dict[str, Any]], name: str,
-                 args: Sequence[str] | None = None) -> int:
-    """
-    Run a node in a process of its own, and tell its summary.
-
-    :param kind: makes the node.
-    :param run: is given the node; returns the summary.
-    :param name: of the node, for the log.
-    :return: exit code of the process.
-    """
-    try:
-        with rclpy.init(args=args):
-            node = kind()
-            try:
-                tell({'summary': run(node)})
-            finally:
-                node.destroy_node()
-    except (ValueError, OSError) as error:
-        get_logger(name).error(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Run the collector; it ends by itself after the end of standard input."""
-    ended = Event()
-    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    try:
-        with rclpy.init(args=args):
-            collector = Collector()
-            try:
-                tell({'summary': collector.collect(ended)})
-            finally:
-                collector.destroy_node()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
-    return 0
+    return run_node('collector', Collector, lambda node: node.collect(end_of_input()), args)
 
 
 if __name__ == '__main__':

@@ -13,12 +13,13 @@ import sys
 from typing import Sequence
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
+
+from mcn_ros.ros.executable import run_node
 
 
 class Echo(Node):
@@ -39,12 +40,7 @@ class Echo(Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the echo until the process is asked to end."""
-    try:
-        with rclpy.init(args=args):
-            rclpy.spin(Echo())
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    return 0
+    return run_node('echo', Echo, rclpy.spin, args)
 
 
 if __name__ == '__main__':

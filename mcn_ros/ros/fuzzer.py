@@ -28,7 +28,8 @@ from mcn_ros.data.image_formats import RawImage
 from mcn_ros.data.messages import boxes_from_msg
 from mcn_ros.data.synthetic import scene
 from mcn_ros.ros.camera_player import to_compressed, to_image
-from mcn_ros.ros.collector import SETTLE_S, tell, tell_summary, TOPICS
+from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.ros.executable import run_node, tell
 from mcn_ros.ros.fuzzed_node import SHOWN
 from mcn_ros.ros.hostile import Fate, Hostile, hostile
 from mcn_ros.ros.prober import memory
@@ -206,7 +207,7 @@ def peak_memory(pid: int) -> int:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the fuzzer until everything has been sent."""
-    return tell_summary(Fuzzer, Fuzzer.run, NAME, args)
+    return run_node(NAME, Fuzzer, Fuzzer.run, args)
 
 
 if __name__ == '__main__':

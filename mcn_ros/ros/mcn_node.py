@@ -8,8 +8,6 @@ Configure loads the network, activate subscribes. Callbacks only leave the newes
 decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
-import os
-import sys
 import time
 from typing import Any, Callable, Mapping, NoReturn, Sequence
 
@@ -18,7 +16,7 @@ import rclpy
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
@@ -28,6 +26,7 @@ from std_msgs.msg import Header
 from mcn_ros.data.messages import stamp_ns
 from mcn_ros.ros.camera import Camera, check_cameras
 from mcn_ros.ros.diagnostics import FAILED, one_line, SUPERSEDED, UNDECODABLE
+from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.parameters import (
     declare_parameters, parse_value, read_parameters, select_classes)
@@ -269,7 +268,8 @@ def run(kind: type[McnNode]) -> int:
             for transition in (node.trigger_configure, node.trigger_activate):
                 if transition() != TransitionCallbackReturn.SUCCESS:
                     return 1
-        rclpy.spin(node)
+        # An executor of its own: what was going on in it when it was interrupted ends with it.
+        rclpy.spin(node, SingleThreadedExecutor())
         return 0
     finally:
         node.destroy_node()
@@ -277,17 +277,7 @@ def run(kind: type[McnNode]) -> int:
 
 def main(args: Sequence[str] | None = None, kind: type[McnNode] = McnNode) -> NoReturn:
     """Run the executable ``mcn_node``; it ends the process."""
-    code = 0
-    try:
-        with rclpy.init(args=args):
-            code = run(kind)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    # Everything is closed. To unload PyTorch and compiled networks would take seconds, and may
-    # crash where one of their threads hangs.
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    run_process(lambda: run(kind), args)
 
 
 if __name__ == '__main__':

@@ -30,8 +30,9 @@ from std_msgs.msg import Header, String
 from mcn_ros.config import from_dict
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
-from mcn_ros.ros.collector import SETTLE_S, tell, tell_summary, TOPICS
+from mcn_ros.ros.collector import SETTLE_S, TOPICS
 from mcn_ros.ros.conversions import rgb_to_image
+from mcn_ros.ros.executable import run_node, tell
 
 NAME = 'prober'
 DEPTH = 1000  # answers that wait while images are sent
@@ -277,8 +278,10 @@ def memory(pid: int) -> dict[str, int]:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the prober until everything has been sent."""
-    return tell_summary(
-        Prober, lambda prober: {'phases': [asdict(record) for record in prober.run()]}, NAME, args)
+    def run(prober: Prober) -> dict[str, Any]:
+        return {'phases': [asdict(record) for record in prober.run()]}
+
+    return run_node(NAME, Prober, run, args)
 
 
 if __name__ == '__main__':

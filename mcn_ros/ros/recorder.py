@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import sys
-from threading import Event, Thread
+from threading import Event
 import time
 from typing import Any, Callable, Mapping, Sequence
 
@@ -23,9 +23,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
@@ -36,7 +33,8 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
-from mcn_ros.ros.collector import SETTLE_S, tell, TOPICS
+from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.ros.executable import end_of_input, run_node, tell
 
 NAME = 'recorder'
 DEPTH = 1000  # messages that wait while others are written
@@ -242,23 +240,10 @@ def open_bag(path: str) -> Writer:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the executable ``recorder``: until it is asked to end, or its standard input ends."""
-    ended = Event()
-    try:
-        with rclpy.init(args=args):
-            recorder = Recorder()
-            try:
-                if recorder.value('until_input_ends'):
-                    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-                summary = recorder.run(ended)
-            finally:
-                recorder.destroy_node()
-            tell({'summary': summary})  # of a bag that is whole now
-    except (ValueError, OSError, ParameterException) as error:
-        get_logger(NAME).error(str(error))
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    return 0
+    def run(recorder: Recorder) -> dict[str, Any]:
+        return recorder.run(end_of_input() if recorder.value('until_input_ends') else Event())
+
+    return run_node(NAME, Recorder, run, args)
 
 
 if __name__ == '__main__':
