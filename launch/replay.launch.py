@@ -5,7 +5,7 @@
 Play a bag through the node; `ros2 launch mcn_ros replay.launch.py -s` lists arguments.
 
 The bag is played by `ros2 bag play` where that is installed, else by the package's own player,
-when the node is active. The time is that of the bag, and jumps back when a loop starts again.
+when the node listens. The time is that of the bag, and jumps back when a loop starts again.
 """
 
 import json
@@ -19,8 +19,8 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.ros_adapters import get_ros_node
 from launch_ros.substitutions import FindPackageShare
 
 from mcn_ros.data.bags import Bag
@@ -30,6 +30,7 @@ SHARE = FindPackageShare('mcn_ros')
 BOOL = ['true', 'false']
 UNSET = "; '' for the value in params_file"
 CLOCK_HZ = 100
+LOOK_S = 0.2  # between looks whether the node listens
 LAST_RESULTS_S = 5.0  # after the last image, in which its results are still recorded
 
 ARGUMENTS = [
@@ -93,10 +94,23 @@ def start(context):
     # After the node, whose launch file also chooses a transport for all that follows.
     if given['record']:
         actions.append(record(given, topic, image))
-    # Our own player waits by itself. Transitions can be missed: nothing tells one that is over to
-    # a launch that finds the node late.
-    return actions + [player if isinstance(player, Node) else RegisterEventHandler(
-        OnStateTransition(goal_state='active', entities=[player], handle_once=True))]
+    if isinstance(player, Node):  # our own player waits by itself
+        return actions + [player]
+    sent_to = f'{image}/compressed' if compressed else image
+    return actions + [OpaqueFunction(function=play_when_heard, args=[player, sent_to])]
+
+
+def play_when_heard(context, player, topic):
+    """
+    Return the player when the node listens to the images, else what looks again.
+
+    Its transition to active could be missed: nothing tells that to a launch that finds it late.
+    """
+    listeners = get_ros_node(context).get_subscriptions_info_by_topic(topic)
+    if any(listener.node_name == 'mcn' for listener in listeners):
+        return [player]
+    return [TimerAction(period=LOOK_S, actions=[
+        OpaqueFunction(function=play_when_heard, args=[player, topic])])]
 
 
 def find_images(bag, topic):

@@ -53,6 +53,20 @@ def bag(request, tmp_path):
     return tmp_path / 'bag'
 
 
+@pytest.fixture
+def bag_player(tmp_path, monkeypatch):
+    """Let `ros2 bag play` be installed, which tells what it is asked for and does nothing."""
+    index = tmp_path / 'prefix' / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    (index / 'ros2bag').touch()
+    command = tmp_path / 'prefix' / 'ros2'
+    command.write_text('#!/bin/sh\n[ "$1" = bag ] && exec echo "played: $*"\n'
+                       f'exec {shutil.which("ros2")} "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv('PATH', str(command.parent), prepend=os.pathsep)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(command.parent), prepend=os.pathsep)
+
+
 def launch(tmp_path, **arguments):
     chosen = {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_LOG_DIR': str(tmp_path),
               'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'PYTHONUNBUFFERED': '1'}
@@ -97,6 +111,14 @@ def test_a_bag_is_played_and_recorded(tmp_path, bag, weights):
         assert all(answer.sent_ns == answer.stamp_ns <= answer.received_ns
                    for answer in recording.answers())
         assert list(recording.answers())
+
+
+@needs_ros2
+def test_a_bag_is_played_when_the_node_listens(tmp_path, bag, bag_player, weights):
+    process = launch(tmp_path, bag=bag, weights=weights, heads='[pose]')
+    assert process.wait(timeout=PATIENCE_S) == 0, (tmp_path / 'log').read_text()
+    _, configured, rest = (tmp_path / 'log').read_text().partition('images from')
+    assert configured and rest.count('played: bag play') == 1
 
 
 @needs_ros2
