@@ -4,7 +4,11 @@
 """Replay: a bag through the real node, whose answers are those of its network."""
 
 from importlib.util import find_spec
+import os
 from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +24,8 @@ from mcn_ros.runtime import load_predictor
 needs_ros = pytest.mark.skipif(
     not (find_spec('rclpy') and find_spec('vision_msgs')), reason='ROS 2 is not installed')
 COUNT = 3
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {'node': 'mcn_node', 'recorder': 'recorder', 'camera': 'camera_player'}
 
 
 @pytest.fixture(params=['raw', 'compressed'])
@@ -70,6 +76,50 @@ def test_a_run_that_fails_leaves_no_recording(bag, seeing_weights, tmp_path, mon
     with pytest.raises(ChildProcessError):
         replay(bag, tmp_path / 'recording', str(seeing_weights))
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
+
+
+def children(pid):
+    """Return the processes that a replay has started, by role, as far as they have begun."""
+    found = {}
+    for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split():
+        words = Path(f'/proc/{child}/cmdline').read_bytes().decode().split('\0')
+        found |= {role: int(child) for role, module in MODULES.items()
+                  if f'mcn_ros.ros.{module}' in words}
+    return found
+
+
+@needs_ros
+@pytest.mark.parametrize('bag', ['raw'], indirect=True)
+@pytest.mark.parametrize('victim', [*MODULES, 'replay'])
+def test_whichever_process_is_killed_all_end(victim, bag, tiny_weights, tmp_path, is_alive,
+                                             wait_for):
+    code = ('import sys; sys.argv[0] = "evaluate_bag"; '
+            'from mcn_ros.commands.evaluate_bag import main; main()')
+    recording = tmp_path / 'recording'
+    words = ['--bag', bag, '--weights', tiny_weights, '--mode', 'replay', '--rate', '0.001',
+             '--recording', recording, '--device', 'cpu', '--backend', 'torch']
+    process = subprocess.Popen(
+        [sys.executable, '-c', code, *map(str, words)], text=True, stderr=subprocess.PIPE,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'})
+    try:
+        # The recorder makes its bag once it can hear that its parent is killed.
+        wait_for(lambda: [*tmp_path.glob('.recording.*/recording')], seconds=120)
+        wait_for(lambda: (log := tmp_path / 'recording_log' / 'node.txt').exists()
+                 and 'images from' in log.read_text(), seconds=120)
+        pids = children(process.pid)
+        assert pids.keys() == MODULES.keys()
+        os.kill({**pids, 'replay': process.pid}[victim], signal.SIGKILL)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    wait_for(lambda: not any(map(is_alive, pids.values())))
+    assert not recording.exists()
+    if victim == 'replay':
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 1
+        assert f'error: {victim} ended (killed by SIGKILL)' in told.splitlines()[-1]
+        assert not [*tmp_path.glob('.recording.*')]
 
 
 @pytest.mark.parametrize('bag', ['raw'], indirect=True)
