@@ -38,14 +38,16 @@ def pytest_report_header(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Shuffle whole files, as what they share is costly, and the tests within them."""
-    if config.getoption('shuffle') is None:
-        return
-    rng, files = random.Random(config.getoption('shuffle')), {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    for tests in files.values():
-        rng.shuffle(tests)
-    items[:] = [test for tests in rng.sample(list(files.values()), len(files)) for test in tests]
+    if config.getoption('shuffle') is not None:
+        rng, files = random.Random(config.getoption('shuffle')), {}
+        for item in items:
+            files.setdefault(item.path, []).append(item)
+        for tests in files.values():
+            rng.shuffle(tests)
+        items[:] = [
+            test for tests in rng.sample(list(files.values()), len(files)) for test in tests]
+    # Nobody is to wait for these to learn that another one fails.
+    items.sort(key=lambda item: item.get_closest_marker('long') is not None)
 
 
 @pytest.fixture(scope='session', autouse=True)

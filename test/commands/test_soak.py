@@ -5,10 +5,11 @@
 
 from importlib.util import find_spec
 import json
+import re
 
 import pytest
 
-from mcn_ros.benchmark.soak import problems
+from mcn_ros.benchmark.soak import problems, summary
 from mcn_ros.commands import soak
 
 needs_ros = pytest.mark.skipif(
@@ -94,3 +95,14 @@ def test_a_real_node_serves_all_cameras(tiny_weights, tmp_path, monkeypatch):
     assert found['threads']['start'] >= 2 and 0 < found['published']['p50']
     # How long something takes is that of a busy machine: not looked at here.
     assert not [line for line in problems(found) if 'images' in line or 'threads' in line]
+
+
+@needs_ros
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_five_minutes_of_load_change_nothing(tmp_path):
+    found = soak.run(soak.parse(['--minutes', '5', '--device', 'cpu', '--log', str(tmp_path)]))
+    print(summary(found))
+    assert len(found['cameras']) == 4 and found['seconds'] == pytest.approx(300)
+    # Memory, threads, errors and fairness; how long something takes is not looked at here.
+    assert not [line for line in problems(found) if not re.search('latency|no result', line)]
