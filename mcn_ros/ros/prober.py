@@ -133,7 +133,7 @@ class Prober(Node):
         """
         self._wait(self._is_connected, 'the nodes', math.inf)  # who waits for this one knows more
         self._spin(SETTLE_S)
-        images = {phase.size: pictures(phase.size) for phase in self._phases}
+        images = {size: pictures(size) for size in {phase.size for phase in self._phases}}
         for camera in self._cameras:
             for _ in range(WARM_UP):
                 self._ask(camera, images[self._phases[0].size][0])
