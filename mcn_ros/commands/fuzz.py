@@ -11,10 +11,8 @@ from typing import Any, Mapping, Sequence
 
 from tqdm import tqdm
 
-from mcn_ros.commands import check_writable, clear_errors, write_json
 from mcn_ros.commands.processes import reliable, run_together
-from mcn_ros.commands.runtime_options import add_runtime_options
-from mcn_ros.runtime import weights_path
+from mcn_ros.commands.trial import add_trial_options, judge, network_parameters
 
 TRANSPORTS = 'raw', 'compressed'  # half of the messages each, to a node of its own
 MAX_PIXELS = 1_000_000  # of the node; that of mcn_ros.ros.hostile, which needs ROS
@@ -29,12 +27,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='malformed messages, with a good image after each (default: 1000)')
     parser.add_argument('--seed', type=int, default=0, metavar='S',
                         help='of the messages; the same ones come again (default: 0)')
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='file for the numbers')
-    parser.add_argument('--log', type=Path, metavar='DIR',
-                        help='folder for what the processes say (default: a temporary one)')
-    add_runtime_options(parser)
+    add_trial_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -79,9 +72,8 @@ def parameters(args: argparse.Namespace, transport: str,
     topic = f'{namespace()}/image' + ('/compressed' if transport == 'compressed' else '')
     return {
         'fuzzed_node': {
-            'weights': str(weights_path(args.weights).resolve()), 'device': args.device,
-            'backend': args.backend, 'precision': args.precision, 'image_transport': transport,
-            'max_pixels': MAX_PIXELS, **reliable(topic)},
+            **network_parameters(args), 'image_transport': transport, 'max_pixels': MAX_PIXELS,
+            **reliable(topic)},
         'fuzzer': {'transport': transport, 'count': count, 'seed': args.seed},
     }
 
@@ -125,14 +117,4 @@ def report(found: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the fuzz test."""
-    args = parse(arguments)
-    with clear_errors():
-        if args.json:
-            check_writable(args.json)
-        found = run(args)
-        found['problems'] = problems(found)
-        if args.json:
-            write_json(args.json, found)
-        print(report(found))
-        if found['problems']:
-            raise ValueError('; '.join(found['problems']))
+    judge(parse(arguments), run, problems, report)

@@ -13,10 +13,8 @@ from typing import Any, Mapping, Sequence
 from tqdm import tqdm
 
 from mcn_ros.benchmark import soak
-from mcn_ros.commands import check_writable, clear_errors, write_json
 from mcn_ros.commands.processes import reliable, run_together
-from mcn_ros.commands.runtime_options import add_runtime_options
-from mcn_ros.runtime import weights_path
+from mcn_ros.commands.trial import add_trial_options, judge, network_parameters
 
 SIZE = 480, 640
 SLICES = 60  # into which the time is cut, ...
@@ -35,12 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='images per second of each camera (default: %(default)s)')
     parser.add_argument('--size', type=int, nargs=2, default=SIZE, metavar=('H', 'W'),
                         help='of the images (default: 480 640)')
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='file for the numbers')
-    parser.add_argument('--log', type=Path, metavar='DIR',
-                        help='folder for what the processes say (default: a temporary one)')
-    add_runtime_options(parser)
+    add_trial_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -91,9 +84,7 @@ def parameters(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the ROS parameters of each process."""
     cameras = [f'camera_{index}' for index in range(args.cameras)]
     return {
-        'timed_node': {'weights': str(weights_path(args.weights).resolve()),
-                       'device': args.device, 'backend': args.backend,
-                       'precision': args.precision, 'cameras': cameras,
+        'timed_node': {**network_parameters(args), 'cameras': cameras,
                        **reliable(*(f'{namespace()}/{name}/image' for name in cameras))},
         'prober': {'cameras': cameras, 'continuous': True, 'phases': json.dumps(phases(args))}}
 
@@ -103,17 +94,11 @@ def namespace() -> str:
     return f'/mcn_soak_{os.getpid()}'
 
 
+def report(found: Mapping[str, Any]) -> str:
+    """Return what to tell at the end."""
+    return '\n\n'.join([soak.summary(found), soak.camera_table(found), soak.time_table(found)])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the soak test."""
-    args = parse(arguments)
-    with clear_errors():
-        if args.json:
-            check_writable(args.json)
-        found = run(args)
-        found['problems'] = soak.problems(found)
-        if args.json:
-            write_json(args.json, found)
-        print('\n\n'.join([soak.summary(found), soak.camera_table(found),
-                           soak.time_table(found)]))
-        if found['problems']:
-            raise ValueError('; '.join(found['problems']))
+    judge(parse(arguments), run, soak.problems, report)
