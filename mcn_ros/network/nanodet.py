@@ -27,6 +27,8 @@ BINS = 8  # of the distribution of each distance, in strides
 # and height, offset x, y of the centre from the corner of a cell in units of the mean side.
 READINGS = CLASSES + 4
 
+MAX_BIN = 40.0  # logits of bins beyond are cut off: their exponentials must not overflow
+
 MIN_SIZE = 0.05  # in the same cells, of stride 8
 
 
@@ -162,9 +164,11 @@ def _at_finest(logits: Tensor, bins: Tensor, scale: int) -> tuple[Tensor, Tensor
     :return: logits (B, CLASSES, scale h, scale w), and (B, 4, scale h, scale w): logarithms of
         width and height, way x, y from the corner of a cell to the centre, in the finest cells.
     """
+    # With channels innermost, which is how convolutions like to leave them; and as compilers are
+    # slow at a softmax over so few numbers, in its parts.
     steps = torch.arange(BINS, dtype=bins.dtype, device=bins.device)
-    shares = bins.unflatten(1, (4, BINS)).softmax(dim=2)
-    distances = scale * (shares * steps[:, None, None]).sum(dim=2)
+    parts = bins.clamp(-MAX_BIN, MAX_BIN).exp().permute(0, 2, 3, 1).unflatten(3, (4, BINS))
+    distances = scale * ((parts * steps).sum(dim=4) / parts.sum(dim=4)).permute(0, 3, 1, 2)
     near, far = distances[:, :2], distances[:, 2:]
     size = (near + far).clamp(min=MIN_SIZE).log()
     # Ways rather than places, which are large numbers: little of them is left in 16 bits.
@@ -189,7 +193,7 @@ def _middles(values: Tensor, scale: int) -> Tensor:
 
 def _unit(size: Tensor) -> Tensor:
     """Return the mean side (B, 1, H, W) of logarithms of width and height (B, 2, H, W)."""
-    return size.mean(dim=1, keepdim=True).exp()
+    return (size[:, :1] / 2 + size[:, 1:] / 2).exp()
 
 
 def _tower_conv(width: int) -> nn.Sequential:

@@ -90,6 +90,25 @@ def test_a_box_that_one_level_sees_is_read(cell, level, stride):
     torch.testing.assert_close(offset, torch.full((2,), expected))
 
 
+@pytest.mark.parametrize('scale', [0.0, 1.0, 10.0])
+def test_a_distance_is_the_mean_of_a_distribution(scale):
+    detector = silent_detector()
+    bins = scale * torch.randn(4, BINS)
+    with torch.no_grad():
+        detector.read[0].bias[CLASSES:] = bins.flatten()
+        detector.read[0].bias[:CLASSES] = 6.0
+    left, top, right, bottom = (bins.softmax(dim=1) * torch.arange(BINS)).sum(dim=1)
+    size = detector(stages())[1][0, CLASSES:CLASSES + 2, 8, 8].exp()
+    torch.testing.assert_close(size, torch.stack([left + right, top + bottom]))
+
+
+def test_certainty_without_bounds_is_no_distance_without_bounds():
+    detector = silent_detector()
+    with torch.no_grad():
+        detector.read[0].bias[:] = torch.linspace(-1e4, 1e4, CLASSES + 4 * BINS)
+    assert detector(stages())[1].isfinite().all()
+
+
 @pytest.mark.parametrize('cell, level', [(8, 0), (8, 1), (8, 2), (4, 0)])
 def test_at_the_border_the_last_places_speak_for_those_beyond(cell, level):
     detector = silent_detector()
