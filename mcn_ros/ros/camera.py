@@ -17,8 +17,10 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
+from mcn_ros.data.messages import stamp_ns
 from mcn_ros.ros.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.diagnostics import Statistics
+from mcn_ros.ros.intake import has_message, LeftAlone, Numbering, take_newest
 from mcn_ros.ros.outputs import Outputs
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
@@ -37,6 +39,8 @@ class Camera:
     :param name: '' for the only camera of a node.
     :param tasks: task name -> task, of the heads that run.
     :param transport: a key of TRANSPORTS.
+    :ivar subscription: to its images, None while there is none.
+    :ivar received_ns: when the image that was taken last had come, by the clock of the system.
     """
 
     def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str):
@@ -48,8 +52,11 @@ class Camera:
         self._reliability = _declare_reliability(node, self.topic)
         # A name may begin with a slash: only its input is then outside of the node's namespace.
         self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks)
-        self._subscription = None
-        self._callback = None
+        self.subscription = None
+        self.received_ns = 0
+        self._group = LeftAlone()
+        self._numbering = Numbering()
+        self._changed = None
 
     def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
         """
@@ -62,23 +69,49 @@ class Camera:
         check_header(msg.header)
         return self._decode(msg, max_pixels)
 
-    def subscribe(self, callback: Callable[['Camera', Any], None]) -> None:
-        """Receive images from now on: ``callback(self, message)``."""
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """
+        Receive images from now on.
+
+        :param changed: called whenever the subscription is another one.
+        """
         # Silence counts from here on.
         self.statistics = Statistics()
-        self._callback = callback
+        self._numbering = Numbering()
+        self._changed = changed
         self._create_subscription(self._wanted_reliability())
 
     def unsubscribe(self) -> None:
         """Receive no more images."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
+
+    def take(self) -> Image | CompressedImage | None:
+        """
+        Return the newest image, if there is one, and count it and those that it replaced.
+
+        :raises rclpy.impl.implementation_singleton.rclpy_implementation.RCLError: if the
+            middleware cannot make a message of what has come.
+        """
+        subscription = self.subscription
+        taken = subscription and take_newest(subscription)
+        if not taken:
+            return None
+        msg, info = taken
+        self.received_ns = info['received_timestamp']
+        self.statistics.add_received(stamp_ns(msg), self._numbering.count_missed(info))
+        return msg
+
+    def look(self) -> None:
+        """Note in the statistics if there is an image, however long the network takes."""
+        if self.subscription is not None and has_message(self.subscription, self._node.context):
+            self.statistics.add_waiting()
 
     def match_publisher(self) -> None:
         """Subscribe anew if the publishers that are there now need another reliability."""
         wanted = self._wanted_reliability()
-        if self._subscription is not None and wanted != self._subscription.qos_profile.reliability:
+        if self.subscription is not None and wanted != self.subscription.qos_profile.reliability:
             self.unsubscribe()
             self._create_subscription(wanted)
 
@@ -100,7 +133,7 @@ class Camera:
                     f'{", ".join(self._image_topics()) or "none"}')
         for publisher in publishers:
             compatible, reason = qos_check_compatible(
-                publisher.qos_profile, self._subscription.qos_profile)
+                publisher.qos_profile, self.subscription.qos_profile)
             if compatible == QoSCompatibility.ERROR:
                 return f'{text}, {_incompatibility(publisher.qos_profile, reason)}'
         if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
@@ -130,10 +163,11 @@ class Camera:
 
     def _create_subscription(self, reliability: ReliabilityPolicy) -> None:
         kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY)
-        self._subscription = self._node.create_subscription(
-            self._msg_type, self.topic, lambda msg: self._callback(self, msg),
-            QoSProfile(depth=1, reliability=reliability),
+        self.subscription = self._node.create_subscription(
+            self._msg_type, self.topic, lambda _: None,  # it is taken from, never called
+            QoSProfile(depth=1, reliability=reliability), callback_group=self._group,
             qos_overriding_options=QoSOverridingOptions(kinds))
+        self._changed()
 
     def _wanted_reliability(self) -> ReliabilityPolicy:
         """

@@ -19,8 +19,7 @@ STUCK_S = 5.0  # for which the network may be at work while images wait
 # A latency outside of these limits says that stamps and clock are not of the same time.
 PLAUSIBLE_S = (-0.5, 10.0)
 
-# Why frames give no result.
-SUPERSEDED = 'superseded'  # a newer frame came before the network was free
+# Why frames that were worked on give no result.
 UNDECODABLE = 'undecodable'  # the message is damaged, too large or of an unknown encoding
 FAILED = 'failed'  # the network or publishing raised an error
 
@@ -52,32 +51,46 @@ class Statistics:
         self._lock = Lock()
         self._started = clock()
         self._last_image = self._started
-        self._received: deque[float] = deque()
+        self._received: deque[tuple[float, int]] = deque()  # when, how many
         # When each frame was finished, and its latency in seconds (None without a stamp).
         self._processed: deque[tuple[float, float | None]] = deque()
         self._totals: Counter[str] = Counter()
         self._error = ''
         self._errors_since_report = 0
         self._last_failed = False
-        # When the first image came that nothing is known of yet.
+        # Since when an image is there of which nothing is known yet.
         self._waiting_since: float | None = None
         self._last_stamp_ns = 0
         self._jump_s = 0.0  # the last one since the last report
 
-    def add_received(self, stamp_ns: int = 0) -> None:
-        """Count an image message; a stamp of 0 is none."""
+    def add_received(self, stamp_ns: int = 0, superseded: int = 0) -> None:
+        """
+        Count an image that is worked on now.
+
+        :param stamp_ns: 0 for none.
+        :param superseded: images before it that nobody has looked at.
+        """
         with self._lock:
-            self._last_image = self._clock()
-            self._received.append(self._last_image)
-            self._totals['received'] += 1
-            if self._waiting_since is None:
-                self._waiting_since = self._last_image
+            self._note_waiting()
+            self._received.append((self._last_image, 1 + superseded))
+            self._totals['received'] += 1 + superseded
+            self._totals['superseded'] += superseded
             if stamp_ns:
                 if stamp_ns < self._last_stamp_ns:
                     self._totals['stamps back'] += 1
                     self._jump_s = (self._last_stamp_ns - stamp_ns) / 1e9
                 self._last_stamp_ns = stamp_ns
             self._forget()
+
+    def add_waiting(self) -> None:
+        """Note that there is an image, which is not worked on yet."""
+        with self._lock:
+            self._note_waiting()
+
+    def _note_waiting(self) -> None:
+        self._last_image = self._clock()
+        if self._waiting_since is None:
+            self._waiting_since = self._last_image
 
     def add_processed(self, latency_s: float | None) -> None:
         """Count a frame whose results are published; the latency is from stamp to publishing."""
@@ -87,14 +100,12 @@ class Statistics:
             self._last_failed, self._waiting_since = False, None
             self._forget()
 
-    def add_dropped(self, cause: str, error: str = '') -> None:
-        """Count a frame without results; ``error`` is empty where that is not an error."""
+    def add_dropped(self, cause: str, error: str) -> None:
+        """Count a frame without results."""
         with self._lock:
             self._totals[cause] += 1
-            if error:
-                self._error, self._last_failed = error, True
-                self._waiting_since = None
-                self._errors_since_report += 1
+            self._error, self._last_failed, self._waiting_since = error, True, None
+            self._errors_since_report += 1
 
     def forget_latencies(self) -> None:
         """Start anew after a jump of ROS time (a bag that is played in a loop)."""
@@ -133,16 +144,17 @@ class Statistics:
         with self._lock:
             self._forget()
             totals, error = self._totals, self._error
+            received = sum(num for _, num in self._received)
             level, message = self._judge(latencies, circumstances)
             self._errors_since_report, self._jump_s = 0, 0.0
             values = {
-                'images per second': f'{self._per_second(len(self._received)):.1f}',
+                'images per second': f'{self._per_second(received):.1f}',
                 'frames per second': f'{self._per_second(len(self._processed)):.1f}',
                 'latency p50 (ms)': _percentile(latencies, 50),
                 'latency p95 (ms)': _percentile(latencies, 95),
                 'images received': str(totals['received']),
                 'frames processed': str(totals['processed']),
-                'dropped: superseded by a newer image': str(totals[SUPERSEDED]),
+                'dropped: superseded by a newer image': str(totals['superseded']),
                 'dropped: image not decodable': str(totals[UNDECODABLE]),
                 'dropped: inference failed': str(totals[FAILED]),
                 'stamps that went back': str(totals['stamps back']),
@@ -184,7 +196,7 @@ class Statistics:
 
     def _forget(self) -> None:
         oldest = self._clock() - WINDOW_S
-        while self._received and self._received[0] <= oldest:
+        while self._received and self._received[0][0] <= oldest:
             self._received.popleft()
         while self._processed and self._processed[0][0] <= oldest:
             self._processed.popleft()

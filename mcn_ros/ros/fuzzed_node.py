@@ -8,7 +8,7 @@ The node, for the fuzz test: it also tells of every image that it drops with an 
 """
 
 import json
-from typing import Any, Mapping
+from typing import Any
 
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
@@ -33,9 +33,9 @@ class FuzzedNode(McnNode):
         super().__init__(**kwargs)
         self._drops = self.create_publisher(String, '~/drops', QoSProfile(depth=DEPTH))
 
-    def _process(self, messages: Mapping[Camera, Any]) -> None:
-        self._frame_id = next(iter(messages.values())).header.frame_id[:SHOWN]
-        super()._process(messages)
+    def _decode(self, camera: Camera, msg: Any) -> Any:
+        self._frame_id = msg.header.frame_id[:SHOWN]
+        return super()._decode(camera, msg)
 
     def _drop(self, camera: Camera, cause: str, error: Exception) -> None:
         super()._drop(camera, cause, error)

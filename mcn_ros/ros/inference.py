@@ -2,83 +2,82 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-The one thread that runs the network, and the newest frame of each camera that waits for it.
+The one thread that runs the network, and which cameras it works for next.
 
-The executor stays free for services and parameters while the network runs, and no queue grows: a
-frame that comes while another one of its camera waits takes its place. Cameras take turns, so that
-none starves: one that waits is served within as many batches as all cameras together need.
+The executor stays free for services and parameters while the network runs. Cameras take turns, so
+that none starves: one that waits is served within as many batches as all cameras together need.
 """
 
 from dataclasses import dataclass, field
 from itertools import count
 import math
-from threading import Condition, Thread
-from typing import Any, Callable, Hashable, Mapping, Sequence
+from threading import Thread
+from typing import Any, Callable, Hashable, Mapping, Protocol, Sequence
 
 PATIENCE_S = 1.5  # for the batch in work when the thread is stopped
 MEASUREMENTS = 3  # of two batch sizes in turns; the fastest of each counts
 
 
+class Intake(Protocol):
+    """Where the thread learns of frames, such as :class:`mcn_ros.ros.intake.Intake`."""
+
+    def wait(self) -> Sequence[Hashable] | None:
+        """Wait for frames or to be woken; return cameras that have one, None at the very end."""
+
+    def wake(self) -> None:
+        """End the wait of now, or the next one."""
+
+
 class InferenceThread:
     """
-    A thread that is handed frames and works on the newest ones.
+    A thread that works on frames as they come, on those of several cameras at once.
 
-    :param process: called in the thread with frames that wait, {camera: frame}: one batch. It
-        must not raise.
+    :param intake: where it waits for frames.
+    :param process: called in the thread with cameras that have a frame: one batch. It takes their
+        newest ones; it must not raise.
     :param largest_batch: most frames at once; None for no limit.
     :ivar largest_batch: may be changed by ``process``.
     """
 
-    def __init__(self, process: Callable[[dict[Hashable, Any]], None],
+    def __init__(self, intake: Intake, process: Callable[[list[Hashable]], None],
                  largest_batch: int | None = None):
         self.largest_batch = largest_batch
+        self._intake = intake
         self._process = process
-        self._waiting: dict[Hashable, Any] = {}
-        # Camera -> number of its last frame among all frames that were taken.
+        # Camera -> number of its last turn among all turns.
         self._served: dict[Hashable, int] = {}
         self._numbers = count()
-        self._changed = Condition()
         self._stopping = False
         # A daemon, so that a network that hangs cannot keep the process alive.
         self._thread = Thread(target=self._run, name='inference', daemon=True)
         self._thread.start()
 
-    def put(self, camera: Hashable, frame: Any) -> bool:
-        """Leave a frame; return whether it took the place of one that was still waiting."""
-        with self._changed:
-            replaced = camera in self._waiting
-            self._waiting[camera] = frame
-            self._changed.notify()
-        return replaced
-
     def stop(self, patience_s: float = PATIENCE_S) -> bool:
         """
-        End the thread; the batch in work is finished, frames that wait are dropped.
+        End the thread; the batch in work is finished, frames that wait are left alone.
 
         :param patience_s: a network may hang; the thread is then left alone.
         :return: whether the thread has ended.
         """
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
+        self._stopping = True
+        self._intake.wake()
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopping)
-                if self._stopping:
-                    return
-                frames = self._take()
-            self._process(frames)
+        while not self._stopping:
+            waiting = self._intake.wait()
+            if waiting is None:
+                return
+            if waiting and not self._stopping:
+                self._process(self._choose(waiting))
 
-    def _take(self) -> dict[Hashable, Any]:
-        """Take the next batch: of the cameras that wait, those that were served longest ago."""
-        cameras = sorted(self._waiting, key=lambda camera: self._served.get(camera, -1))
+    def _choose(self, waiting: Sequence[Hashable]) -> list[Hashable]:
+        """Return whose turn it is: of those that wait, who was served longest ago."""
+        cameras = sorted(waiting, key=lambda camera: self._served.get(camera, -1))
         cameras = cameras[:self.largest_batch]
         self._served.update(zip(cameras, self._numbers))
-        return {camera: self._waiting.pop(camera) for camera in cameras}
+        return cameras
 
 
 def useful_batch(seconds: Callable[[int], float], num_cameras: int) -> int:

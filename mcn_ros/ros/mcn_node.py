@@ -4,8 +4,8 @@
 """
 The node: a lifecycle node that runs a network on camera images and publishes its results.
 
-Configure loads the network, activate subscribes. Callbacks only leave the newest image; one thread
-decodes, infers and publishes. Several cameras share the network and take turns.
+Configure loads the network, activate subscribes. One thread takes the newest images when it is
+free, decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
 import time
@@ -23,11 +23,11 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from mcn_ros.data.messages import stamp_ns
 from mcn_ros.ros.camera import Camera, check_cameras
-from mcn_ros.ros.diagnostics import FAILED, one_line, SUPERSEDED, UNDECODABLE
+from mcn_ros.ros.diagnostics import FAILED, one_line, UNDECODABLE
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
+from mcn_ros.ros.intake import Intake
 from mcn_ros.ros.parameters import (
     declare_parameters, parse_value, read_parameters, select_classes)
 from mcn_ros.ros.resilience import ResilientPredictor
@@ -155,9 +155,10 @@ class McnNode(LifecycleNode):
         if self._thread is not None and not self._thread.stop():
             raise RuntimeError('the network is still at work on an image from before')
         self._announce()
-        self._thread = InferenceThread(self._process, self._largest_batch)
+        intake = Intake(self._cameras, self.context)
         for camera in self._cameras:
-            camera.subscribe(self._receive)
+            camera.subscribe(intake.wake)
+        self._thread = InferenceThread(intake, self._process, self._largest_batch)
         self._watch = Watch(self, self._cameras, self._predictor,
                             self.parameters.weights or 'default')
 
@@ -173,19 +174,16 @@ class McnNode(LifecycleNode):
             self._watch.destroy()
             self._watch = None
 
-    def _receive(self, camera: Camera, msg: Any) -> None:
-        camera.statistics.add_received(stamp_ns(msg))
-        thread = self._thread  # another thread of an executor may be deactivating the node
-        if thread is not None and thread.put(camera, msg):
-            camera.statistics.add_dropped(SUPERSEDED)
-
-    def _process(self, messages: Mapping[Camera, Any]) -> None:
+    def _process(self, cameras: Sequence[Camera]) -> None:
         """Work on the newest images of some cameras; runs in the thread."""
-        images = {}
-        for camera, msg in messages.items():
+        headers, images = {}, {}
+        for camera in cameras:
             try:
-                images[camera] = camera.decode(msg, self.parameters.max_pixels)
-            # Whatever a decoder may raise: only this image is lost.
+                msg = camera.take()
+                if msg is not None:
+                    images[camera] = self._decode(camera, msg)
+                    headers[camera] = msg.header
+            # Whatever the middleware and a decoder may raise: only this image is lost.
             except Exception as error:
                 self._drop(camera, UNDECODABLE, error)
         batch = self._predict(images)
@@ -193,10 +191,13 @@ class McnNode(LifecycleNode):
             self._drop(camera, FAILED, error)
         for camera, prediction in batch.results.items():
             try:
-                self._publish(camera, images[camera], prediction, messages[camera].header)
+                self._publish(camera, images[camera], prediction, headers[camera])
             # Whatever drawing and the middleware may raise: only this image is lost.
             except Exception as error:
                 self._drop(camera, FAILED, error)
+
+    def _decode(self, camera: Camera, msg: Any) -> Any:
+        return camera.decode(msg, self.parameters.max_pixels)
 
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         if not images:

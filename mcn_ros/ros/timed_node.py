@@ -9,7 +9,6 @@ The node with a stopwatch, for the benchmark: it tells of every frame when it wa
 
 import json
 import os
-from threading import Lock
 import time
 from typing import Any, Mapping
 
@@ -17,12 +16,11 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header, String
 
-from mcn_ros.data.messages import stamp_ns, time_ns
+from mcn_ros.data.messages import time_ns
 from mcn_ros.ros.camera import Camera
 from mcn_ros.ros.inference import BatchResult
 from mcn_ros.ros.mcn_node import main, McnNode
 
-MOST_ARRIVALS = 1000  # images of which it is known when they came; old ones were superseded
 DEPTH = 1000  # reports that wait for who reads them
 
 
@@ -34,22 +32,12 @@ class TimedNode(McnNode):
     """
 
     def __init__(self, **kwargs: Any):
-        self._lock = Lock()
-        self._arrivals: dict[tuple[str, int], float] = {}
         self._predictor_ms, self._batch = 0.0, 0
         super().__init__(**kwargs)
         self._times = self.create_publisher(String, '~/times', QoSProfile(depth=DEPTH))
 
     def _age_ms(self, header: Header) -> float:
         return (self.get_clock().now() - Time.from_msg(header.stamp)).nanoseconds / 1e6
-
-    def _receive(self, camera: Camera, msg: Any) -> None:
-        age = self._age_ms(msg.header)
-        with self._lock:
-            self._arrivals[camera.name, stamp_ns(msg)] = age
-            if len(self._arrivals) > MOST_ARRIVALS:
-                del self._arrivals[next(iter(self._arrivals))]
-        super()._receive(camera, msg)
 
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         start = time.perf_counter()
@@ -62,8 +50,7 @@ class TimedNode(McnNode):
         super()._publish(camera, image, prediction, header)
         published = self._age_ms(header)
         stamp = time_ns(header.stamp)
-        with self._lock:
-            arrived = self._arrivals.pop((camera.name, stamp))
+        arrived = (camera.received_ns - stamp) / 1e6
         self._times.publish(String(data=json.dumps({
             'camera': camera.name, 'stamp_ns': stamp, 'arrived_ms': arrived,
             'predictor_ms': self._predictor_ms, 'batch': self._batch, 'published_ms': published,

@@ -48,6 +48,7 @@ class Watch:
         try:
             for camera in self._cameras:
                 camera.match_publisher()
+                camera.look()
             self._report()
         # Whatever the middleware may raise: the executor would end the process.
         except Exception as error:

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -170,6 +171,12 @@ class World:
         header = Header(frame_id='optical')
         header.stamp.sec = stamp
         (publisher or self.peer.images).publish(rgb_to_image(rgb, header))
+
+    def deliver(self, stamp, image=None, publisher=None):
+        """Send an image, and wait until the middleware of the node has it."""
+        publisher = publisher or self.peer.images
+        self.send(stamp, image, publisher)
+        self.wait(lambda: publisher.wait_for_all_acked(Duration(seconds=0.1)), 'the delivery')
 
     def send_broken(self, stamp, publisher=None):
         """Send an image with less data than it says."""

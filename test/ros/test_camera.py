@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
 import rclpy
+from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -86,13 +87,10 @@ def test_cameras_share_the_network(world):
     world.predictor.permits = threading.Semaphore(0)
     for publisher in images.values():
         world.connect(publisher)
-    received = [world.counts(index) for index in range(2)]
     world.send(1, publisher=images['left'])
-    world.wait(lambda: received[0]['received'] == 1)
-    world.spin(0.1)  # the network is at work on the first; the others wait together
-    world.send(2, publisher=images['left'])
-    world.send(3, BLANK, images['right'])
-    world.wait(lambda: (received[0]['received'], received[1]['received']) == (2, 1))
+    world.wait(lambda: world.counts()['received'] == 1)  # the network is at work on it
+    world.deliver(2, publisher=images['left'])
+    world.deliver(3, BLANK, images['right'])
     world.predictor.permits.release(10)
     world.wait(lambda: len(results['left']) == 2 and len(results['right']) == 1)
     assert [len(batch) for batch in world.predictor.batches] == [1, 2]
@@ -115,17 +113,13 @@ def start_cameras(world, *names, largest_batch):
 
 def send_together(world, images, *sends):
     """Let images wait together: the network is at work on a first one, of the first camera."""
-    counts = [world.counts(index) for index in range(len(images))]
-
-    def send_first():
-        world.send(1, publisher=next(iter(images.values())))
-
-    for send in (send_first, *sends):
-        before = sum(count['received'] for count in counts)
+    before = world.counts()['received']
+    world.send(1, publisher=next(iter(images.values())))
+    world.wait(lambda: world.counts()['received'] > before, 'the first image')
+    for send in sends:
         send()
-        world.wait(lambda: sum(count['received'] for count in counts) > before)
-        if send is send_first:
-            world.spin(0.1)  # for the thread to take it
+    for publisher in images.values():
+        world.wait(lambda: publisher.wait_for_all_acked(Duration(seconds=0.1)), 'the delivery')
 
 
 def test_no_camera_starves_beside_a_fast_one(world):
@@ -136,11 +130,10 @@ def test_no_camera_starves_beside_a_fast_one(world):
 
     def send(name):
         sent[name] += 1
-        world.send(sent[name], publisher=images[name])
-        index = list(images).index(name)
-        world.wait(lambda: received[index]['received'] == sent[name], f'an image of {name}')
+        world.deliver(sent[name], publisher=images[name])
 
     send('fast')
+    world.wait(lambda: received[0]['received'] == 1, 'the first image')
     for step in range(1, 13):
         for name, every in (('fast', 1), ('fast', 1), ('slow', 2), ('rare', 6)):
             if step % every == 0:

@@ -7,7 +7,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
 from mcn_ros.ros.diagnostics import (
-    Circumstances, FAILED, MAX_LINE, one_line, Statistics, SUPERSEDED, UNDECODABLE)
+    Circumstances, FAILED, MAX_LINE, one_line, Statistics, UNDECODABLE)
 
 
 class Clock:
@@ -54,23 +54,34 @@ def test_rate_and_latency_are_those_of_the_last_seconds(statistics, clock):
     assert values['device'] == 'cpu' and values['last error'] == 'none'
 
 
+def test_a_camera_that_waits_for_its_turn_is_not_silent(statistics, clock):
+    for _ in range(4):
+        clock.now += 1
+        statistics.add_waiting()
+    assert report(statistics)[0] == DiagnosticStatus.OK
+    assert report(statistics)[2]['images received'] == '0'
+
+
 def test_the_rate_is_right_from_the_start(statistics, clock):
     play(statistics, clock, 2, 10)
     assert statistics.rate == pytest.approx(10)
 
 
 def test_drops_are_counted_by_cause(statistics, clock):
-    for cause, count in ((SUPERSEDED, 3), (UNDECODABLE, 2), (FAILED, 1)):
+    statistics.add_received(superseded=3)
+    for cause, count in ((UNDECODABLE, 2), (FAILED, 1)):
         for _ in range(count):
-            statistics.add_dropped(cause, '' if cause == SUPERSEDED else 'broken')
+            statistics.add_dropped(cause, 'broken')
     _, _, values = report(statistics)
     assert [value for key, value in values.items() if 'dropped' in key] == ['3', '2', '1']
 
 
-def test_newer_images_are_no_error(statistics, clock):
+def test_newer_images_are_no_error_and_count_as_received(statistics, clock):
     play(statistics, clock, 1, 10)
-    statistics.add_dropped(SUPERSEDED)
-    assert report(statistics)[0] == DiagnosticStatus.OK
+    statistics.add_received(superseded=5)
+    level, _, values = report(statistics)
+    assert level == DiagnosticStatus.OK
+    assert (values['images received'], values['images per second']) == ('16', '16.0')
 
 
 def test_an_error_is_an_error_until_it_is_over_and_is_told_once(statistics, clock):
@@ -135,13 +146,13 @@ def test_the_worst_that_is_true_is_told(statistics, clock):
     assert report(statistics)[0] == DiagnosticStatus.OK
 
 
-def test_a_network_that_hangs_is_an_error(statistics, clock):
-    """Images come and take each other's place, and none has a result."""
+@pytest.mark.parametrize('note', ['add_received', 'add_waiting'])
+def test_a_network_that_hangs_is_an_error(statistics, clock, note):
+    """One image is in work for ever, or several have no result; others are there all the time."""
     play(statistics, clock, 1, 10)
     for second in range(8):
         clock.now += 1
-        statistics.add_received()
-        statistics.add_dropped(SUPERSEDED)
+        getattr(statistics, note)()
         level, message, _ = report(statistics)
         assert (level == DiagnosticStatus.ERROR) == (second > 5), second
     assert 'no result for 7 s' in message and 'hangs' in message

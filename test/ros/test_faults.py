@@ -22,6 +22,7 @@ from mcn_ros.ros import inference, resilience
 from mcn_ros.ros.conversions import rgb_to_image
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+STALE = DiagnosticStatus.STALE
 
 
 class Robot:
@@ -110,6 +111,20 @@ def test_a_network_that_hangs_is_told_and_cannot_hold_the_node(world, monkeypatc
     world.wait(lambda: robot.node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
     world.connect()
     robot.ask(9)
+
+
+def test_a_camera_whose_image_waits_is_not_called_silent(world, monkeypatch):
+    """For as long as the network is at work, nobody takes what the camera sends."""
+    monkeypatch.setattr(diagnostics_module, 'SILENCE_S', 2.0)
+    monkeypatch.setattr(diagnostics_module, 'STUCK_S', 4.0)
+    robot = Robot(world)
+    world.predictor.permits = threading.Semaphore(0)
+    world.send(1)
+    world.wait(lambda: world.counts()['received'] == 1, 'the first image')
+    world.deliver(2)
+    first = len(robot.diagnostics)
+    robot.wait_for_status(ERROR, 'no result for', lambda: None)
+    assert STALE not in {msg.status[0].level for msg in robot.diagnostics[first:]}
 
 
 def test_a_camera_changes_while_it_runs(world):

@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The thread that runs the network: the newest frame wins, cameras take turns, none starves."""
+"""The thread that runs the network: cameras take turns, and none starves."""
 
 import itertools
 import math
@@ -14,21 +14,42 @@ from mcn_ros.ros.inference import InferenceThread, run_batch, useful_batch
 
 
 class Gate:
-    """A process function that waits until it is let through."""
+    """An intake that holds the newest frame of each camera, and work that waits for a permit."""
 
     def __init__(self):
+        self.waiting = {}
+        self.changed = threading.Condition()
+        self.woken = False
         self.taken = []
         self.batches = []
         self.entered = threading.Semaphore(0)
         self.permits = threading.Semaphore(0)
 
-    def __call__(self, frames):
+    def put(self, camera, frame):
+        with self.changed:
+            self.waiting[camera] = frame
+            self.changed.notify()
+
+    def wait(self):
+        with self.changed:
+            self.changed.wait_for(lambda: self.waiting or self.woken)
+            self.woken = False
+            return list(self.waiting)
+
+    def wake(self):
+        with self.changed:
+            self.woken = True
+            self.changed.notify()
+
+    def work(self, cameras):
+        with self.changed:
+            frames = {camera: self.waiting.pop(camera) for camera in cameras}
         self.taken.append(frames)
         self.entered.release()
         assert self.permits.acquire(timeout=10)
         self.batches.append(frames)
 
-    def wait(self):
+    def wait_for_work(self):
         assert self.entered.acquire(timeout=10)
 
 
@@ -39,52 +60,57 @@ def gate():
 
 @pytest.fixture
 def thread(gate):
-    thread = InferenceThread(gate)
+    thread = InferenceThread(gate, gate.work)
     yield thread
     gate.permits.release(100)
     thread.stop()
 
 
-def test_the_newest_frame_wins(gate, thread):
-    assert not thread.put('a', 0)
-    gate.wait()  # frame 0 is in work
-    assert [thread.put('a', index) for index in range(1, 5)] == [False, True, True, True]
-    gate.permits.release(2)
-    gate.wait()
-    thread.stop()
-    assert gate.batches == [{'a': 0}, {'a': 4}]
-
-
 def test_cameras_that_wait_share_a_batch(gate, thread):
-    thread.put('a', 0)
-    gate.wait()
+    gate.put('a', 0)
+    gate.wait_for_work()
     for camera, frame in (('a', 1), ('b', 2), ('a', 3), ('c', 4)):
-        thread.put(camera, frame)
+        gate.put(camera, frame)
     gate.permits.release(2)
-    gate.wait()
+    gate.wait_for_work()
     thread.stop()
     assert gate.batches == [{'a': 0}, {'a': 3, 'b': 2, 'c': 4}]
 
 
 def test_a_busy_camera_does_not_starve_another(gate, thread):
-    thread.put('busy', 0)
-    gate.wait()
-    thread.put('quiet', 'x')
+    gate.put('busy', 0)
+    gate.wait_for_work()
+    gate.put('quiet', 'x')
     for index in range(20):
-        thread.put('busy', index)
+        gate.put('busy', index)
     gate.permits.release()
-    gate.wait()
-    thread.put('busy', 20)
+    gate.wait_for_work()
+    gate.put('busy', 20)
     gate.permits.release(2)
-    gate.wait()
+    gate.wait_for_work()
     thread.stop()
     assert gate.batches[1]['quiet'] == 'x' and 'quiet' not in gate.batches[2]
 
 
-def test_stop_finishes_the_batch_in_work_and_drops_the_rest(gate, thread):
-    thread.put('a', 0)
-    gate.wait()
-    thread.put('a', 1)
+def test_the_thread_ends_when_nothing_will_come_any_more(gate):
+    gate.wait = lambda: None
+    thread = InferenceThread(gate, gate.work)
+    thread._thread.join(timeout=10)
+    assert not thread._thread.is_alive() and thread.stop()
+
+
+def test_to_be_woken_is_no_work(gate, thread):
+    for _ in range(3):
+        gate.wake()
+    gate.put('a', 0)
+    gate.wait_for_work()
+    assert gate.taken == [{'a': 0}]
+
+
+def test_stop_finishes_the_batch_in_work_and_leaves_the_rest(gate, thread):
+    gate.put('a', 0)
+    gate.wait_for_work()
+    gate.put('a', 1)
     stopping = threading.Thread(target=thread.stop)
     stopping.start()
     gate.permits.release(2)
@@ -94,14 +120,14 @@ def test_stop_finishes_the_batch_in_work_and_drops_the_rest(gate, thread):
 
 
 def test_a_batch_has_a_limit_and_cameras_take_turns(gate):
-    thread = InferenceThread(gate, largest_batch=2)
-    thread.put('a', 0)
-    gate.wait()
+    thread = InferenceThread(gate, gate.work, largest_batch=2)
+    gate.put('a', 0)
+    gate.wait_for_work()
     for round_ in range(3):
         for camera in 'abc':
-            thread.put(camera, round_)
+            gate.put(camera, round_)
         gate.permits.release()
-        gate.wait()
+        gate.wait_for_work()
     gate.permits.release(10)
     thread.stop()
     assert gate.taken[:4] == [{'a': 0}, {'b': 0, 'c': 0}, {'a': 1, 'b': 1}, {'c': 2, 'a': 2}]
@@ -113,18 +139,18 @@ def test_a_batch_has_a_limit_and_cameras_take_turns(gate):
 def test_no_camera_starves_and_no_frame_is_old(rounds, largest):
     """Whatever comes while a batch is in work: it takes no longer than all cameras together."""
     gate = Gate()
-    thread = InferenceThread(gate, largest)
-    thread.put(0, 0)
-    gate.wait()
+    thread = InferenceThread(gate, gate.work, largest)
+    gate.put(0, 0)
+    gate.wait_for_work()
     newest, ages, number = {}, {}, 0  # what each camera left last; batches that it has waited for
     for cameras in rounds:
         for camera in cameras:
             number += 1
-            assert thread.put(camera, number) == (camera in ages)
+            gate.put(camera, number)
             newest[camera] = number
             ages.setdefault(camera, 0)
         gate.permits.release()
-        gate.wait()
+        gate.wait_for_work()
         taken = gate.taken[-1]
         assert taken == {camera: newest[camera] for camera in taken}
         assert len(taken) == min(len(ages), largest or 5)
@@ -136,16 +162,16 @@ def test_no_camera_starves_and_no_frame_is_old(rounds, largest):
 
 
 def test_a_slow_camera_is_not_behind_a_fast_one(gate):
-    thread = InferenceThread(gate, largest_batch=1)
+    thread = InferenceThread(gate, gate.work, largest_batch=1)
     for index in range(3):
-        thread.put('fast', index)
+        gate.put('fast', index)
         if index:
             gate.permits.release()
-        gate.wait()
-    thread.put('fast', 3)
-    thread.put('slow', 0)
+        gate.wait_for_work()
+    gate.put('fast', 3)
+    gate.put('slow', 0)
     gate.permits.release(3)
-    gate.wait()
+    gate.wait_for_work()
     gate.permits.release(10)
     thread.stop()
     assert gate.taken[3] == {'slow': 0}

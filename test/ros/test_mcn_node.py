@@ -91,24 +91,16 @@ def test_the_newest_frame_wins(world):
     world.start()
     world.predictor.permits = threading.Semaphore(0)
     world.connect()
-    for index in range(1, 6):
-        world.send(index)
-        world.wait(lambda: world.counts()['received'] == index, f'image {index}')
-        world.spin(0.05)
+    world.send(1)
+    world.wait(lambda: world.counts()['received'] == 1, 'the first image')
+    for index in range(2, 6):
+        world.deliver(index)
+    assert world.counts()['received'] == 1  # what waits costs the node nothing
     world.predictor.permits.release(10)
     world.wait(lambda: len(detections) == 2, 'two results')
     world.spin(0.2)
     assert world.stamps(detections) == [1, 5]
-    assert world.counts()['superseded'] == 3
-
-
-def test_an_image_that_comes_too_late_is_nobodys(world):
-    """In an executor of several threads, one may hand it over while another deactivates."""
-    node = world.start()
-    camera, = node._cameras
-    assert node.trigger_deactivate() == SUCCESS
-    node._receive(camera, Image())
-    assert world.counts()['received'] == 1
+    assert (world.counts()['superseded'], world.counts()['received']) == (3, 5)
 
 
 def test_the_executor_is_free_while_the_network_runs(world):

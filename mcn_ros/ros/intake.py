@@ -1,0 +1,163 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Images wait in the middleware until the network wants one.
+
+An executor takes every message as soon as it comes, and makes an object of it: milliseconds of
+processor time for each image, also for those that are replaced by a newer one before anyone looks
+at them. So executors leave these subscriptions alone. The thread that runs the network waits for
+them itself and takes the newest image of each when it has time for it. The middleware keeps one
+image of a camera and numbers them, so what was replaced is known without having been received.
+"""
+
+from contextlib import ExitStack
+from typing import Any, Mapping, Protocol, Sequence, TypeVar
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
+from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.subscription import Subscription
+
+RCLError = _rclpy.RCLError
+FOREVER = -1  # as a time to wait, in nanoseconds
+MOST_KEPT = 100  # images of one camera that are looked through; the default QoS keeps one
+MOST_PUBLISHERS = 100  # of one camera that are remembered
+
+
+class Source(Protocol):
+    """What messages come from: its subscription of now, None if it has none."""
+
+    subscription: Subscription | None
+
+
+SourceT = TypeVar('SourceT', bound=Source)
+
+
+class LeftAlone(CallbackGroup):
+    """
+    The callback group of what executors leave alone.
+
+    They also leave QoS events of such a subscription alone: who waits for these with Fast DDS is
+    woken by messages that are not taken, again and again.
+    """
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        pass
+
+
+class Numbering:
+    """The numbers that publishers give to their messages."""
+
+    def __init__(self):
+        self._last: dict[bytes, int] = {}
+
+    def count_missed(self, info: Mapping[str, Any]) -> int:
+        """
+        Return how many messages of a publisher came between its last one and this one.
+
+        :param info: what rclpy says of the message.
+        :return: 0 for the first message of a publisher, and where the middleware numbers nothing
+            or does not tell publishers apart.
+        """
+        publisher = info.get('publisher_gid')
+        number = info.get('publication_sequence_number')
+        if not publisher or number is None:
+            return 0
+        key = bytes(publisher['data'])
+        last = self._last.pop(key, number - 1)
+        self._last[key] = number
+        if len(self._last) > MOST_PUBLISHERS:
+            del self._last[next(iter(self._last))]
+        return max(0, number - last - 1)
+
+
+def take_newest(subscription: Subscription) -> tuple[Any, Mapping[str, Any]] | None:
+    """
+    Return the newest message and what rclpy says of it; None if there is none.
+
+    Older ones, of a subscription that keeps several, are thrown away.
+    """
+    newest = None
+    try:
+        with subscription.handle:
+            for _ in range(MOST_KEPT):
+                taken = subscription.handle.take_message(subscription.msg_type, False)
+                if taken is None:
+                    break
+                newest = taken
+    except InvalidHandle:  # it has just been destroyed
+        pass
+    return newest
+
+
+def has_message(subscription: Subscription, context: Context) -> bool:
+    """Return whether a message can be taken."""
+    return bool(_wait([subscription], context, None, 0))
+
+
+class Intake:
+    """
+    Where a thread waits for messages of several sources.
+
+    :param sources: what is waited for.
+    :param context: of rclpy.
+    """
+
+    def __init__(self, sources: Sequence[SourceT], context: Context):
+        self._sources = sources
+        self._context = context
+        self._guard = GuardCondition(None, None, context)
+
+    def wait(self) -> list[SourceT] | None:
+        """
+        Wait until there are messages, or for :meth:`wake`.
+
+        :return: the sources that have one; None if none will come any more, as rclpy has ended.
+        """
+        current = {source: source.subscription for source in self._sources}
+        present = [found for found in current.values() if found is not None]
+        try:
+            ready = _wait(present, self._context, self._guard, FOREVER)
+        except (InvalidHandle, RCLError):
+            if self._context.ok():
+                raise
+            return None
+        return [source for source, found in current.items() if found in ready]
+
+    def wake(self) -> None:
+        """End the wait of now, or the next one: subscriptions are others, or no more is wanted."""
+        self._guard.trigger()
+
+
+def _wait(subscriptions: Sequence[Subscription], context: Context, guard: GuardCondition | None,
+          timeout_ns: int) -> list[Subscription]:
+    """Wait for messages; return the subscriptions that have one."""
+    with ExitStack() as used:  # what is destroyed meanwhile lives on until it is not waited for
+        entered = []
+        for subscription in subscriptions:
+            try:
+                used.enter_context(subscription.handle)
+                entered.append(subscription)
+            except InvalidHandle:  # it has just been destroyed
+                pass
+        if not entered and guard is None:
+            return []
+        used.enter_context(context.handle)
+        wait_set = _rclpy.WaitSet(len(entered), int(guard is not None), 0, 0, 0, 0, context.handle)
+        wait_set.clear_entities()
+        for subscription in entered:
+            wait_set.add_subscription(subscription.handle)
+        if guard is not None:
+            wait_set.add_guard_condition(guard.handle)
+        wait_set.wait(timeout_ns)
+        ready = wait_set.get_ready_entities('subscription')
+        return [subscription for subscription in entered if subscription.handle.pointer in ready]
