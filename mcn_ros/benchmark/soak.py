@@ -6,6 +6,10 @@ Cameras that are too fast for the network, for long: each is to be served, nothi
 
 Recordings are those of :mod:`mcn_ros.ros.prober`, one of each slice of the time. What a slice
 tells is noisy, so start and end are the medians of a tenth of the slices each.
+
+The node's *own* memory is what it holds less the middleware's shared memory. A process that sends
+has a segment of fixed size; whoever receives holds as much of it as has ever been in use at once,
+so a page more of it is no sign of a leak.
 """
 
 from typing import Any, Mapping, Sequence
@@ -16,7 +20,8 @@ from mcn_ros.benchmark.stopwatch import percentiles
 from mcn_ros.benchmark.tables import markdown
 
 MIB = 2 ** 20
-GROWTH = 1.0  # percent that the memory of the node may grow by after the warm-up
+GROWTH = 1.0  # percent that the node's own memory may grow by after the warm-up
+SEGMENT = 32 * MIB  # the shared memory of a process, see config/fastdds.xml
 FAIR = 0.9  # of the mean, that the camera that is served least gets at least
 STARVED_S = 5.0  # without a result of a camera, while its images come
 LATER = 1.5  # times the latency of the start (p95) that is allowed at the end
@@ -30,9 +35,9 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     :return: 'seconds', 'rate' and 'size' of the images; 'cameras': name -> counts and 'wait_s',
         the longest time without a result; 'fairness', the least served camera against the
-        mean; 'published', percentiles in ms from stamp to published; 'rss' in bytes and 'threads'
-        of the node: 'start', 'end', 'highest', and for the memory 'growth_percent'; 'late', the
-        p95 of the end by that of the start; 'slices'.
+        mean; 'published', percentiles in ms from stamp to published; 'rss', 'own', 'shared' in
+        bytes and 'threads' of the node: 'start', 'end', 'highest', and 'growth_percent'; 'late',
+        the p95 of the end by that of the start; 'slices'.
     :raises ValueError: if the node answered next to nothing.
     """
     warm_up, slices = records[0], records[1:]
@@ -42,20 +47,22 @@ def summarise(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     answers = [answer for record in slices for answer in record['answers']]
     cameras = {name: _camera(name, warm_up, slices, answers) for name in warm_up['sent']}
     answered = [camera['answered'] for camera in cameras.values()]
-    rss, threads = (_course([row[key] for row in rows]) for key in ('rss', 'threads'))
-    rss['growth_percent'] = 100 * (rss['end'] / rss['start'] - 1)
+    courses = {key: _course([row[key] for row in rows])
+               for key in ('rss', 'own', 'shared', 'threads')}
     late = _course([row['published']['p95'] for row in rows])
     return {'seconds': sum(record['phase']['seconds'] for record in slices),
             'rate': warm_up['phase']['rate'], 'size': warm_up['phase']['size'],
             'cameras': cameras, 'fairness': min(answered) / np.mean(answered).item(),
             'published': percentiles(np.array([answer['published_ms'] for answer in answers])),
-            'rss': rss, 'threads': threads, 'late': late['end'] / late['start'], 'slices': rows}
+            **courses, 'late': late['end'] / late['start'], 'slices': rows}
 
 
 def _slice(record: Mapping[str, Any]) -> dict[str, Any]:
     times = np.array([answer['published_ms'] for answer in record['answers']])
+    rss, shared = (sum(usage[key] for usage in record['memory'].values())
+                   for key in ('Rss', 'RssShmem'))
     return {'name': record['phase']['name'], 'published': percentiles(times),
-            'rss': sum(usage['Rss'] for usage in record['memory'].values()),
+            'rss': rss, 'own': rss - shared, 'shared': shared,
             'threads': sum(record['threads'].values())}
 
 
@@ -74,8 +81,9 @@ def _camera(name: str, warm_up: Mapping[str, Any], slices: Sequence[Mapping[str,
 
 def _course(values: Sequence[float]) -> dict[str, float]:
     tenth = max(1, len(values) // 10)
-    return {'start': float(np.median(values[:tenth])), 'end': float(np.median(values[-tenth:])),
-            'highest': float(max(values))}
+    start, end = (float(np.median(part)) for part in (values[:tenth], values[-tenth:]))
+    return {'start': start, 'end': end, 'highest': float(max(values)),
+            'growth_percent': 100 * (end / start - 1) if start else 0.0}
 
 
 def problems(found: Mapping[str, Any]) -> list[str]:
@@ -91,9 +99,12 @@ def problems(found: Mapping[str, Any]) -> list[str]:
     if min(answered) + 1 < FAIR * np.mean(answered):  # one may be on its way
         lines.append(f'the camera that is served least has {found["fairness"]:.2f} of the mean, '
                      f'allowed: {FAIR}')
-    if found['rss']['growth_percent'] > GROWTH:
-        lines.append(f'the memory of the node grew by {found["rss"]["growth_percent"]:.2f} %, '
+    if found['own']['growth_percent'] > GROWTH:
+        lines.append(f'the memory of the node grew by {found["own"]["growth_percent"]:.2f} %, '
                      f'allowed: {GROWTH}')
+    if found['shared']['end'] - found['shared']['start'] > SEGMENT:
+        lines.append('the shared memory of the node grew from {start:.0f} to {end:.0f} bytes, '
+                     'allowed: {segment}'.format(**found['shared'], segment=SEGMENT))
     if found['threads']['end'] > found['threads']['start']:
         lines.append('the threads of the node grew from {start:.0f} to {end:.0f}'.format(
             **found['threads']))
@@ -118,10 +129,11 @@ def time_table(found: Mapping[str, Any], most: int = 12) -> str:
     step = max(1, round(len(rows) / most))
     shown = sorted({*range(0, len(rows), step), len(rows) - 1})
     return markdown(
-        ['until', 'frames/s', 'p50', 'p95', 'p99', 'memory', 'threads'],
+        ['until', 'frames/s', 'p50', 'p95', 'p99', 'memory', 'of it shared', 'threads'],
         [[rows[i]['name'], f'{rows[i]["published"]["frames"] / _length(found):.1f}',
           *(f'{rows[i]["published"][key]:.0f} ms' for key in ('p50', 'p95', 'p99')),
-          f'{rows[i]["rss"] / MIB:.1f} MiB', f'{rows[i]["threads"]}'] for i in shown])
+          *(f'{rows[i][key] / MIB:.1f} MiB' for key in ('rss', 'shared')),
+          f'{rows[i]["threads"]}'] for i in shown])
 
 
 def _length(found: Mapping[str, Any]) -> float:
@@ -131,7 +143,7 @@ def _length(found: Mapping[str, Any]) -> float:
 def summary(found: Mapping[str, Any]) -> str:
     """Return the most important figures as a sentence each."""
     height, width = found['size']
-    times, rss = found['published'], found['rss']
+    times = found['published']
     sent = sum(row['sent'] for row in found['cameras'].values()) / found['seconds']
     return (
         f'{len(found["cameras"])} cameras of {width}x{height} at {found["rate"]:g} Hz for '
@@ -140,7 +152,13 @@ def summary(found: Mapping[str, Any]) -> str:
         f'stamp to published: p50 {times["p50"]:.0f} ms, p95 {times["p95"]:.0f} ms, '
         f'p99 {times["p99"]:.0f} ms; p95 of the end by that of the start: {found["late"]:.2f}\n'
         f'least served camera by the mean: {found["fairness"]:.3f}\n'
-        f'memory of the node: {rss["start"] / MIB:.1f} MiB after the warm-up, at the end '
-        f'{rss["end"] / MIB:.1f} MiB ({rss["growth_percent"]:+.2f} %), at most '
-        f'{rss["highest"] / MIB:.1f} MiB; threads: {found["threads"]["start"]:.0f}, at the end '
+        f'memory of the node: {_in_words(found["own"])}\n'
+        f'with the shared memory of the middleware: {_in_words(found["rss"])}\n'
+        f'threads of the node: {found["threads"]["start"]:.0f}, at the end '
         f'{found["threads"]["end"]:.0f}')
+
+
+def _in_words(course: Mapping[str, float]) -> str:
+    start, end, highest = (course[key] / MIB for key in ('start', 'end', 'highest'))
+    return (f'{start:.1f} MiB after the warm-up, at the end {end:.1f} MiB '
+            f'({course["growth_percent"]:+.2f} %), at most {highest:.1f} MiB')

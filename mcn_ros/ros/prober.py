@@ -73,7 +73,7 @@ class Record:
     :param sent: camera -> number of images.
     :param answers: what the nodes told, see :mod:`mcn_ros.ros.timed_node`.
     :param echo_ms: how long an image took to the echo.
-    :param memory: process -> 'Rss' and 'Pss' in bytes, of each node at the end of the phase.
+    :param memory: process -> what it holds at the end of the phase, of each node.
     :param threads: process -> number of threads, likewise.
     :param statuses: camera -> what its node last said of it on /diagnostics.
     :param ended_s: when the phase had ended, by the clock of the stamps.
@@ -269,11 +269,14 @@ def memory(pid: int) -> dict[str, int]:
     """
     Return what a process holds in memory, in bytes.
 
-    :return: 'Rss', all that is there, and 'Pss', in which what several processes share is shared
-        out among them.
+    :return: 'Rss', all that is there; 'Pss', in which what several processes share is shared out
+        among them; 'RssShmem', the part of 'Rss' that is shared memory such as the middleware's.
     """
-    lines = (line.split() for line in Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines())
-    return {words[0][:-1]: 1024 * int(words[1]) for words in lines if words[0] in ('Rss:', 'Pss:')}
+    folder = Path(f'/proc/{pid}')
+    text = (folder / 'smaps_rollup').read_text() + (folder / 'status').read_text()
+    lines = (line.split() for line in text.splitlines())
+    return {words[0][:-1]: 1024 * int(words[1]) for words in lines
+            if words[0] in ('Rss:', 'Pss:', 'RssShmem:')}
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -13,8 +13,8 @@ from mcn_ros.benchmark import soak
 SECONDS, PER_SECOND, CAMERAS = 10.0, 8, ('left', 'right')
 
 
-def record(index, rss=1000.0, threads=20, slow=1.0, answered=lambda camera, number: True,
-           failed=0):
+def record(index, rss=1000.0, shared=40.0, threads=20, slow=1.0,
+           answered=lambda camera, number: True, failed=0):
     """Return what is recorded in a slice of the time; that before the first is the warm-up."""
     start = 100.0 + SECONDS * index
     answers = [{'camera': camera, 'stamp_ns': int(1e9 * (start + number / PER_SECOND)),
@@ -25,7 +25,8 @@ def record(index, rss=1000.0, threads=20, slow=1.0, answered=lambda camera, numb
     counts |= {soak.COUNTS['undecodable']: '3', soak.COUNTS['failed']: str(5 + failed)}
     return {'phase': {'name': f'{index}', 'size': [480, 640], 'seconds': SECONDS, 'rate': 60.0},
             'sent': dict.fromkeys(CAMERAS, 600), 'answers': answers,
-            'memory': {'7': {'Rss': rss * soak.MIB, 'Pss': 1.0}}, 'threads': {'7': threads},
+            'memory': {'7': {'Rss': rss * soak.MIB, 'Pss': 1.0, 'RssShmem': shared * soak.MIB}},
+            'threads': {'7': threads},
             'statuses': dict.fromkeys(CAMERAS, counts), 'ended_s': start + SECONDS}
 
 
@@ -43,11 +44,14 @@ def test_the_sums_are_those_of_the_slices_without_the_warm_up():
     assert found['fairness'] == 1.0 and found['published']['frames'] == 3200
     assert 50 <= found['published']['p50'] <= found['published']['p99'] <= 59
     assert found['rss']['start'] == found['rss']['end'] == 1000 * soak.MIB
+    assert (found['own']['highest'], found['shared']['highest']) == (960 * soak.MIB, 40 * soak.MIB)
     assert soak.problems(found) == []
 
 
 @pytest.mark.parametrize('change, problem', [
-    (lambda index: {'rss': 1000 + index}, 'memory of the node grew by 1.80 %'),
+    (lambda index: {'rss': 1000 + index}, 'memory of the node grew by 1.87 %'),
+    (lambda index: {'rss': 1000 + 2 * index, 'shared': 40 + 2 * index},
+     'shared memory of the node grew'),
     (lambda index: {'threads': 20 + index // 10}, 'threads of the node grew from 20 to 21'),
     (lambda index: {'slow': 1 + index / 20}, r'latency \(p95\) of the end is 1.8'),
     (lambda index: {'failed': index}, 'left: 19 images failed'),
@@ -70,6 +74,14 @@ def test_noise_of_a_slice_is_no_growth():
     found = soak.summarise(records(
         lambda index: {'rss': spikes.get(index, 1000 + rng.uniform(-2, 2))}, number=60))
     assert soak.problems(found) == [] and found['rss']['highest'] == 1500 * soak.MIB
+
+
+def test_pages_of_shared_memory_are_told_and_are_no_growth():
+    found = soak.summarise(records(
+        lambda index: {'rss': 1000 + index, 'shared': 40 + index}))
+    assert soak.problems(found) == []
+    assert '960.0 MiB after the warm-up, at the end 960.0 MiB (+0.00 %)' in soak.summary(found)
+    assert '1000.5 MiB after the warm-up, at the end 1018.5 MiB (+1.80 %)' in soak.summary(found)
 
 
 def test_too_few_answers_are_an_error():

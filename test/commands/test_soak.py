@@ -59,7 +59,7 @@ def test_what_grows_fails_the_command(growth, monkeypatch, tmp_path, capsys):
             hear({'phase': 'warm-up', 'frames': 1})
             hear({'record': {
                 'phase': soak.phases(args)[0], 'sent': {'camera_0': 8}, 'answers': answers,
-                'memory': {'7': {'Rss': 2 ** 20 * (1000 + growth * index), 'Pss': 1}},
+                'memory': {'7': {'Rss': 2 ** 20 * (1000 + growth * index), 'RssShmem': 0}},
                 'threads': {'7': 3}, 'statuses': {}, 'ended_s': start + 2}})
         return {'phases': []}
 

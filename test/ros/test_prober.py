@@ -4,6 +4,7 @@
 """The cameras of the benchmark: their pictures, the memory of a process, and the echo."""
 
 import json
+import mmap
 import os
 
 from sensor_msgs.msg import Image
@@ -20,8 +21,14 @@ def test_pictures_have_the_size_that_is_asked_for():
 
 
 def test_memory_is_that_of_a_process():
-    held = memory(os.getpid())
-    assert 2**20 < held['Pss'] <= held['Rss']
+    before = memory(os.getpid())
+    assert 2**20 < before['Pss'] <= before['Rss']
+    shared = mmap.mmap(-1, 2**24)
+    shared.write(bytes(2**24))
+    after = memory(os.getpid())
+    shared.close()
+    assert 2**24 <= after['RssShmem'] - before['RssShmem'] < 2**25
+    assert after['Rss'] - before['Rss'] >= 2**24
 
 
 def test_the_echo_answers_an_image(world):
