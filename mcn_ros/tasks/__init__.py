@@ -20,7 +20,11 @@ from mcn_ros.tasks.segmentation import SegmentationTask
 
 
 class Task(Protocol):
-    """What a task can do; B images, grid of (H, W) cells."""
+    """
+    What a task can do; B images, grid of (H, W) cells.
+
+    One that can learn from another network also has ``distance(outputs, theirs)``, a scalar loss.
+    """
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: (B, in_channels, H, W) features -> {map name: (B, C, H, W) logits}."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
@@ -30,6 +31,8 @@ from mcn_ros.vocabulary import Skeleton, SKELETONS
 SNAP_SCORE = 0.1
 # ... and not farther away than this share of the person's longer side.
 SNAP_DISTANCE = 0.3
+# What a cell without joints counts, where one with a joint counts 1, in learning from a network.
+QUIET = 0.02
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,21 @@ class PoseTask:
         counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
                   'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
         return {**counts, 'joint_location': numbers / 2} if self.belief else counts
+
+    def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
+        """
+        Return the distance from where another network sees joints (smooth L1 of the logits).
+
+        Cells count by how likely a joint of any kind is there for that network: most cells have
+        none, and how unlikely one is there says nothing.
+
+        :param theirs: maps of the other network, of the same shapes.
+        """
+        target = theirs['joint_heatmap'].float()
+        difference = functional.smooth_l1_loss(
+            outputs['joint_heatmap'].float(), target, reduction='none').mean(dim=1)
+        weights = target.amax(dim=1).sigmoid() + QUIET
+        return (difference * weights).sum() / weights.sum()
 
     def decode(self, outputs: dict[str, Tensor]) -> Poses:
         """

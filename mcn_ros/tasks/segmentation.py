@@ -86,6 +86,18 @@ class SegmentationTask:
         """Return how many pixels the loss is the mean of."""
         return {'cross_entropy': (targets['labels'] != IGNORE).sum().float()}
 
+    def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
+        """
+        Return the divergence (Kullback-Leibler) from what another network says, per pixel.
+
+        Source: Hinton et al., "Distilling the Knowledge in a Neural Network", with temperature 1.
+
+        :param theirs: maps of the other network, of the same shapes.
+        """
+        mine, target = (functional.log_softmax(maps['logits'].float(), dim=1)
+                        for maps in (outputs, theirs))
+        return functional.kl_div(mine, target, reduction='none', log_target=True).sum(1).mean()
+
     def decode(self, outputs: dict[str, Tensor]) -> ClassMap:
         """Return (B, H, W) labels of the most likely class, at stride 4 or at input size."""
         logits = outputs['logits']

@@ -10,6 +10,7 @@ from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.model import LARGEST_SIDE, ModelConfig
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.step import known_losses
+from mcn_ros.trainer.teacher import teachable
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class TrainConfig:
         they are from.
     :param keep: name of a part of the trunk -> factor of a loss that keeps it answering what it
         answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.keep`.
+    :param teacher: weights file of this package whose maps are targets beside the labels, see
+        :mod:`mcn_ros.trainer.teacher`.
+    :param teach: task -> factor of the loss that is the distance from the teacher's maps.
     :param train_size: (height, width) of the training crops in input pixels.
     :param augment: how samples are varied.
     :param on_unreadable_image: end the training there, or take another image in its place, warn
@@ -96,6 +100,8 @@ class TrainConfig:
     frozen: tuple[str, ...] = ()
     fixed_statistics: tuple[str, ...] = ()
     keep: dict[str, float] = field(default_factory=dict)
+    teacher: str | None = None
+    teach: dict[str, float] = field(default_factory=dict)
     train_size: tuple[int, int] = (512, 512)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     on_unreadable_image: Literal['stop', 'skip'] = 'stop'
@@ -152,6 +158,10 @@ class TrainConfig:
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')
+        _check_keys('teach', self.teach, teachable(tasks))
+        if bool(self.teacher) != bool(self.teach):
+            raise ValueError('teacher, teach: one says who teaches, the other which tasks: '
+                             'neither is of use alone')
         _check_keys('augment.focus', self.augment.focus, tuple(tasks))
         owners = ('trunk', *tasks)
         _check_keys('effective_batches', self.effective_batches, owners)

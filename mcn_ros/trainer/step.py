@@ -22,6 +22,7 @@ from mcn_ros.model import MultiTaskNet
 from mcn_ros.structures import select, to_numpy
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.keep import Keep
+from mcn_ros.trainer.teacher import LOSS, Teacher
 
 # MCN, section 3: L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg. The pose head
 # finds its people with a centre, a size and an offset of its own, weighted like those of
@@ -50,18 +51,21 @@ def known_losses(tasks: Mapping[str, Task]) -> tuple[str, ...]:
 
 def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,
              scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
-             checkpoint: bool = False, keep: Keep | None = None) -> dict[str, Tensor]:
+             checkpoint: bool = False, keep: Keep | None = None, teacher: Teacher | None = None,
+             ) -> dict[str, Tensor]:
     """
     Add the gradients of a batch to those that the parameters have; nothing is updated.
 
     :param batch: on the device of the model; rows ascend.
-    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks, and of ``keep``.
+    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks, of ``keep`` and
+        of ``teacher``.
     :param scaler: keeps float16 gradients from vanishing; disabled for other types.
     :param amp: type of the forward pass, None for float32.
     :param joint: one graph and one backward pass for all tasks, the textbook way: the gradients
         are the same, all heads are in memory at once.
     :param checkpoint: keep little of the trunk's activations, recompute the rest.
     :param keep: what is not to be forgotten, of the same model.
+    :param teacher: whose maps are targets, too.
     :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
         no head, gets no gradient and is absent.
     :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
@@ -74,6 +78,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     with autocast:
         features = model.features(batch.images, tasks, checkpoint)
         kept = keep.losses(batch.images, tasks) if keep else {}
+        taught = teacher(batch.images) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for tensor in features.values()}
@@ -82,7 +87,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
               ] if kept else []
     for task in tasks:
         with autocast:
-            own = _task_losses(model, batch, task, leaves[features[task]])
+            own = _task_losses(model, batch, task, leaves[features[task]], taught.get(task))
         totals.append(scaler.scale(sum(weights[name] * value for name, value in own.items())))
         losses |= {name: value.detach() for name, value in own.items()}
         if not joint:
@@ -98,12 +103,16 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
 
 
 def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Tensor,
-                 ) -> dict[str, Tensor]:
+                 taught: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Run one head on its images; return 'task/loss' -> scalar. The maps live here only."""
     rows = batch.rows[task]
     if len(rows) < len(features):  # rows ascend: as many as images are all of them, uncopied
         features = features.index_select(0, rows)
-    losses = model.tasks[task].loss(model.heads[task](features), batch.targets[task])
+    maps = model.heads[task](features)
+    losses = model.tasks[task].loss(maps, batch.targets[task])
+    if taught is not None:
+        theirs = {name: values[rows] for name, values in taught.items()}
+        losses[LOSS] = model.tasks[task].distance(maps, theirs)
     return {f'{task}/{name}': value for name, value in losses.items()}
 
 

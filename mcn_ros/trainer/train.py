@@ -43,6 +43,7 @@ from mcn_ros.trainer.run import Run
 from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
 from mcn_ros.trainer.stop import Stop
+from mcn_ros.trainer.teacher import Teacher
 from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
 
 LOG_EVERY = 10  # batches between points of TensorBoard
@@ -90,7 +91,8 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     names = known_losses(model.tasks)
     balance = build_balance(config.balance, paper_weights(config, names), model, ranks, scaler)
     keep = Keep(model, config.keep) if config.keep else None
-    keep_weights = keep.weights if keep else {}
+    teacher = Teacher(config.teacher, config.teach, model) if config.teacher else None
+    extra = {**(keep.weights if keep else {}), **(teacher.weights if teacher else {})}
     validation = config.validation and open_dataset(config.validation, model.tasks)
     samples = load_samples(config, model.tasks)
 
@@ -113,12 +115,12 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             batch = next(batches).to(ranks.device, non_blocking=True)
             set_train_mode(model, config.frozen + config.fixed_statistics)
             rows, shares = ranks.join(batch, model.tasks, names)
-            factors = {**balance.weights(), **keep_weights}
-            shares |= dict.fromkeys(keep_weights, 1 / ranks.world)
+            factors = {**balance.weights(), **extra}
+            shares |= dict.fromkeys(extra, 1 / ranks.world)
             weights = owners.weigh({n: w * shares[n] for n, w in factors.items()}, rows)
             losses = backward(model, batch, weights, scaler=scaler, amp=amp,
                               joint=config.backward == 'joint',
-                              checkpoint=config.checkpoint_stages, keep=keep)
+                              checkpoint=config.checkpoint_stages, keep=keep, teacher=teacher)
             owners.add(rows)
             rate = relative_rate(step - 1, config)
             try:
@@ -128,10 +130,10 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             average.update_parameters(model)
             own = {name: value * shares[name] for name, value in losses.items()}
             told = {'stop': stop.asked, 'unreadable': len(batch.unreadable)}
-            sums = ranks.sum_counts({**own, **told}, [*names, *keep_weights, *told])
+            sums = ranks.sum_counts({**own, **told}, [*names, *extra, *told])
             losses = {name: sums[name] for name in names if rows[name.partition('/')[0]]}
             balance.observe(losses)
-            losses |= {name: sums[name] for name in keep_weights}
+            losses |= {name: sums[name] for name in extra if rows.get(name.partition('/')[0], 1)}
             if losses:
                 losses['total'] = sum(factors[name] * value for name, value in losses.items())
             run.log(losses, int(sums['unreadable']))

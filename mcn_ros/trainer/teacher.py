@@ -1,0 +1,61 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Learn from the maps of a larger network beside the labels.
+
+Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015: what
+a network makes of an image says more than its label does, such as which classes it might be, too.
+"""
+
+from typing import Any, Mapping
+
+import torch
+from torch import nn, Tensor
+
+from mcn_ros.model import load_model, MultiTaskNet
+
+LOSS = 'teacher'  # a task's loss of this name is the distance from the teacher
+# What a task and that of the teacher must have in common for their maps to mean the same.
+COMMON = 'classes', 'skeleton', 'stride', 'full_resolution'
+
+
+class Teacher(nn.Module):
+    """
+    A network whose maps are targets.
+
+    :param path: its weights file.
+    :param factors: task, which has a method ``distance`` between its maps and those of another
+        network -> factor of that loss.
+    :param model: that learns, where it does: the teacher is put on the same device.
+    :ivar weights: 'task/teacher' -> factor.
+    :raises ValueError: for a file that cannot be read, and tasks that cannot learn from it.
+    """
+
+    def __init__(self, path: str, factors: Mapping[str, float], model: MultiTaskNet):
+        super().__init__()
+        device = next(model.parameters()).device
+        self._network = load_model(path, list(factors)).eval().requires_grad_(False).to(
+            device=device, memory_format=torch.channels_last)
+        for name in factors:
+            mine, theirs = model.tasks[name], self._network.tasks[name]
+            different = [field for field in COMMON
+                         if getattr(mine, field, None) != getattr(theirs, field, None)]
+            if different:
+                raise ValueError(f'teacher: {name} in {path} has another {", ".join(different)}')
+        self.weights = {f'{name}/{LOSS}': factor for name, factor in factors.items()}
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> dict[str, dict[str, Tensor]]:
+        """
+        Look at a batch.
+
+        :param images: (B, 3, H, W) uint8.
+        :return: task -> map name -> (B, C, H, W) logits.
+        """
+        return self._network(images)
+
+
+def teachable(tasks: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tasks that can learn from a teacher."""
+    return tuple(name for name, task in tasks.items() if hasattr(task, 'distance'))
