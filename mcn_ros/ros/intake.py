@@ -12,6 +12,7 @@ image of a camera and numbers them, so what was replaced is known without having
 """
 
 from contextlib import ExitStack
+import time
 from typing import Any, Mapping, Protocol, Sequence, TypeVar
 
 from rclpy.callback_groups import CallbackGroup
@@ -23,6 +24,7 @@ from rclpy.subscription import Subscription
 
 RCLError = _rclpy.RCLError
 FOREVER = -1  # as a time to wait, in nanoseconds
+RETRY_S = 0.5  # after the middleware could not wait
 MOST_KEPT = 100  # images of one camera that are looked through; the default QoS keeps one
 MOST_PUBLISHERS = 100  # of one camera that are remembered
 
@@ -122,15 +124,18 @@ class Intake:
         Wait until there are messages, or for :meth:`wake`.
 
         :return: the sources that have one; None if none will come any more, as rclpy has ended.
+            Where the middleware cannot wait, none after a moment.
         """
         current = {source: source.subscription for source in self._sources}
         present = [found for found in current.values() if found is not None]
         try:
             ready = _wait(present, self._context, self._guard, FOREVER)
         except (InvalidHandle, RCLError):
-            if self._context.ok():
-                raise
-            return None
+            if not self._context.ok():
+                return None
+            # Of the middleware; who looks at the cameras meets it too, and tells.
+            time.sleep(RETRY_S)
+            return []
         return [source for source, found in current.items() if found in ready]
 
     def wake(self) -> None:

@@ -16,6 +16,7 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from mcn_ros.ros import camera as camera_module
+from mcn_ros.ros import intake
 from mcn_ros.ros.intake import (
     has_message, Intake, LeftAlone, MOST_PUBLISHERS, Numbering, take_newest)
 
@@ -113,20 +114,20 @@ def test_the_newest_message_is_taken_once(node, say, depth):
 def test_only_sources_with_messages_are_told(node, say):
     ears = [Ear(node, topic) for topic in 'abc']
     ears[2].subscription = None
-    intake = Intake(ears, node.context)
+    waiting = Intake(ears, node.context)
     say('b', 'word')
-    assert intake.wait() == [ears[1]]
-    assert intake.wait() == [ears[1]]  # until it is taken
+    assert waiting.wait() == [ears[1]]
+    assert waiting.wait() == [ears[1]]  # until it is taken
     say('a', 'word')
-    assert intake.wait() == ears[:2]
+    assert waiting.wait() == ears[:2]
 
 
 def test_who_waits_is_woken_and_sees_a_new_subscription(node, say):
     ear = Ear(node, 'old')
-    intake, found = Intake([ear], node.context), []
+    waiting, found = Intake([ear], node.context), []
 
     def wait():
-        while not (ready := intake.wait()):
+        while not (ready := waiting.wait()):
             found.append(ready)
         found.append(ready)
 
@@ -134,7 +135,7 @@ def test_who_waits_is_woken_and_sees_a_new_subscription(node, say):
     thread.start()
     old, ear.subscription = ear.subscription, Ear(node, 'new').subscription
     node.destroy_subscription(old)  # while it is waited for
-    intake.wake()
+    waiting.wake()
     say('new', 'word')
     thread.join(PATIENCE_S)
     assert found == [[], [ear]]
@@ -147,18 +148,33 @@ def test_a_subscription_that_is_destroyed_has_no_messages(node):
     assert not has_message(ear.subscription, node.context)
 
 
+def test_a_middleware_that_cannot_wait_is_asked_again(node, say, monkeypatch):
+    ear = Ear(node, 'a')
+    waiting = Intake([ear], node.context)
+    say('a', 'word')
+
+    def fail(*_):
+        raise intake.RCLError('failed to wait on wait set')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, '_wait', fail)
+        patch.setattr(intake, 'RETRY_S', 0.01)
+        assert waiting.wait() == []
+    assert waiting.wait() == [ear]
+
+
 def test_nothing_comes_after_the_end_of_rclpy():
     context = rclpy.Context()
     with rclpy.init(context=context):
         node = Node('short', context=context)
         ear = Ear(node, 'a')
-        intake, found = Intake([ear], context), []
-        thread = threading.Thread(target=lambda: found.extend([intake.wait(), intake.wait()]),
+        waiting, found = Intake([ear], context), []
+        thread = threading.Thread(target=lambda: found.extend([waiting.wait(), waiting.wait()]),
                                   daemon=True)
         thread.start()
         time.sleep(0.1)
         context.try_shutdown()
-        intake.wake()
+        waiting.wake()
         thread.join(PATIENCE_S)
         assert found == [[], None] or found == [None, None]
         node.destroy_node()
