@@ -78,7 +78,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     with autocast:
         features = model.features(batch.images, tasks, checkpoint)
         kept = keep.losses(batch.images, tasks) if keep else {}
-        taught = teacher(batch.images) if teacher else {}
+        taught = teacher(batch.images, batch.rows) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for tensor in features.values()}
@@ -111,8 +111,7 @@ def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Tensor,
     maps = model.heads[task](features)
     losses = model.tasks[task].loss(maps, batch.targets[task])
     if taught is not None:
-        theirs = {name: values[rows] for name, values in taught.items()}
-        losses[LOSS] = model.tasks[task].distance(maps, theirs)
+        losses[LOSS] = model.tasks[task].distance(maps, taught)
     return {f'{task}/{name}': value for name, value in losses.items()}
 
 

@@ -46,14 +46,16 @@ class Teacher(nn.Module):
         self.weights = {f'{name}/{LOSS}': factor for name, factor in factors.items()}
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> dict[str, dict[str, Tensor]]:
+    def forward(self, images: Tensor, rows: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """
         Look at a batch.
 
         :param images: (B, 3, H, W) uint8.
-        :return: task -> map name -> (B, C, H, W) logits.
+        :param rows: task name -> (b,) int64 images that are labelled for it.
+        :return: task name -> map name -> (b, C, H, W) logits, of tasks that are taught.
         """
-        return self._network(images)
+        wanted = {name: rows[name] for name in self._network.heads if name in rows}
+        return self._network(images, wanted) if wanted else {}
 
 
 def teachable(tasks: Mapping[str, Any]) -> tuple[str, ...]:

@@ -160,3 +160,13 @@ def test_a_training_with_a_teacher_goes_on_as_if_it_had_not_stopped(config, path
                      for run in (config, whole))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert not any('teacher' in name for name in first)
+
+
+def test_a_batch_without_labels_of_what_is_taught_is_not_looked_at(path):
+    model = network(segmentation={'classes': CLASSES}, pose={})
+    teacher, batch = Teacher(path, {'pose': 1.0}, model), labelled(model)
+    seen = []
+    teacher._network.trunk.backbone.register_forward_hook(lambda *_: seen.append(1))
+    losses = backward(model, batch, {'segmentation/cross_entropy': 1, **teacher.weights},
+                      scaler=NO_SCALING, teacher=teacher)
+    assert list(losses) == ['segmentation/cross_entropy'] and not seen
