@@ -12,20 +12,12 @@ from dataclasses import dataclass, field
 from itertools import count
 import math
 from threading import Thread
-from typing import Any, Callable, Hashable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Hashable, Mapping, Sequence
+
+from mcn_ros.ros.intake import Intake
 
 PATIENCE_S = 1.5  # for the batch in work when the thread is stopped
 MEASUREMENTS = 3  # of two batch sizes in turns; the fastest of each counts
-
-
-class Intake(Protocol):
-    """Where the thread learns of frames, such as :class:`mcn_ros.ros.intake.Intake`."""
-
-    def wait(self) -> Sequence[Hashable] | None:
-        """Wait for frames or to be woken; return cameras that have one, None at the very end."""
-
-    def wake(self) -> None:
-        """End the wait of now, or the next one."""
 
 
 class InferenceThread:

@@ -13,7 +13,6 @@ import time
 from typing import Any, Mapping
 
 from rclpy.qos import QoSProfile
-from rclpy.time import Time
 from std_msgs.msg import Header, String
 
 from mcn_ros.data.messages import time_ns
@@ -36,9 +35,6 @@ class TimedNode(McnNode):
         super().__init__(**kwargs)
         self._times = self.create_publisher(String, '~/times', QoSProfile(depth=DEPTH))
 
-    def _age_ms(self, header: Header) -> float:
-        return (self.get_clock().now() - Time.from_msg(header.stamp)).nanoseconds / 1e6
-
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         start = time.perf_counter()
         batch = super()._predict(images)
@@ -48,9 +44,8 @@ class TimedNode(McnNode):
     def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
                  header: Header) -> None:
         super()._publish(camera, image, prediction, header)
-        published = self._age_ms(header)
-        stamp = time_ns(header.stamp)
-        arrived = (camera.received_ns - stamp) / 1e6
+        now, stamp = self.get_clock().now().nanoseconds, time_ns(header.stamp)
+        arrived, published = ((then - stamp) / 1e6 for then in (camera.received_ns, now))
         self._times.publish(String(data=json.dumps({
             'camera': camera.name, 'stamp_ns': stamp, 'arrived_ms': arrived,
             'predictor_ms': self._predictor_ms, 'batch': self._batch, 'published_ms': published,
