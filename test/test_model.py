@@ -3,16 +3,19 @@
 
 """The network for any mix of heads."""
 
+from functools import partial
 from itertools import chain, combinations
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.tasks import TASKS
 from mcn_ros.vocabulary import COCO_CLASSES
 
+assert_equal = partial(assert_close, rtol=0, atol=0)
 SUBSETS = list(chain.from_iterable(combinations(TASKS, n + 1) for n in range(len(TASKS))))
 HEAD = {'width': 8}
 
@@ -43,14 +46,6 @@ def random_images(count=2, seed=1):
 def run(model, images=None, **kwargs):
     with torch.no_grad():
         return model(random_images() if images is None else images, **kwargs)
-
-
-def assert_equal(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        assert first[name].keys() == second[name].keys()
-        for key, values in first[name].items():
-            assert torch.equal(values, second[name][key]), (name, key)
 
 
 @pytest.fixture(scope='module')

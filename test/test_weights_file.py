@@ -3,6 +3,7 @@
 
 """The weights file: what is saved and loaded, and damaged, foreign or hostile files."""
 
+from functools import partial
 from itertools import chain, combinations
 import json
 import os
@@ -13,12 +14,14 @@ from hypothesis import given, settings, strategies
 import pytest
 from safetensors.torch import load_file, save_file
 import torch
+from torch.testing import assert_close
 
 from mcn_ros.config import to_dict
 from mcn_ros.model import load_model, METADATA_KEY, ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.tasks import TASKS
 
+assert_equal = partial(assert_close, rtol=0, atol=0)
 SUBSETS = list(chain.from_iterable(combinations(TASKS, n + 1) for n in range(len(TASKS))))
 TRUNK = TrunkConfig('shufflenet_v2_x0_5', channels=16)
 
@@ -42,14 +45,6 @@ def run(model):
     images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=generator)
     with torch.no_grad():
         return model(images)
-
-
-def assert_equal(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        assert first[name].keys() == second[name].keys()
-        for key, values in first[name].items():
-            assert torch.equal(values, second[name][key]), (name, key)
 
 
 @pytest.fixture(scope='module')
