@@ -168,7 +168,7 @@ install_packages() {
     if [[ $ros == wheels ]]; then
         say 'installing ROS 2 and the libraries (at first 2 minutes or more, 3 GB to download)'
         # The same versions as in the other requirements, and no file but those it knows.
-        options=(--require-hashes -r standalone/hashes.txt)
+        options=(--no-deps --require-hashes -r standalone/hashes.txt)
     else
         say "installing the libraries that $ros lacks (at first up to 3 GB to download)"
         missing_requirements > "$state/missing.txt"
