@@ -11,8 +11,9 @@ from hypothesis import settings
 import pytest
 import torch
 
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.weights_file import save_model
 
 HAVE_ROS = find_spec('rclpy') is not None
 collect_ignore = [] if HAVE_ROS else ['ros']

@@ -20,7 +20,7 @@ LAYERS = (
     ('config', 'geometry', 'structures', 'vocabulary', 'colors'),
     ('network',),
     ('tasks',),
-    ('model', 'centernet_weights'),
+    ('model', 'weights_file', 'centernet_weights'),
     ('data', 'runtime'),
     ('evaluation',),
     ('trainer',),
@@ -32,6 +32,7 @@ SIDEWAYS = {
     'structures': {'geometry', 'vocabulary'},
     'colors': {'structures'},
     'centernet_weights': {'model'},
+    'weights_file': {'model'},
 }
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
 DRAWING = 'visualization', {'colors', 'structures', 'vocabulary'}

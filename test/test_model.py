@@ -102,19 +102,28 @@ def test_bgr_is_rgb_with_the_channels_reversed():
 
 
 def test_a_task_can_read_what_the_detector_says():
-    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16, readers=('detection',))
-    tasks = {'detection': {'head': {'width': 0}, 'stride': 8}, 'pose': {'head': HEAD}}
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16)
+    tasks = {'detection': {'head': {'width': 0}, 'reads': 'readings'}, 'pose': {'head': HEAD}}
     outputs = run(MultiTaskNet(config(tasks=tasks, trunk=trunk)).eval())
     assert outputs['detection']['heatmap'].shape == (2, 80, 8, 12)
     assert outputs['pose']['heatmap'].shape == (2, 1, 16, 24)
-    with pytest.raises(ValueError, match='^detection.stride: 4, but the features of this task '
-                                         'are of stride 8'):
-        MultiTaskNet(config(tasks={'detection': {}}, trunk=trunk))
+    with pytest.raises(ValueError, match="^detection: no features 'readings' .*has features"):
+        MultiTaskNet(config(tasks={'detection': {'reads': 'readings'}}))
 
 
 def test_own_trunks_are_of_known_tasks():
+    trunk = {'kind': 'separate', 'own': ['pose', 'depth']}
     with pytest.raises(ValueError, match=r'^trunk.own: unknown depth \(known: detection, pose'):
-        config(trunk=TrunkConfig('shufflenet_v2_x0_5', own=('pose', 'depth')))
+        MultiTaskNet(config(trunk=trunk))
+
+
+@pytest.mark.parametrize('trunk, words', [
+    ({'kind': 'none'}, "^trunk.kind: 'none' is not one of shared, separate$"),
+    ({'kind': []}, r'^trunk.kind: \[\] is not one of'), (3, '^trunk: expected a mapping, got 3'),
+    ({'own': ['pose']}, '^trunk.own: unknown key')])
+def test_bad_trunks(trunk, words):
+    with pytest.raises(ValueError, match=words):
+        config(trunk=trunk)
 
 
 def test_bytes_are_floats(model):

@@ -7,19 +7,22 @@ from functools import partial
 from itertools import chain, combinations
 import json
 import os
+from pathlib import Path
 import pickle
 import struct
 
 from hypothesis import given, settings, strategies
 import pytest
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 import torch
 from torch.testing import assert_close
 
 from mcn_ros.config import to_dict
-from mcn_ros.model import load_model, METADATA_KEY, ModelConfig, MultiTaskNet, save_model
-from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.trunks import SeparateTrunksConfig, TrunkConfig
 from mcn_ros.tasks import TASKS
+from mcn_ros.weights_file import FORMAT, load_model, METADATA_KEY, save_model
 
 assert_equal = partial(assert_close, rtol=0, atol=0)
 SUBSETS = list(chain.from_iterable(combinations(TASKS, n + 1) for n in range(len(TASKS))))
@@ -67,15 +70,15 @@ def test_saved_and_loaded_it_is_the_same(model, saved):
 
 
 def test_a_task_can_have_a_trunk_of_its_own(tmp_path):
-    trunk = TrunkConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    trunk = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
     model = build(trunk=trunk, channel_order='bgr')
     save_model(model, tmp_path / 'w')
     expected = run(model)
     for names in SUBSETS:
         loaded = load_model(tmp_path / 'w', names)
-        assert loaded.config.trunk == trunk
-        assert ('pose' in loaded.trunk.members) == ('pose' in names)
-        assert ('shared' in loaded.trunk.members) == (names != ('pose',))
+        assert loaded.config.trunk == trunk.of_tasks(names)
+        assert ('pose' in loaded.trunk.streams()) == ('pose' in names)
+        assert ('shared' in loaded.trunk.streams()) == (names != ('pose',))
         assert_equal(run(loaded), {name: expected[name] for name in names})
         save_model(loaded, tmp_path / 'part')
         assert_equal(run(load_model(tmp_path / 'part')), run(loaded))
@@ -128,11 +131,67 @@ def test_another_input_size(saved):
 
 
 def test_weights_without_preprocessing_are_of_ours(saved, tmp_path):
-    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    description = {'format': FORMAT, 'model': to_dict(load_model(saved).config)}
     assert description['model'].pop('preprocessing') == 'mcn'
-    assert description['model']['trunk'].pop('own') == []
+    assert description['model']['trunk'].pop('kind') == 'shared'
     save_file(load_file(saved), tmp_path / 'w', {METADATA_KEY: json.dumps(description)})
     assert load_model(tmp_path / 'w').config == load_model(saved).config
+
+
+# What a trunk and its detection are today, and what format 1 said of it.
+FIRST = {
+    'shared': (TRUNK, {}, {}, {}),
+    'own': (SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',)), {},
+            {'own': ['pose', 'depth']}, {}),
+    'readers': (TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16), {'reads': 'readings'},
+                {'neck': 'nanodet', 'readers': ['detection']}, {'stride': 8}),
+    'joint': (TrunkConfig('shufflenet_v2_x0_5', 'nanodet_joint', 96), {},
+              {'neck': 'nanodet', 'channels': 96, 'readers': []}, {'stride': 4}),
+}
+
+
+def write_first(model, path, trunk, detection):
+    """Write a file of format 1."""
+    tasks = {name: {key: value for key, value in fields.items() if key not in ('kind', 'reads')}
+             for name, fields in model.config.tasks.items()}
+    tasks['detection'] |= detection
+    trunk = {'backbone': 'shufflenet_v2_x0_5', 'channels': 16, **trunk}
+    description = {**to_dict(model.config), 'tasks': tasks, 'trunk': trunk}
+    save_file(model.state_dict(), path,
+              {METADATA_KEY: json.dumps({'format': 1, 'model': description})})
+
+
+@pytest.mark.parametrize('kind', FIRST)
+def test_format_1_is_read(tmp_path, kind):
+    trunk, reads, first, detection = FIRST[kind]
+    torch.manual_seed(0)
+    tasks = {name: {'head': {'width': 8}} for name in TASKS}
+    tasks['detection'] |= reads
+    model = MultiTaskNet(ModelConfig(tasks, trunk, (64, 96))).eval()
+    write_first(model, tmp_path / 'w', first, detection)
+    loaded = load_model(tmp_path / 'w')
+    assert loaded.config == model.config
+    assert_equal(run(loaded), run(model))
+    save_model(loaded, tmp_path / 'again')
+    assert load_model(tmp_path / 'again').config == model.config
+    pose = load_model(tmp_path / 'w', ['pose'])
+    assert_equal(run(pose), {'pose': run(model)['pose']})
+
+
+@pytest.mark.parametrize('trunk, detection, words', [
+    ({'kind': 'shared'}, {}, 'model.trunk.kind: unknown key'),
+    ({'readers': 3}, {}, 'model.trunk.readers: expected a list'),
+    ({}, {'stride': 8}, 'stride: 8, but the features of this task are of another')])
+def test_a_wrong_description_in_format_1_is_refused(model, tmp_path, trunk, detection, words):
+    write_first(model, tmp_path / 'w', trunk, detection)
+    assert words in refusal(tmp_path / 'w')
+
+
+def test_the_weights_that_come_with_the_package_are_of_format_1():
+    for path in (Path(__file__).parents[1] / 'models').glob('*.safetensors'):
+        with safe_open(path, 'pt') as file:
+            assert json.loads(file.metadata()[METADATA_KEY])['format'] == 1
+        assert set(load_model(path).tasks) == set(TASKS)
 
 
 def refusal(path, *args):
@@ -185,7 +244,7 @@ def test_foreign_safetensors(tmp_path):
 
 def tampered(saved, path, change):
     """Write the weights again with another description."""
-    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    description = {'format': FORMAT, 'model': to_dict(load_model(saved).config)}
     text = change(description)
     if not isinstance(text, str):
         text = json.dumps(description if text is None else text)
@@ -239,7 +298,7 @@ def test_tampered_descriptions(saved, tmp_path, change, named):
 
 def test_tensors_that_do_not_fit(saved, tmp_path):
     state, path = load_file(saved), tmp_path / 'w'
-    description = {METADATA_KEY: json.dumps({'format': 1,
+    description = {METADATA_KEY: json.dumps({'format': FORMAT,
                                              'model': to_dict(load_model(saved).config)})}
     first = min(state)
     for changed in ({k: v for k, v in state.items() if k != first},
@@ -251,7 +310,7 @@ def test_tensors_that_do_not_fit(saved, tmp_path):
 
 def write_weights(state, saved, path):
     """Write tensors with the description of another file."""
-    description = {'format': 1, 'model': to_dict(load_model(saved).config)}
+    description = {'format': FORMAT, 'model': to_dict(load_model(saved).config)}
     save_file(state, path, {METADATA_KEY: json.dumps(description)})
 
 

@@ -19,25 +19,26 @@ from torch import nn
 
 from mcn_ros.config import from_dict
 from mcn_ros.geometry import Size
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.weights import models_folders, weights_path
+from mcn_ros.weights_file import load_model
 
 DEFAULT = 'default'  # the network of the default weights
 
 # The paper's networks on CenterNet's trunks: 80 classes, heads of width 64, labels at stride 4
 # (its speed setting); and one without deformable convolutions.
-TRUNKS = {
+PAPER_TRUNKS = {
     'resnet18': TrunkConfig('resnet18', 'deconv', 64, True),
     'resnet18_plain': TrunkConfig('resnet18', 'deconv', 64, False),
     'dla34': TrunkConfig('dla34', 'aggregation', 64, True),
 }
 # Training configurations that come with the package, below config/train.
 SHIPPED = ('light',)
-NETWORKS = (DEFAULT, *SHIPPED, *TRUNKS)
+NETWORKS = (DEFAULT, *SHIPPED, *PAPER_TRUNKS)
 COMPARED = (DEFAULT, 'light', 'resnet18', 'dla34')
-TASKS = {'detection': {}, 'pose': {}, 'segmentation': {}}
+PAPER_TASKS = {'detection': {}, 'pose': {}, 'segmentation': {}}
 
 # Side of the image whose statistics are taken over, and how far deformable taps are moved about.
 CALIBRATION_SIDE, OFFSET_SPREAD = 128, 0.02
@@ -51,8 +52,8 @@ def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
     :param full_resolution: let tasks that can do so give labels at input size.
     :raises ValueError: for a name that is none of these.
     """
-    if name in TRUNKS:
-        config = ModelConfig(TASKS, TRUNKS[name])
+    if name in PAPER_TRUNKS:
+        config = ModelConfig(PAPER_TASKS, PAPER_TRUNKS[name])
     elif name == DEFAULT:
         config = load_model(weights_path()).config
     elif name in SHIPPED:
@@ -87,12 +88,6 @@ def _read(path: Path) -> ModelConfig:
 def title(name: str) -> str:
     """Return how a network is called in tables."""
     return Path(name).stem
-
-
-def choose_tasks(config: ModelConfig, *tasks: str) -> ModelConfig:
-    """Return the network with only these tasks."""
-    return replace(config, tasks={name: config.tasks[name] for name in config.tasks
-                                  if name in tasks})
 
 
 def build_network(config: ModelConfig) -> MultiTaskNet:

@@ -14,7 +14,7 @@ from typing import Any, Sequence
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mcn_ros.benchmark.architectures import choose_tasks, title
+from mcn_ros.benchmark.architectures import title
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig, MultiTaskNet
 
@@ -69,7 +69,7 @@ def measure(name: str, config: ModelConfig) -> dict[str, Any]:
     rows = []
     for tasks in _combinations(config):
         with torch.device('meta'):
-            model = MultiTaskNet(choose_tasks(config, *tasks))
+            model = MultiTaskNet(config.of_tasks(tasks))
         rows.append({'tasks': list(tasks), 'parameters': count_parameters(model),
                      'macs': count_macs(model)})
     whole = max(rows, key=lambda row: len(row['tasks']))

@@ -21,7 +21,7 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from mcn_ros.benchmark.architectures import build_network, choose_tasks, noise, title
+from mcn_ros.benchmark.architectures import build_network, noise, title
 from mcn_ros.benchmark.stopwatch import interleave, pick_clock, show, spread
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
@@ -121,7 +121,7 @@ def build_all(config: ModelConfig, variants: Sequence[Variant], device: torch.de
     deadline = time.monotonic() + seconds
     single = list(config.tasks) if len(config.tasks) > 1 else []
     models = {ALL: build_network(config),
-              **{task: build_network(choose_tasks(config, task)) for task in single}}
+              **{task: build_network(config.of_tasks([task])) for task in single}}
     built: dict[tuple[Variant, str], Backend] = {}
     problems = []
     for index, variant in enumerate(variants):

@@ -9,7 +9,7 @@ PyTorch file of ``{'epoch', 'state_dict'}`` and perhaps the state of an optimise
 says what network it is of: that is told from names and shapes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -23,7 +23,7 @@ from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import (
     counters, own_name, read_checkpoint, refuse, shown, state_dict)
-from mcn_ros.network.trunks import SHARED, SharedTrunk
+from mcn_ros.network.trunks import SeparateTrunksConfig, SHARED, SharedTrunk
 from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_CLASSES, SKELETONS
 
@@ -100,13 +100,16 @@ def build_network(checkpoints: Sequence[Checkpoint], input_size: Size = INPUT_SI
         if other.task == first.task:
             raise ValueError(f'{other.path}: for {other.task}, as is {first.path}')
     own = tuple(other.task for other in others if not _equal(other.trunk, first.trunk))
-    trunk = replace(ARCHITECTURES[first.architecture].trunk, own=own)
+    trunk = ARCHITECTURES[first.architecture].trunk
+    if own:
+        trunk = SeparateTrunksConfig(trunk.backbone, trunk.neck, trunk.channels, trunk.deformable,
+                                     own)
     model = MultiTaskNet(ModelConfig(
         {checkpoint.task: checkpoint.fields for checkpoint in checkpoints}, trunk, input_size,
         'bgr', MEAN, STD, 'centernet'))
     for checkpoint in checkpoints:
         name = checkpoint.task if checkpoint.task in own else SHARED
-        model.trunk.members[name].load_state_dict(checkpoint.trunk)
+        model.trunk.streams()[name].load_state_dict(checkpoint.trunk)
         model.heads[checkpoint.task].load_state_dict(checkpoint.head)
     return model.eval()
 
@@ -121,16 +124,16 @@ def centernet_state(model: MultiTaskNet, task: str) -> dict[str, Tensor]:
     :param task: a task of the model, whose trunk and head are wanted.
     :raises ValueError: for a trunk or a head that CenterNet does not have.
     """
-    config = replace(model.config.trunk, own=())
-    architecture = next((each for each in ARCHITECTURES.values() if each.trunk == config), None)
+    streams = model.trunk.streams()
+    trunk = streams[task if task in streams else SHARED]
+    architecture = next((each for each in ARCHITECTURES.values()
+                         if isinstance(trunk, SharedTrunk) and each.trunk == trunk.config), None)
     if architecture is None:
-        raise ValueError(f'trunk: {config.backbone} with neck {config.neck} of {config.channels} '
-                         f'channels is not one of {", ".join(ARCHITECTURES)}')
+        raise ValueError(f'trunk: {model.config.trunk} is not one of {", ".join(ARCHITECTURES)}')
     settings = model.tasks[task]
     if task not in HEADS or settings.head.layout != 'per_map' or settings.relative:
         raise ValueError(f'{task}: CenterNet has heads for {" and ".join(HEADS)}, none with a '
                          'shared layout or relative maps')
-    trunk = model.trunk.members[task if task in model.config.trunk.own else SHARED]
     state = {**_above('trunk', trunk.state_dict()),
              **_above('head', model.heads[task].state_dict())}
     return {_public_name(architecture, task, settings.head.width, name): value
@@ -217,7 +220,7 @@ def _translate(path: str | Path, state: Mapping[str, Tensor], architecture: str,
     width = fields['head']['width']
     with torch.device('meta'):
         trunk = SharedTrunk(found_in.trunk)
-        head = build_tasks({task: fields})[task].build_head(trunk.channels)
+        head = build_tasks({task: fields})[task].build_head(trunk.shapes(task))
     expected = {**_above('trunk', trunk.state_dict()), **_above('head', head.state_dict())}
     names = _names(found_in, task, width)
     own = {name: own_name(names, name) for name in state}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Sequence
 
 from mcn_ros.commands import clear_errors
-from mcn_ros.model import load_model
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
 from mcn_ros.runtime.weights import weights_path
+from mcn_ros.weights_file import load_model
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -9,7 +9,7 @@ from typing import Sequence
 
 from mcn_ros.centernet_weights import build_network, read_centernet
 from mcn_ros.commands import clear_errors
-from mcn_ros.model import save_model
+from mcn_ros.weights_file import save_model
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -9,7 +9,9 @@ from typing import Literal, Mapping
 import torch
 from torch import nn, Tensor
 
+from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import separable_conv
+from mcn_ros.network.features import FEATURES, Features, pick, Shapes
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,26 @@ class HeadConfig:
 
 class Head(nn.Module):
     """
-    Logits of a task.
+    Logits of a task, from one map of its features.
 
     Weights keep PyTorch's uniform Kaiming start, as CenterNet's DLA heads do: it makes logits
     of a size well below the biases, so that the bias alone decides the first predictions.
 
-    :param in_channels: channels of the features.
+    :param shapes: of the features.
     :param maps: map name -> number of channels.
     :param config: the shape of the head.
     :param biases: map name -> initial bias of its last layer, for maps where it is not 0.
-    :raises ValueError: for a bias of a map that does not exist.
+    :param reads: name of the map among the features.
+    :param stride: input pixels per cell of that map.
+    :raises ValueError: for a bias of a map that does not exist, and for features without a map of
+        this name and stride.
     """
 
-    def __init__(self, in_channels: int, maps: Mapping[str, int], config: HeadConfig,
-                 biases: Mapping[str, float] = {}) -> None:
+    def __init__(self, shapes: Shapes, maps: Mapping[str, int], config: HeadConfig,
+                 biases: Mapping[str, float] = {}, reads: str = FEATURES, stride: int = STRIDE,
+                 ) -> None:
         super().__init__()
+        self.reads, in_channels = reads, pick(shapes, reads, stride).channels
         unknown = [name for name in biases if name not in maps]
         if unknown:
             raise ValueError(f'biases: no map {", ".join(unknown)} (known: {", ".join(maps)})')
@@ -77,16 +84,17 @@ class Head(nn.Module):
                 nn.init.zeros_(conv.bias)
             nn.init.constant_(convs[-1].bias, biases.get(name, 0.0))
 
-    def forward(self, features: Tensor) -> dict[str, Tensor]:
+    def forward(self, features: Features) -> dict[str, Tensor]:
         """
         Compute all maps.
 
-        :param features: (B, in_channels, H, W) float.
+        :param features: of the shapes that it was built for.
         :return: map name -> (B, channels of the map, H, W) logits.
         """
-        seen = self.stem(features)
-        features = torch.cat([seen, features], dim=1) if self.direct else seen
-        return {name: layers(features) for name, layers in self.maps.items()}
+        values = features[self.reads]
+        seen = self.stem(values)
+        values = torch.cat([seen, values], dim=1) if self.direct else seen
+        return {name: layers(values) for name, layers in self.maps.items()}
 
 
 def _layers(in_channels: int, width: int, out_channels: int) -> nn.Sequential:

@@ -25,7 +25,7 @@ BINS = 8  # of the distribution of each distance, in strides
 
 # What is read, in cells of the map that it is on: logits of the COCO classes, logarithms of width
 # and height, offset x, y of the centre from the corner of a cell in units of the mean side.
-READINGS = CLASSES + 4
+CHANNELS = CLASSES + 4
 
 MAX_BIN = 40.0  # logits of bins beyond are cut off: their exponentials must not overflow
 
@@ -93,8 +93,8 @@ class Detector(nn.Module):
         """
         Look at three stages.
 
-        :return: (B, width, H / stride, W / stride) of the three levels, and (B, READINGS, H / 8,
-            W / 8), see :data:`READINGS`.
+        :return: (B, width, H / stride, W / stride) of the three levels, and (B, CHANNELS, H / 8,
+            W / 8), see :data:`CHANNELS`.
         """
         features = self.pyramid(stages)
         levels = [_at_finest(*read(values), stride // STRIDES[0])

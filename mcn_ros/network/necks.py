@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Necks: the stages of a backbone to one map of stride 4.
+Necks: the stages of a backbone to features, which in most are one map of stride 4.
 
 Every neck is built from (channels and strides of all stages, channels of the result, whether
-its 3x3 convolutions are deformable) and maps the list of stage outputs to one tensor.
+its 3x3 convolutions are deformable), maps the list of stage outputs to features, and says in
+``shapes`` what these are.
 """
 
 import math
@@ -18,7 +19,8 @@ from torch.nn import functional
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
-from mcn_ros.network.nanodet import Detector, enlarge, READINGS, STRIDES
+from mcn_ros.network.features import FEATURES, MapShape, READINGS, single
+from mcn_ros.network.nanodet import CHANNELS, Detector, enlarge, STRIDES
 
 
 class DeconvNeck(nn.Module):
@@ -32,6 +34,7 @@ class DeconvNeck(nn.Module):
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:
         super().__init__()
+        self.shapes = single(out_channels)
         layers, width = [], channels[-1]
         for power in reversed(range(_doublings('deconv', strides))):
             narrower = out_channels * 2 ** power
@@ -39,9 +42,9 @@ class DeconvNeck(nn.Module):
             width = narrower
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
-        return self.layers(stages[-1])
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
+        return {FEATURES: self.layers(stages[-1])}
 
 
 class TransposedNeck(nn.Module):
@@ -57,12 +60,13 @@ class TransposedNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the transposed neck has no deformable convolutions')
+        self.shapes = single(out_channels)
         widths = [channels[-1]] + [out_channels] * _doublings('transposed', strides)
         self.layers = nn.Sequential(*map(_doubling, widths, widths[1:]))
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
-        return self.layers(stages[-1])
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
+        return {FEATURES: self.layers(stages[-1])}
 
 
 class AggregationNeck(nn.Module):
@@ -76,6 +80,7 @@ class AggregationNeck(nn.Module):
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:
         super().__init__()
+        self.shapes = single(out_channels)
         self.levels = _levels(strides)
         width = [channels[level] for level in self.levels]
         # By the time that a level is merged, all that is coarser looks like the next level.
@@ -89,13 +94,13 @@ class AggregationNeck(nn.Module):
         self.last = Aggregation(out_channels, width[1:-1],
                                 [2 ** level for level in range(1, len(width) - 1)], deformable)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
         maps, results = [stages[level] for level in self.levels], []
         for level, merge in zip(reversed(range(len(maps) - 1)), self.merges):
             maps[level:] = merge(maps[level:])
             results.insert(0, maps[-1])
-        return self.last([self.project(results[0]), *results[1:]])[-1]
+        return {FEATURES: self.last([self.project(results[0]), *results[1:]])[-1]}
 
 
 class Aggregation(nn.Module):
@@ -137,6 +142,7 @@ class ConcatenationNeck(nn.Module):
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:
         super().__init__()
+        self.shapes = single(out_channels)
         self.levels = _levels(strides)
         width = [channels[level] for level in self.levels]
         self.merges = nn.ModuleList(
@@ -146,12 +152,12 @@ class ConcatenationNeck(nn.Module):
         if width[0] != out_channels:
             self.project = conv_norm_act(width[0], out_channels, kernel=1)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
         maps = [stages[level] for level in self.levels]
         for level, merge in zip(reversed(range(len(maps) - 1)), self.merges):
             maps[level + 1:] = merge(maps[level:])
-        return self.project(maps[-1])
+        return {FEATURES: self.project(maps[-1])}
 
 
 class Concatenation(nn.Module):
@@ -197,6 +203,7 @@ class TopDownNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the top_down neck has no deformable convolutions')
+        self.shapes = single(out_channels)
         self.levels = _levels(strides)
         self.lateral = nn.ModuleList(
             conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
@@ -205,64 +212,71 @@ class TopDownNeck(nn.Module):
                           separable_conv(out_channels, out_channels, kernel))
             for kernel in [finest] + [5] * (len(self.levels) - 1))
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Map stage outputs to (B, out_channels, H / 4, W / 4)."""
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
         maps = [lateral(stages[level]) for level, lateral in zip(self.levels, self.lateral)]
         merged = self.fusion[-1](maps[-1])
         for finer, fusion in zip(reversed(maps[:-1]), reversed(self.fusion[:-1])):
             merged = fusion(finer + functional.interpolate(merged, scale_factor=2.0))
-        return merged
+        return {FEATURES: merged}
 
 
 class NanoDetNeck(nn.Module):
     """
     A light neck whose larger part can start from a trained detector.
 
-    The features are what the detector says, :data:`mcn_ros.network.nanodet.READINGS` channels at
-    the end, and before them what a :class:`TopDownNeck` makes of its features, of the stages that
-    it has them from and of the stage of stride 4. So joints, which a detector does not look at,
-    can be seen while it stays as it is.
-
-    :param apart: give the two apart, and what the detector says as it says it, of stride 8: at
-        stride 4 it is the larger part of the features, and costs every head that sees it.
+    It gives two maps: what the detector says, as it says it, of stride 8; and of stride 4 what a
+    :class:`TopDownNeck` makes of the detector's features, of the stages that it has them from and
+    of the stage of stride 4. So joints, which a detector does not look at, can be seen while it
+    stays as it is.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
-                 deformable: bool, width: int = 96, apart: bool = False) -> None:
+                 deformable: bool, width: int = 96) -> None:
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
         self.levels = _levels(strides)
         if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
-        learned = out_channels if apart else out_channels - READINGS
-        if learned < 1:
-            raise ValueError(f'channels: {out_channels}, but the nanodet neck needs {READINGS} '
-                             'for what the detector says, and some more')
-        self.apart = apart
+        self.shapes = {**single(out_channels), READINGS: MapShape(CHANNELS, STRIDES[0])}
         first, *others = (channels[level] for level in self.levels)
         self.detector = Detector(others, width)
         self.top_down = TopDownNeck([first] + [width + channel for channel in others],
                                     [strides[level] for level in self.levels],
-                                    learned, deformable, finest=3)
+                                    out_channels, deformable, finest=3)
 
-    def forward(self, stages: Sequence[Tensor]) -> Tensor | tuple[Tensor, Tensor]:
-        """
-        Look at the stages.
-
-        :return: (B, out_channels, H / 4, W / 4), and where the two are apart, what the detector
-            says: (B, READINGS, H / 8, W / 8).
-        """
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to (B, out_channels, H / 4, W / 4) and (B, CHANNELS, H / 8, W / 8)."""
         first, *others = (stages[level] for level in self.levels)
         features, readings = self.detector(others)
         learned = self.top_down([first] + [torch.cat(pair, dim=1)
                                            for pair in zip(features, others)])
-        if self.apart:
-            return learned, readings
+        return {**learned, READINGS: readings}
+
+
+class NanoDetJointNeck(NanoDetNeck):
+    """
+    The same with both in one map of stride 4, at whose end is what the detector says.
+
+    It is the larger part of the features, and costs every head that sees it.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool, width: int = 96) -> None:
+        if out_channels <= CHANNELS:
+            raise ValueError(f'channels: {out_channels}, but the nanodet_joint neck needs '
+                             f'{CHANNELS} for what the detector says, and some more')
+        super().__init__(channels, strides, out_channels - CHANNELS, deformable, width)
+        self.shapes = single(out_channels)
+
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
+        maps = super().forward(stages)
         # Of one memory layout, or every layer that follows would make a copy.
-        readings = enlarge(readings).to(learned.dtype, memory_format=torch.channels_last)
-        learned = learned.contiguous(memory_format=torch.channels_last)
-        return torch.cat([learned, readings], dim=1)
+        learned = maps[FEATURES].contiguous(memory_format=torch.channels_last)
+        readings = enlarge(maps[READINGS]).to(learned.dtype, memory_format=torch.channels_last)
+        return {FEATURES: torch.cat([learned, readings], dim=1)}
 
 
 def _doublings(neck: str, strides: Sequence[int]) -> int:
@@ -305,4 +319,5 @@ NECKS: dict[str, type] = {
     'concatenation': ConcatenationNeck,
     'top_down': TopDownNeck,
     'nanodet': NanoDetNeck,
+    'nanodet_joint': NanoDetJointNeck,
 }

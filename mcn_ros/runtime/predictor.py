@@ -15,7 +15,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
-from mcn_ros.model import load_model, MultiTaskNet
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime.backends import (
     build_backend, check_backend, pick_device, pick_precision, pick_sizes)
 from mcn_ros.runtime.graph import Graph
@@ -24,6 +24,7 @@ from mcn_ros.runtime.soft_nms import merge
 from mcn_ros.runtime.views import Placement, Views
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.structures import clip_boxes, select
+from mcn_ros.weights_file import load_model
 
 
 class Predictor:

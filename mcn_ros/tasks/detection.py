@@ -8,11 +8,14 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import torch
 from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.network import nanodet
+from mcn_ros.network.features import FEATURES, READINGS, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
@@ -23,8 +26,8 @@ from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
-# What features there are: those of the neck, and what a detector in it says.
-STRIDES = (STRIDE, 2 * STRIDE)
+# Features that it can read: those of the neck, and what a detector in it says.
+STRIDES = {FEATURES: STRIDE, READINGS: nanodet.STRIDES[0]}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class DetectionTask(Task):
         :func:`mcn_ros.tasks.centers.center_losses`.
     :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
-    :param stride: input pixels per cell of the maps, that of the features.
+    :param reads: what it reads: 'features', or 'readings', what a detector in the trunk says.
     :param reference: learn and decode exactly as CenterNet's code does, where that is not what
         its paper says or what is best: crowds are objects, see
         :func:`mcn_ros.tasks.centers.locate`, :func:`mcn_ros.tasks.heatmap.focal_loss`,
@@ -66,7 +69,7 @@ class DetectionTask(Task):
     spread: float = 0.0
     iou_loss: bool = False
     relative: bool = False
-    stride: int = STRIDE
+    reads: Literal['features', 'readings'] = FEATURES
     reference: bool = False
 
     def __post_init__(self):
@@ -75,9 +78,8 @@ class DetectionTask(Task):
         check_spread(self.spread, 'detection.spread')
         if not 0 < self.max_overlap <= 1:
             raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
-        if self.stride not in STRIDES:
-            raise ValueError(f'detection.stride: {self.stride} is not one of '
-                             f'{", ".join(map(str, STRIDES))}')
+        if self.reads not in STRIDES:
+            raise ValueError(f'detection.reads: {self.reads!r} is not one of {", ".join(STRIDES)}')
         check_reference(self, 'detection', ('max_overlap', 'spread', 'iou_loss', 'relative'))
 
     @property
@@ -85,11 +87,34 @@ class DetectionTask(Task):
         """Return the losses with their weights in MCN."""
         return center_weights(self.iou_loss)
 
-    def build_head(self, in_channels: int) -> nn.Module:
+    @property
+    def stride(self) -> int:
+        """Return the input pixels per cell of the maps."""
+        return STRIDES[self.reads]
+
+    def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
         maps = {'heatmap': len(self.classes), **BOX_MAPS}
         biases = {'heatmap': PRIOR_BIAS, 'size': LOG_SIZE_BIAS if self.relative else 0.0}
-        return Head(in_channels, maps, self.head, biases)
+        return Head(shapes, maps, self.head, biases, self.reads, self.stride)
+
+    def start_from_detector(self, head: nn.Module, shapes: Shapes) -> None:
+        """
+        Let a head answer what the detector says.
+
+        Left as it is: a head that has no direct way to what the detector says, or speaks in cells
+        rather than relative to the object.
+        """
+        apart = READINGS in shapes and self.reads != READINGS
+        if apart or not (self.head.width == 0 or self.head.direct) or not self.relative:
+            return
+        first = head.maps['heatmap'][0].in_channels - nanodet.CHANNELS
+        known = [(row, first + COCO_CLASSES.index(name)) for row, name in enumerate(self.classes)
+                 if name in COCO_CLASSES]
+        _pass_through(head.maps['heatmap'][0], known)
+        for number, name in enumerate(BOX_MAPS):
+            channel = first + nanodet.CLASSES + 2 * number
+            _pass_through(head.maps[name][0], [(0, channel), (1, channel + 1)])
 
     def encode(self, annotation: Instances, grid: Grid) -> dict[str, Tensor]:
         """
@@ -143,3 +168,12 @@ class DetectionTask(Task):
         """Return whether another task's maps mean the same, but perhaps for its classes."""
         return isinstance(other, DetectionTask) and (
             (self.stride, self.relative) == (other.stride, other.relative))
+
+
+@torch.no_grad()
+def _pass_through(layer: nn.Conv2d, pairs: list[tuple[int, int]]) -> None:
+    """Let outputs equal inputs, for (output, input) pairs of channels; other outputs stay."""
+    for row, column in pairs:
+        layer.weight[row] = 0
+        layer.weight[row, column] = 1
+        layer.bias[row] = 0

@@ -16,6 +16,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
@@ -96,7 +97,7 @@ class PoseTask(Task):
                   'joint_offset': 1.0}
         return {**losses, 'joint_location': 1.0} if self.belief else losses
 
-    def build_head(self, in_channels: int) -> nn.Module:
+    def build_head(self, shapes: Shapes) -> nn.Module:
         """
         Return a module: features -> six maps.
 
@@ -108,7 +109,7 @@ class PoseTask(Task):
                 'displacement': 2 * num, 'joint_heatmap': num, 'joint_offset': 2}
         biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS,
                   'size': LOG_SIZE_BIAS if self.relative else 0.0}
-        return Head(in_channels, maps, self.head, biases)
+        return Head(shapes, maps, self.head, biases)
 
     def encode(self, annotation: Poses, grid: Grid) -> dict[str, Tensor]:
         """

@@ -17,6 +17,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.network.features import Features, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import ClassMap, IGNORE
 from mcn_ros.tasks.task import Task
@@ -54,9 +55,9 @@ class SegmentationTask(Task):
         """Return the loss with its weight in MCN."""
         return {'cross_entropy': 5.0}
 
-    def build_head(self, in_channels: int) -> nn.Module:
+    def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (C + 1 channels)."""
-        head = Head(in_channels, {'logits': len(self.classes) + 1}, self.head)
+        head = Head(shapes, {'logits': len(self.classes) + 1}, self.head)
         return UpsampledHead(head) if self.full_resolution else head
 
     def encode(self, annotation: ClassMap, grid: Grid) -> dict[str, Tensor]:
@@ -139,8 +140,8 @@ class UpsampledHead(nn.Module):
         super().__init__()
         self.head = head
 
-    def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Return {map name: (B, C, 4 H, 4 W)} from (B, channels, H, W) features."""
+    def forward(self, features: Features) -> dict[str, Tensor]:
+        """Return {map name: (B, C, 4 H, 4 W)} where the head has (B, C, H, W)."""
         return {name: functional.interpolate(values, scale_factor=float(STRIDE), mode='bilinear',
                                              align_corners=False)
                 for name, values in self.head(features).items()}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import Shapes
 from mcn_ros.vocabulary import Skeleton
 
 
@@ -50,8 +51,19 @@ class Task(Protocol):
         """Return the names of all its losses, with the weight that the paper gives each."""
 
     @abstractmethod
-    def build_head(self, in_channels: int) -> nn.Module:
-        """Return a module: (B, in_channels, H, W) features -> {map name: (B, C, H, W) logits}."""
+    def build_head(self, shapes: Shapes) -> nn.Module:
+        """
+        Return a module: features of these shapes -> {map name: (B, C, H, W) logits}.
+
+        :raises ValueError: if the features that it needs are not among them.
+        """
+
+    def start_from_detector(self, head: nn.Module, shapes: Shapes) -> None:
+        """
+        Let a head answer what the detector in the trunk says, to learn from there on.
+
+        By default, and where it cannot, the head is left as it is.
+        """
 
     @abstractmethod
     def encode(self, annotation: Any, grid: Grid) -> dict[str, Tensor]:

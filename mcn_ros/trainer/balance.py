@@ -18,6 +18,7 @@ from torch import nn, Tensor
 from torch.amp import GradScaler
 
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.network.features import Features
 from mcn_ros.trainer.distributed import Ranks
 
 # Largest change of the logarithm of a task's factor in one update.
@@ -142,18 +143,21 @@ class GradientNorm:
         for task, head in model.heads.items():
             head.register_forward_pre_hook(partial(self._watch, task))
 
-    def _watch(self, task: str, head: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
-        """Give a head a view of its features, whose gradient is that of this task alone."""
+    def _watch(self, task: str, head: nn.Module, inputs: tuple[Features],
+               ) -> tuple[Features] | None:
+        """Give a head views of its features, whose gradients are those of this task alone."""
         features, = inputs
-        if not features.requires_grad:
-            return None
-        view = features.view_as(features)
-        view.register_hook(partial(self._record, task))
-        return (view,)
+        views = {name: values.view_as(values) for name, values in features.items()}
+        for view in views.values():
+            if view.requires_grad:
+                view.register_hook(partial(self._record, task))
+        return (views,)
 
     def _record(self, task: str, gradient: Tensor) -> None:
+        """Add the gradient by one of the maps; they are parts of one vector."""
         norm = torch.linalg.vector_norm(gradient, dtype=torch.float32)
-        self._squares[task] = (norm / self._scaler.scale(torch.ones_like(norm))).square()
+        square = (norm / self._scaler.scale(torch.ones_like(norm))).square()
+        self._squares[task] = self._squares.get(task, 0) + square
 
     def _factors(self) -> dict[str, Tensor]:
         mean = torch.stack(list(self._logs.values())).nanmean()

@@ -43,7 +43,8 @@ class TrainConfig:
     :param neck_weights: checkpoint that the neck starts from, for one with public weights; None
         for random weights.
     :param initial_weights: weights file of this package that the trunk starts from, and the heads
-        as far as they are in it; classes are matched by name.
+        as far as they are in it; classes are matched by name. Or stream of the trunk (see
+        :meth:`mcn_ros.network.trunks.Trunk.streams`) or task -> file that it starts from.
     :param frozen: beginnings of names of parameters that keep the weights they start from; their
         batch norms keep their statistics, too.
     :param fixed_statistics: beginnings of names of parts that learn, but whose batch norms keep
@@ -95,7 +96,7 @@ class TrainConfig:
     validation: DatasetConfig | None = None
     backbone_weights: str | None = None
     neck_weights: str | None = None
-    initial_weights: str | None = None
+    initial_weights: str | dict[str, str] | None = None
     frozen: tuple[str, ...] = ()
     fixed_statistics: tuple[str, ...] = ()
     keep: dict[str, float] = field(default_factory=dict)

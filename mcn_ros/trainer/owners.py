@@ -27,13 +27,13 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam, AdamW, Optimizer, SGD
 
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.network.trunks import TRUNK
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     'adamw': AdamW, 'adam': Adam, 'sgd': partial(SGD, momentum=0.9)}
 ALL = 'all'  # the one owner of the plain setting
-TRUNK = 'trunk'
 
 
 def set_train_mode(model: nn.Module, fixed: Sequence[str]) -> None:
@@ -97,7 +97,7 @@ class Owners:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(not name.startswith(tuple(config.frozen)))
             if parameter.requires_grad:
-                owner = _owner_of(name) if self.asynchronous else ALL
+                owner = _owner_of(model, name) if self.asynchronous else ALL
                 owned.setdefault(owner, {})[name] = parameter
         if not owned:
             raise ValueError(f'frozen: {", ".join(config.frozen)} leave nothing to train')
@@ -224,10 +224,10 @@ def _build_owner(parameters: Mapping[str, nn.Parameter], config: TrainConfig,
     return _Owner(ordered, optimizer, effective_batch)
 
 
-def _owner_of(name: str) -> str:
-    """Return 'trunk' or the task whose head a parameter belongs to."""
-    part, task, *_ = name.split('.')
-    return task if part == 'heads' else TRUNK
+def _owner_of(model: MultiTaskNet, name: str) -> str:
+    """Return 'trunk', or the task that a parameter belongs to alone."""
+    part, _, rest = name.partition('.')
+    return model.trunk.owner_of(rest) if part == 'trunk' else rest.partition('.')[0]
 
 
 def _check_prefixes(setting: str, prefixes: Iterable[str], model: nn.Module) -> None:

@@ -22,8 +22,9 @@ from torch import Tensor
 import yaml
 
 from mcn_ros.config import to_dict
-from mcn_ros.model import MultiTaskNet, save_model
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.weights_file import save_model
 
 CHECKPOINT = 'checkpoint.pt'
 KINDS = {'history': list, 'sums': dict, 'unreadable': int, 'step': int}  # of its own entries

@@ -17,6 +17,7 @@ from torch.amp import GradScaler
 
 from mcn_ros.data.batch import Batch
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.network.features import Features, take
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.keep import Keep
 from mcn_ros.trainer.teacher import LOSS, Teacher
@@ -60,13 +61,14 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
         taught = teacher(batch.images, batch.rows) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
-              for tensor in features.values()}
+              for maps in features.values() for tensor in maps.values()}
     losses = {name: value.detach() for name, value in kept.items()}
     totals = [scaler.scale(sum(weights[name] * value for name, value in kept.items()))
               ] if kept else []
     for task in tasks:
         with autocast:
-            own = _task_losses(model, batch, task, leaves[features[task]], taught.get(task))
+            maps = {name: leaves[tensor] for name, tensor in features[task].items()}
+            own = _task_losses(model, batch, task, maps, taught.get(task))
         totals.append(scaler.scale(sum(weights[name] * value for name, value in own.items())))
         losses |= {name: value.detach() for name, value in own.items()}
         if not joint:
@@ -81,12 +83,12 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     return losses
 
 
-def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Tensor,
+def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Features,
                  taught: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Run one head on its images; return 'task/loss' -> scalar. The maps live here only."""
     rows = batch.rows[task]
-    if len(rows) < len(features):  # rows ascend: as many as images are all of them, uncopied
-        features = features.index_select(0, rows)
+    if len(rows) < len(batch.images):  # rows ascend: as many as images are all of them, uncopied
+        features = take(features, rows)
     maps = model.heads[task](features)
     losses = model.tasks[task].loss(maps, batch.targets[task])
     if taught is not None:

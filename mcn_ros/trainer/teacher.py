@@ -13,8 +13,9 @@ from typing import Mapping
 import torch
 from torch import nn, Tensor
 
-from mcn_ros.model import load_model, MultiTaskNet
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.trainer.transfer import differing
+from mcn_ros.weights_file import load_model
 
 LOSS = 'teacher'  # a task's loss of this name is the distance from the teacher
 

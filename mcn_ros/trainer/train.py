@@ -29,7 +29,7 @@ from mcn_ros.data.union import Draws, Share, TrainingSet, Union, View
 from mcn_ros.evaluation.dataset import evaluate
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
+from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.runtime.backends import pick_precision
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.tasks import Task
@@ -44,7 +44,7 @@ from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward, paper_weights
 from mcn_ros.trainer.stop import Stop
 from mcn_ros.trainer.teacher import Teacher
-from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
+from mcn_ros.trainer.transfer import start_from_weights
 
 LOG_EVERY = 10  # batches between points of TensorBoard
 
@@ -200,19 +200,22 @@ def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 def build_model(config: TrainConfig) -> MultiTaskNet:
     """Build the network of a run, with pretrained parts."""
     model = MultiTaskNet(config.model)
-    for trunk in model.trunk.members.values():
-        if config.backbone_weights:
-            load_backbone(trunk.backbone, config.backbone_weights)
-        if config.neck_weights:
-            load_neck(trunk.neck, config.neck_weights)
+    if config.backbone_weights:
+        for backbone in model.trunk.backbones():
+            load_backbone(backbone, config.backbone_weights)
     if config.neck_weights:
-        start_from_detector(model)
+        load_detectors(model.trunk, config.neck_weights)
+        for name, task in model.tasks.items():
+            task.start_from_detector(model.heads[name], model.trunk.shapes(name))
     return model
 
 
 def load_samples(config: TrainConfig, tasks: Mapping[str, Task]) -> TrainingSet:
     """Return the augmented samples of all data sets."""
     datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
+    unlabelled = [name for name in tasks if not any(name in data.tasks for data in datasets)]
+    if unlabelled:
+        raise ValueError(f'datasets: none is labelled for {", ".join(unlabelled)}')
     union = Union(datasets, [len(dataset) if d.weight is None else d.weight
                              for d, dataset in zip(config.datasets, datasets)])
     return TrainingSet(union, config.train_size, config.augment, config.seed,

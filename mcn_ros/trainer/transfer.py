@@ -3,20 +3,18 @@
 
 """Networks that begin with what another one has learned."""
 
-from dataclasses import fields, replace
+from copy import deepcopy
+from dataclasses import fields
 from typing import Mapping
 
-import torch
 from torch import nn, Tensor
 
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
-from mcn_ros.network.nanodet import CLASSES, READINGS
-from mcn_ros.network.trunks import SHARED
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.tasks import Task
-from mcn_ros.vocabulary import COCO_CLASSES
+from mcn_ros.weights_file import load_model
 
 
-def start_from_weights(model: MultiTaskNet, path: str) -> list[str]:
+def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> list[str]:
     """
     Take over the trunk of another network, and of its heads what there is of the same kind.
 
@@ -25,30 +23,46 @@ def start_from_weights(model: MultiTaskNet, path: str) -> list[str]:
     its shared one.
 
     :param model: changed in place; not at all in case of an error.
-    :param path: of a weights file.
+    :param paths: of a weights file for all of it; or stream of the trunk or task -> file.
     :return: what was taken and what was not, a line for each.
-    :raises ValueError: for a file that cannot be read, and for one whose trunk is another or is
-        for other colours.
+    :raises ValueError: for a file that cannot be read, for one whose trunk is another or is for
+        other colours, and for what is neither stream nor task.
     """
-    source = load_model(path)
-    _check_trunks(model.config, source.config, path)
-    trunks, told = source.trunk.members, []
-    for name, trunk in model.trunk.members.items():
-        origin = next(each for each in (name, SHARED, *trunks) if each in trunks)
-        trunk.load_state_dict(trunks[origin].state_dict())
-        told.append(f'trunk ({name}): from {path} ({origin})')
-    told += [f'{task}: {_start_head(model, source, task)}' for task in model.tasks]
-    told += [f'{task} of {path}: not used' for task in source.tasks if task not in model.tasks]
-    if model.config.preprocessing != source.config.preprocessing:
-        told.append(f'preprocessing: {model.config.preprocessing}, that of {path} is '
-                    f'{source.config.preprocessing}')
+    streams = list(model.trunk.streams())
+    known = dict.fromkeys((*streams, *model.tasks))
+    files = dict.fromkeys(known, paths) if isinstance(paths, str) else dict(paths)
+    unknown = [name for name in files if name not in known]
+    if unknown:
+        raise ValueError(f'initial_weights: unknown {", ".join(unknown)} '
+                         f'(known: {", ".join(known)})')
+    new, told = deepcopy(model), []
+    sources = {path: load_model(path) for path in dict.fromkeys(files.values())}
+    for path, source in sources.items():
+        _check_colours(model.config, source.config, path)
+        told += _start_trunk(new, source, path, [s for s in streams if files.get(s) == path])
+    told += [f'{task}: {_start_head(new, sources[path], task)}'
+             for task, path in files.items() if task in model.tasks]
+    for path, source in sources.items():
+        told += [f'{task} of {path}: not used' for task in source.tasks
+                 if files.get(task) != path or task not in model.tasks]
+        if model.config.preprocessing != source.config.preprocessing:
+            told.append(f'preprocessing: {model.config.preprocessing}, that of {path} is '
+                        f'{source.config.preprocessing}')
+    model.load_state_dict(new.state_dict())
     return told
 
 
-def _check_trunks(wanted: ModelConfig, found: ModelConfig, path: str) -> None:
-    if replace(wanted.trunk, own=()) != replace(found.trunk, own=()):
-        raise ValueError(f'initial_weights: {path} has another architecture: {found.trunk}, not '
-                         f'{wanted.trunk}')
+def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: list[str],
+                 ) -> list[str]:
+    """Fill some streams of a trunk; return in words what they were filled by."""
+    try:
+        origins = model.trunk.start_from(source.trunk, streams)
+    except ValueError as error:
+        raise ValueError(f'initial_weights: {path} has {error}') from error
+    return [f'trunk ({name}): from {path} ({origin})' for name, origin in origins.items()]
+
+
+def _check_colours(wanted: ModelConfig, found: ModelConfig, path: str) -> None:
     for name in ('channel_order', 'mean', 'std'):
         mine, theirs = getattr(wanted, name), getattr(found, name)
         if mine != theirs:
@@ -103,32 +117,3 @@ def _chosen(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tens
     for row, origin in pairs:
         value[row] = source[origin]
     return value
-
-
-def start_from_detector(model: MultiTaskNet) -> None:
-    """
-    Let the detection head answer what the detector says; from there on it learns.
-
-    :param model: with the nanodet neck; a detection head that has no direct way to what the
-        detector says, or speaks in cells rather than relative to the object, is left as it is.
-    """
-    task = model.tasks.get('detection')
-    if task is None or not (task.head.width == 0 or task.head.direct) or not task.relative:
-        return
-    maps = model.heads['detection'].maps
-    first = maps['heatmap'][0].in_channels - READINGS
-    known = [(row, first + COCO_CLASSES.index(name)) for row, name in enumerate(task.classes)
-             if name in COCO_CLASSES]
-    _start(maps['heatmap'][0], known)
-    for number, name in enumerate(('size', 'offset')):
-        channel = first + CLASSES + 2 * number
-        _start(maps[name][0], [(0, channel), (1, channel + 1)])
-
-
-@torch.no_grad()
-def _start(layer: nn.Conv2d, pairs: list[tuple[int, int]]) -> None:
-    """Let outputs equal inputs, for (output, input) pairs of channels; other outputs stay."""
-    for row, column in pairs:
-        layer.weight[row] = 0
-        layer.weight[row, column] = 1
-        layer.bias[row] = 0

@@ -9,12 +9,13 @@ import yaml
 
 from mcn_ros.benchmark import architectures
 from mcn_ros.benchmark.architectures import (
-    build_network, choose_tasks, network_config, NETWORKS, noise)
+    build_network, network_config, NETWORKS, noise)
 from mcn_ros.config import to_dict
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.tasks import TASKS
+from mcn_ros.weights_file import save_model
 
 HEAD = {'width': 8}
 TINY = ModelConfig(
@@ -30,7 +31,7 @@ def test_every_network_has_all_tasks_of_80_classes(name):
     assert len(config.tasks['detection']['classes']) == 80
     for task in TASKS:
         with torch.device('meta'):
-            assert list(MultiTaskNet(choose_tasks(config, task)).heads) == [task]
+            assert list(MultiTaskNet(config.of_tasks([task])).heads) == [task]
 
 
 def test_networks_come_from_weights_and_training_configurations(tmp_path):
@@ -62,8 +63,8 @@ def test_random_weights_do_not_fade():
     model = build_network(TINY)
     images = torch.from_numpy(noise(2, TINY.input_size)).permute(0, 3, 1, 2)
     with torch.no_grad():
-        features = model.features(images, list(model.tasks))['pose']
-        plain = MultiTaskNet(TINY).eval().features(images, ['pose'])['pose']
+        features = model.features(images, list(model.tasks))['pose']['features']
+        plain = MultiTaskNet(TINY).eval().features(images, ['pose'])['pose']['features']
     assert 0.05 < features.std() < 20 and features.std() > 3 * plain.std()
     assert not model.training
 

@@ -11,9 +11,10 @@ import torch
 from mcn_ros.centernet_weights import build_network, centernet_state, read_centernet
 from mcn_ros.centernet_weights.checkpoint import MEAN, STD
 from mcn_ros.centernet_weights.names import ARCHITECTURES, DROPPED, HEADS
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.vocabulary import COCO_CLASSES
+from mcn_ros.weights_file import load_model, save_model
 
 SMALL = 'resdcn_18'  # what the random checkpoints are where nothing else is said
 

@@ -9,7 +9,8 @@ import time
 import pytest
 import torch
 
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.weights_file import save_model
 
 
 @pytest.fixture

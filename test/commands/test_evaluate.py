@@ -12,9 +12,10 @@ import pytest
 from mcn_ros.commands import evaluate
 from mcn_ros.commands.evaluate import main, table
 from mcn_ros.evaluation.report import read_report
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.runtime import load_predictor
 from mcn_ros.runtime.views import Views
+from mcn_ros.weights_file import save_model
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,8 @@ import pytest
 
 from mcn_ros.commands.evaluate_bag import main, parse
 from mcn_ros.data.bag_writer import BagConfig, coco_frames, write_bag
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.weights_file import save_model
 
 COUNT = 5
 

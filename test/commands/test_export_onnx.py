@@ -16,11 +16,12 @@ import torch
 
 from mcn_ros.commands import export_onnx
 from mcn_ros.commands.export_onnx import main
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, onnx_file
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.vocabulary import COCO_SKELETON
+from mcn_ros.weights_file import load_model, save_model
 
 onnxruntime = pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')

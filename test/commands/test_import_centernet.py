@@ -11,7 +11,8 @@ import torch
 from mcn_ros.centernet_weights import centernet_state
 from mcn_ros.centernet_weights.names import ARCHITECTURES
 from mcn_ros.commands.import_centernet import main
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.weights_file import load_model
 
 
 def save(path, task, seed, architecture='resdcn_18', **fields):
@@ -48,7 +49,7 @@ def test_two_checkpoints(tmp_path, capsys):
           '--pose', save(tmp_path / 'p.pth', 'pose', 1)])
     model = load_model(out)
     assert list(model.tasks) == ['detection', 'pose']
-    assert list(model.trunk.members) == ['shared', 'pose']
+    assert list(model.trunk.streams()) == ['shared', 'pose']
     output = capsys.readouterr().out
     assert f'{out}: detection, pose; {count(model):,} parameters\n' in output
     assert re.search(r'two trunks, .*: 14,321,105 parameters more', output)

@@ -33,7 +33,8 @@ def launch_file():
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
-    from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+    from mcn_ros.model import ModelConfig, MultiTaskNet
+    from mcn_ros.weights_file import save_model
     path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
     config = ModelConfig(tasks={'detection': {'classes': ['person']}, 'pose': {},
                                 'segmentation': {'classes': ['person']}}, input_size=(64, 64))

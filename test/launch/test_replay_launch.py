@@ -19,7 +19,8 @@ from mcn_ros.data.bag_writer import BagConfig, write_bag  # noqa: E402 (launch m
 from mcn_ros.data.bags import Bag  # noqa: E402
 from mcn_ros.data.frames import read_frames  # noqa: E402
 from mcn_ros.evaluation.recording import Recording  # noqa: E402
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model  # noqa: E402
+from mcn_ros.model import ModelConfig, MultiTaskNet  # noqa: E402
+from mcn_ros.weights_file import save_model  # noqa: E402
 
 LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'replay.launch.py'
 ARGUMENTS = {'bag', 'topic', 'rate', 'loop', 'record', 'rviz', 'heads', 'weights', 'device',

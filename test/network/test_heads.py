@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from mcn_ros.network.features import MapShape, single
 from mcn_ros.network.heads import Head, HeadConfig
 
 DETECTION = {'center': 80, 'size': 2, 'offset': 2}
@@ -15,7 +16,7 @@ DETECTION = {'center': 80, 'size': 2, 'offset': 2}
 
 def count(maps, config):
     with torch.device('meta'):
-        return sum(p.numel() for p in Head(64, maps, config).parameters())
+        return sum(p.numel() for p in Head(single(64), maps, config).parameters())
 
 
 # Maps of CenterNet's heads, with the number of parameters for widths 256, 128, 64 and 0.
@@ -38,28 +39,29 @@ def test_counts_of_the_reference(maps, counts):
 class TestEveryLayout:
 
     def test_maps_have_their_channels_in_order(self, config):
-        maps = Head(8, DETECTION, config)(torch.randn(2, 8, 5, 7))
+        maps = Head(single(8), DETECTION, config)({'features': torch.randn(2, 8, 5, 7)})
         assert list(maps) == list(DETECTION)
         assert {name: m.shape for name, m in maps.items()} == {
             name: (2, channels, 5, 7) for name, channels in DETECTION.items()}
 
     def test_the_bias_decides_the_first_logits(self, config):
-        head = Head(8, DETECTION, config, {'center': -2.19}).eval()
-        maps = head(torch.zeros(1, 8, 5, 7))
+        head = Head(single(8), DETECTION, config, {'center': -2.19}).eval()
+        maps = head({'features': torch.zeros(1, 8, 5, 7)})
         torch.testing.assert_close(maps['center'], torch.full_like(maps['center'], -2.19))
         assert not maps['size'].any() and not maps['offset'].any()
-        probability = head(torch.rand(1, 8, 5, 7))['center'].sigmoid().mean().item()
+        probability = head({'features': torch.rand(1, 8, 5, 7)})['center'].sigmoid().mean().item()
         assert math.isclose(probability, 0.1, abs_tol=0.05)
 
     def test_every_parameter_learns(self, config):
-        head = Head(8, DETECTION, config)
-        sum(m.pow(2).sum() for m in head(torch.randn(2, 8, 5, 7)).values()).backward()
+        head = Head(single(8), DETECTION, config)
+        maps = head({'features': torch.randn(2, 8, 5, 7)})
+        sum(values.pow(2).sum() for values in maps.values()).backward()
         assert all(p.grad is not None and p.grad.any() for p in head.parameters())
 
     def test_features_are_not_changed(self, config):
         features = torch.randn(1, 8, 5, 7)
         before = features.clone()
-        Head(8, DETECTION, config)(features)
+        Head(single(8), DETECTION, config)({'features': features})
         assert torch.equal(features, before)
 
 
@@ -79,16 +81,36 @@ def test_bad_config_is_refused(arguments, word):
 
 def test_bias_of_no_map_is_refused():
     with pytest.raises(ValueError, match='centre.*center'):
-        Head(8, DETECTION, HeadConfig(), {'centre': -2.19})
+        Head(single(8), DETECTION, HeadConfig(), {'centre': -2.19})
 
 
 def test_a_direct_way_to_the_features():
     features = torch.randn(1, 5, 6, 7)
     config = HeadConfig(8, 'shared', direct=True)
-    head = Head(5, {'a': 3, 'b': 1}, config).eval()
+    head = Head(single(5), {'a': 3, 'b': 1}, config).eval()
     for layers in head.maps.values():
         torch.nn.init.zeros_(layers[0].weight[:, :8])
-    found = head(features)
+    found = head({'features': features})
     expected = torch.einsum('oc,bchw->bohw', head.maps['a'][0].weight[:, 8:, 0, 0], features)
     torch.testing.assert_close(found['a'], expected)
-    assert Head(5, {'a': 3}, HeadConfig(8, 'shared')).maps['a'][0].in_channels == 8
+    assert Head(single(5), {'a': 3}, HeadConfig(8, 'shared')).maps['a'][0].in_channels == 8
+
+
+SHAPES = {'features': MapShape(8, 4), 'fine': MapShape(3, 2), 'coarse': MapShape(5, 16)}
+
+
+def test_a_head_reads_the_map_of_its_name():
+    head = Head(SHAPES, {'a': 1}, HeadConfig(0), reads='coarse', stride=16)
+    features = {name: torch.randn(1, shape.channels, 32 // shape.stride, 32 // shape.stride)
+                for name, shape in SHAPES.items()}
+    found = head(features)['a']
+    assert found.shape == (1, 1, 2, 2)
+    assert torch.equal(found, head({'coarse': features['coarse']})['a'])
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ({'reads': 'readings'}, r"^no features 'readings' \(the trunk has features, fine, coarse\)$"),
+    ({'reads': 'coarse'}, "^features 'coarse' of stride 16, not 4$")])
+def test_features_that_are_not_there_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Head(SHAPES, {'a': 1}, HeadConfig(), **arguments)

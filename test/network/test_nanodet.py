@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mcn_ros.network.backbones.pretrained import load_neck
-from mcn_ros.network.nanodet import (BINS, CLASSES, Detector, enlarge, PathAggregation, READINGS,
-                                     STRIDES)
+from mcn_ros.network.backbones.pretrained import load_detectors
+from mcn_ros.network.nanodet import (
+    BINS, CHANNELS as READINGS, CLASSES, Detector, enlarge, PathAggregation, STRIDES)
 from mcn_ros.network.necks import NECKS
 
 NANODET = Path(__file__).parents[3] / 'shared/data/weights/nanodet_m.pth'
@@ -23,8 +23,8 @@ def stages(fill=torch.randn, batch=1):
             for level, channels in enumerate(CHANNELS)]
 
 
-def neck(channels=READINGS + 8, apart=False):
-    return NECKS['nanodet']((4, *CHANNELS), (4, 8, 16, 32), channels, False, 16, apart)
+def neck(channels=READINGS + 8, kind='nanodet_joint'):
+    return NECKS[kind]((4, *CHANNELS), (4, 8, 16, 32), channels, False, 16)
 
 
 def silent_detector():
@@ -143,26 +143,27 @@ def test_16_bits_are_enough_for_boxes_far_from_the_corner():
 def test_what_the_detector_says_comes_last():
     built, inputs = neck().eval(), [torch.randn(1, 4, 32, 48), *stages()]
     with torch.no_grad():
-        found = built(inputs)
+        found = built(inputs)['features']
         assert torch.equal(found[:, 8:], enlarge(built.detector(inputs[1:])[1]))
     assert found.shape == (1, READINGS + 8, 32, 48)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_what_the_detector_says_can_be_had_apart():
-    built, apart = neck().eval(), neck(8, apart=True).eval()
+    built, apart = neck().eval(), neck(8, 'nanodet').eval()
     apart.load_state_dict(built.state_dict())
     inputs = [torch.randn(1, 4, 32, 48), *stages()]
     with torch.no_grad():
-        learned, readings = apart(inputs)
-        assert torch.equal(torch.cat([learned, enlarge(readings)], dim=1), built(inputs))
+        learned, readings = apart(inputs).values()
+        assert torch.equal(torch.cat([learned, enlarge(readings)], dim=1),
+                           built(inputs)['features'])
     assert readings.shape == (1, READINGS, 16, 24)
 
 
 def test_channels_for_more_than_the_detector_are_needed():
-    with pytest.raises(ValueError, match=rf'^channels: {READINGS}, but the nanodet neck needs'):
+    with pytest.raises(ValueError, match=f'^channels: {READINGS}, but the nanodet_joint neck '):
         neck(READINGS)
-    neck(1, apart=True)
+    neck(1, 'nanodet')
 
 
 def public_state(detector):
@@ -184,22 +185,22 @@ def test_public_weights_arrive_where_they_belong(tmp_path):
     state = public_state(saved.detector) | {'backbone.conv1.0.weight': torch.zeros(1),
                                             'head.gfl_reg.0.weight': torch.zeros(1)}
     torch.save({'state_dict': state}, tmp_path / 'w.pth')
-    load_neck(loaded, tmp_path / 'w.pth')
+    load_detectors(loaded, tmp_path / 'w.pth')
     for name, value in saved.detector.state_dict().items():
         assert torch.equal(loaded.detector.state_dict()[name], value), name
     assert all(torch.equal(loaded.top_down.state_dict()[name], kept[name]) for name in kept)
 
 
 def test_other_necks_have_no_public_weights():
-    with pytest.raises(ValueError, match='only nanodet has pretrained weights'):
-        load_neck(NECKS['top_down']((4, *CHANNELS), (4, 8, 16, 32), 16, False), 'w.pth')
+    with pytest.raises(ValueError, match='only those of nanodet have pretrained weights'):
+        load_detectors(NECKS['top_down']((4, *CHANNELS), (4, 8, 16, 32), 16, False), 'w.pth')
 
 
 @pytest.mark.skipif(not NANODET.exists(), reason='no pretrained detector in ../shared')
 def test_a_trained_detector_fits():
-    built = NECKS['nanodet']((24, 116, 232, 464), (4, 8, 16, 32), READINGS + 8, False)
+    built = NECKS['nanodet_joint']((24, 116, 232, 464), (4, 8, 16, 32), READINGS + 8, False)
     before = [value.clone() for value in built.detector.state_dict().values()]
-    load_neck(built, NANODET)
+    load_detectors(built, NANODET)
     after = built.detector.state_dict()
     assert all(not torch.equal(value, old) for (name, value), old in zip(after.items(), before)
                if 'num_batches' not in name)

@@ -12,8 +12,9 @@ from mcn_ros.network.necks import DeconvNeck, NECKS
 CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 OUT = 88  # the nanodet neck has 84 channels of its own
+PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint')
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
-         if not (deformable and name in ('transposed', 'top_down', 'nanodet'))]
+         if not (deformable and name in PLAIN)]
 
 
 def stages(batch=2, height=64, width=96):
@@ -21,22 +22,31 @@ def stages(batch=2, height=64, width=96):
             for channels, stride in zip(CHANNELS, STRIDES)]
 
 
+def total(features):
+    return sum(values.pow(2).sum() for values in features.values())
+
+
 @pytest.mark.parametrize('name, deformable', KINDS)
 class TestEveryNeck:
 
-    def test_result_has_stride_four(self, name, deformable):
+    def test_the_features_are_those_declared(self, name, deformable):
         neck = NECKS[name](CHANNELS, STRIDES, OUT, deformable)
-        assert neck(stages()).shape == (2, OUT, 16, 24)
+        features = neck(stages())
+        assert list(features) == list(neck.shapes)
+        for key, shape in neck.shapes.items():
+            assert features[key].shape == (2, shape.channels, 64 // shape.stride,
+                                           96 // shape.stride)
+        assert features['features'].shape == (2, OUT, 16, 24)
 
     def test_every_parameter_learns(self, name, deformable):
         neck = NECKS[name](CHANNELS, STRIDES, OUT, deformable)
-        neck(stages()).pow(2).sum().backward()
+        total(neck(stages())).backward()
         assert [key for key, p in neck.named_parameters() if p.grad is None
                 or not p.grad.any()] == []
 
     def test_the_stages_that_matter(self, name, deformable):
         neck, inputs = NECKS[name](CHANNELS, STRIDES, OUT, deformable), stages()
-        neck(inputs).pow(2).sum().backward()
+        total(neck(inputs)).backward()
         used = [stage.grad is not None and bool(stage.grad.any()) for stage in inputs]
         coarser = name not in ('deconv', 'transposed')
         assert used == [False, coarser, coarser, coarser, True]
@@ -68,12 +78,13 @@ def test_transposed_convolutions_start_bilinear():
 @pytest.mark.parametrize('name', ['deconv', 'transposed'])
 def test_number_of_deconvolutions_follows_the_stride(name):
     neck = NECKS[name]((3, 5), (4, 16), 4, False)
-    assert neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)]).shape == (2, 4, 16, 16)
+    features = neck([torch.randn(2, 3, 16, 16), torch.randn(2, 5, 4, 4)])['features']
+    assert features.shape == (2, 4, 16, 16)
 
 
-@pytest.mark.parametrize('name', ['transposed', 'top_down', 'nanodet'])
+@pytest.mark.parametrize('name', PLAIN)
 def test_some_necks_cannot_be_deformable(name):
-    with pytest.raises(ValueError, match=f'{name}.*deformable'):
+    with pytest.raises(ValueError, match=f'{name.partition("_j")[0]}.*deformable'):
         NECKS[name](CHANNELS, STRIDES, OUT, True)
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.tasks import TASKS
 from mcn_ros.tasks.centers import reference_means
 from mcn_ros.vocabulary import COCO_SKELETON
+from mcn_ros.weights_file import save_model
 
 SIZE = (64, 64)
 

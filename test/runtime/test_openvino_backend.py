@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.model import save_model
 from mcn_ros.runtime import openvino_backend
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.openvino_backend import convert, openvino, openvino_obstacle
+from mcn_ros.weights_file import save_model
 
 CPU = torch.device('cpu')
 pytestmark = pytest.mark.skipif(bool(openvino_obstacle(CPU, torch.float32)),
@@ -78,9 +78,9 @@ def test_signals_are_handled_after_it_ended_in_another_thread(network, tmp_path)
     program = """
 import os, signal, sys, threading
 import numpy, torch
-from mcn_ros.model import load_model
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.openvino_backend import openvino
+from mcn_ros.weights_file import load_model
 signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
 kept = [openvino(Graph(load_model(sys.argv[1])), torch.device('cpu'), torch.float32)]
 kept[0](numpy.zeros((1, 64, 96, 3), numpy.uint8))

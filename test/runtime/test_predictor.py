@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from mcn_ros.geometry import BORDER, letterbox, resample, RESAMPLINGS
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.backends import BACKENDS
 from mcn_ros.runtime.parity import compare
 from mcn_ros.runtime.views import Views
 from mcn_ros.tasks import TASKS
+from mcn_ros.weights_file import save_model
 
 INPUT = (64, 96)
 

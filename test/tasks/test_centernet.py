@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import single
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks.detection import DetectionTask
@@ -54,7 +55,7 @@ def random_poses(seed, count=9):
 
 def random_outputs(task, seed, batch=2, scale=2.0):
     generator = torch.manual_seed(seed)
-    shapes = task.build_head(4)(torch.zeros(1, 4, 16, 20))
+    shapes = task.build_head(single(4))({'features': torch.zeros(1, 4, 16, 20)})
     outputs = {name: scale * torch.randn(batch, *maps.shape[1:], generator=generator)
                for name, maps in shapes.items()}
     outputs['size'] += 4

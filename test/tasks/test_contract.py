@@ -19,6 +19,7 @@ from mcn_ros.config import from_dict, to_dict
 from mcn_ros.data.batch import collate
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.features import single
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample, select, to_numpy
 from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
@@ -152,8 +153,9 @@ EACH_TASK = pytest.mark.parametrize('task', [cls() for cls in TASKS.values()], i
 
 def maps_of(task, fill=torch.zeros, batch=1):
     """Return free maps, shaped as those of the task's head."""
-    features = torch.zeros(1, CHANNELS, GRID.height, GRID.width)
-    shapes = {name: maps.shape[1:] for name, maps in task.build_head(CHANNELS)(features).items()}
+    features = {'features': torch.zeros(1, CHANNELS, GRID.height, GRID.width)}
+    head = task.build_head(single(CHANNELS))
+    shapes = {name: maps.shape[1:] for name, maps in head(features).items()}
     return {name: fill(batch, *shape).requires_grad_() for name, shape in shapes.items()}
 
 

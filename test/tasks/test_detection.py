@@ -165,8 +165,9 @@ def test_a_bad_overlap(value):
 
 
 def test_a_coarser_stride_is_a_smaller_image():
-    fine, coarse = (DetectionTask(('a', 'b', 'c'), HeadConfig(8), stride=stride)
-                    for stride in (4, 8))
+    fine, coarse = (DetectionTask(('a', 'b', 'c'), HeadConfig(8), reads=reads)
+                    for reads in ('features', 'readings'))
+    assert (fine.stride, coarse.stride) == (4, 8)
     whole = instances()
     half = replace(whole, boxes=whole.boxes / 2)
     expected = fine.encode(half, Grid.of_input((32, 32)))
@@ -177,6 +178,6 @@ def test_a_coarser_stride_is_a_smaller_image():
     torch.testing.assert_close(coarse.decode(outputs).boxes, 2 * fine.decode(outputs).boxes)
 
 
-def test_strides_that_no_features_have_are_refused():
-    with pytest.raises(ValueError, match='^detection.stride: 16 is not one of 4, 8'):
-        DetectionTask(stride=16)
+def test_what_no_trunk_has_cannot_be_read():
+    with pytest.raises(ValueError, match="^detection.reads: 'all' is not one of features, read"):
+        DetectionTask(reads='all')

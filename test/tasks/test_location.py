@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import single
 from mcn_ros.structures import Poses
 from mcn_ros.tasks import build_tasks
 from mcn_ros.tasks.location import (
@@ -229,7 +230,7 @@ def test_without_joints_there_is_nothing_to_learn():
 def test_the_loss_is_one_of_the_task_only_if_asked_for():
     plain = build_tasks({'pose': {}})['pose']
     targets = targets_of(ONE)
-    outputs = TASK.build_head(4)(torch.zeros(1, 4, 24, 32))
+    outputs = TASK.build_head(single(4))({'features': torch.zeros(1, 4, 24, 32)})
     assert 'joint_location' in TASK.loss(outputs, targets)
     assert 'joint_location' not in plain.loss(outputs, targets)
     assert 'joint_location' not in plain.counts(targets)

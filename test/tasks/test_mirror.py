@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.network.features import single
 from mcn_ros.structures import select, to_numpy
 from mcn_ros.tasks import TASKS
 
@@ -37,7 +38,7 @@ def maps(task):
     generator = torch.manual_seed(0)
     with torch.no_grad():
         features = torch.rand(2, 8, SIZE[0] // 4, SIZE[1] // 4, generator=generator)
-        outputs = task.build_head(8)(features)
+        outputs = task.build_head(single(8))({'features': features})
         return {name: 2 * torch.randn(values.shape, generator=generator) - 1
                 for name, values in outputs.items()}
 

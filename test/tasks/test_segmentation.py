@@ -132,9 +132,9 @@ def test_labels_at_stride_4_are_those_in_the_middle_of_the_cells():
 
 def test_upsampled_logits_are_interpolated_between_cell_centres():
     head = nn.Identity()
-    head.forward = lambda features: {'logits': features}
+    head.forward = lambda features: {'logits': features['features']}
     columns = torch.arange(12.0).expand(1, 1, 8, 12)
-    fine = UpsampledHead(head)(columns)['logits']
+    fine = UpsampledHead(head)({'features': columns})['logits']
     assert fine.shape == (1, 1, 32, 48)
     expected = ((torch.arange(48) + 0.5) / 4 - 0.5).clamp(0, 11)
     torch.testing.assert_close(fine[0, 0, 5], expected)

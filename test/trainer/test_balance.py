@@ -12,6 +12,7 @@ from torch import nn
 
 from mcn_ros.data.batch import collate
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.features import take
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.trainer.balance import (
@@ -73,10 +74,10 @@ def feature_norms(model, batch, weights, tasks=TASKS):
     features = model.features(batch.images, tasks)
     norms = {}
     for task in tasks:
-        losses = model.tasks[task].loss(model.heads[task](features[task][batch.rows[task]]),
+        losses = model.tasks[task].loss(model.heads[task](take(features[task], batch.rows[task])),
                                         batch.targets[task])
         total = sum(weights[f'{task}/{name}'] * value for name, value in losses.items())
-        gradient, = torch.autograd.grad(total, features[task], retain_graph=True)
+        gradient, = torch.autograd.grad(total, features[task]['features'], retain_graph=True)
         norms[task] = float(gradient.norm())
     return norms
 
@@ -198,7 +199,7 @@ def observe_norms(balance, model, norms):
     for task, norm in norms.items():
         features = torch.zeros(1, requires_grad=True)
         factor = balance.weights()[f'{task}/loss']
-        (norm * factor * model.heads[task](features)).backward()
+        (norm * factor * model.heads[task]({'map': features})['map']).backward()
     balance.observe({})
 
 
@@ -226,6 +227,15 @@ def test_a_task_that_was_never_there_keeps_its_weights():
     observe_norms(balance, model, {'detection': 2.0, 'segmentation': 8.0})
     assert numbers(balance) == pytest.approx(
         {'detection/loss': 2.0, 'pose/loss': 1.0, 'segmentation/loss': 0.5})
+
+
+def test_the_gradients_by_several_maps_are_one_vector():
+    balance, model = norms_balance()
+    maps = {name: torch.zeros(1, requires_grad=True) for name in ('fine', 'coarse', 'unused')}
+    seen = model.heads['pose'](maps)
+    (3 * seen['fine'] + 4 * seen['coarse']).backward()
+    observe_norms(balance, model, {'detection': 5.0, 'segmentation': 5.0})
+    assert set(numbers(balance).values()) == {pytest.approx(1.0)}
 
 
 def test_the_scale_of_losses_is_no_part_of_the_norms(model):

@@ -10,17 +10,18 @@ import pytest
 import torch
 
 from mcn_ros.data.batch import collate
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
-from mcn_ros.network.nanodet import Detector, READINGS
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.nanodet import CHANNELS, Detector
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Sample
 from mcn_ros.trainer.keep import Keep
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import train
+from mcn_ros.weights_file import load_model
 
 PART = 'trunk.neck.detector'
 NO_SCALING = torch.amp.GradScaler('cpu', enabled=False)
-TRUNK = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', READINGS + 8)
+TRUNK = TrunkConfig('shufflenet_v2_x0_5', 'nanodet_joint', CHANNELS + 8)
 
 
 def network():
@@ -115,7 +116,7 @@ def test_images_without_labels_teach_nothing():
 def answer(seed):
     generator = torch.Generator().manual_seed(seed)
     return ([torch.randn(1, 4, side, side, generator=generator) for side in (8, 4, 2)],
-            torch.randn(1, READINGS, 16, 16, generator=generator))
+            torch.randn(1, CHANNELS, 16, 16, generator=generator))
 
 
 def test_the_distance_of_answers():

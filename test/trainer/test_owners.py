@@ -21,6 +21,13 @@ WEIGHTS = {'detection/loss': 0.7, 'pose/loss': 1.9}
 BATCHES = {'trunk': 5, 'detection': 2, 'pose': 3}
 
 
+class Trunk(nn.Linear):
+    """A trunk that no task owns a part of."""
+
+    def owner_of(self, parameter):
+        return 'trunk'
+
+
 class Net(nn.Module):
     """The least that has a trunk and heads."""
 
@@ -29,7 +36,7 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.trunk = nn.Linear(3, 4)
+        self.trunk = Trunk(3, 4)
         self.heads = nn.ModuleDict({task: nn.Linear(4, 2) for task in self.tasks})
 
     def loss(self, task, values):

@@ -24,9 +24,9 @@ import yaml
 
 from mcn_ros.commands import train as command
 from mcn_ros.config import to_dict
-from mcn_ros.model import load_model
 from mcn_ros.trainer import train as module
 from mcn_ros.trainer.train import train
+from mcn_ros.weights_file import load_model
 
 EACH_ITS_OWN_PACE = {'trunk': 3, 'detection': 4, 'pose': 5, 'segmentation': 7}
 

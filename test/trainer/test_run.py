@@ -17,11 +17,12 @@ import torch
 import yaml
 
 from mcn_ros.config import to_dict
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.trainer import run as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.run import Run
+from mcn_ros.weights_file import load_model
 
 FILES = ('checkpoint.pt', 'weights.safetensors', 'metrics.json')
 SETTINGS = ModelConfig({'detection': {'classes': ('person',), 'head': {'width': 8}}},

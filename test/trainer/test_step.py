@@ -14,6 +14,7 @@ from torch import nn
 
 from mcn_ros.data.batch import collate
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.features import single
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
@@ -179,8 +180,8 @@ class Branching(nn.Module):
 
     def forward(self, images, tasks, checkpoint=False):
         features = self.trunk(images, tasks, checkpoint)
-        return {task: self.own(value) if task == 'pose' else value
-                for task, value in features.items()}
+        return {task: {name: self.own(value) if task == 'pose' else value
+                       for name, value in maps.items()} for task, maps in features.items()}
 
 
 @pytest.mark.parametrize('labels', [FULL, PARTIAL, [('pose',)], [('detection',)]], ids=str)
@@ -195,10 +196,11 @@ def test_trunks_may_branch(model, labels):
 def test_features_of_fully_labelled_tasks_are_not_copied(model):
     seen = {}
     model.trunk.register_forward_hook(
-        lambda *call: seen.update(trunk=call[2]['pose'].data_ptr()))
+        lambda *call: seen.update(trunk=call[2]['pose']['features'].data_ptr()))
     for name, head in model.heads.items():
         head.register_forward_pre_hook(
-            lambda _, inputs, name=name: seen.update({name: inputs[0].data_ptr()}))
+            lambda _, inputs, name=name: seen.update(
+                {name: inputs[0]['features'].data_ptr()}))
     run(model, [('pose', 'detection'), ('pose',)])
     assert seen['pose'] == seen['trunk'] != seen['detection']
 
@@ -219,7 +221,7 @@ def test_a_frozen_trunk_is_not_gone_back_to(model):
     model.trunk.requires_grad_(False)
     needed = []
     model.heads['pose'].register_forward_pre_hook(
-        lambda _, inputs: needed.append(inputs[0].requires_grad))
+        lambda _, inputs: needed.append(inputs[0]['features'].requires_grad))
     run(model, [('pose',)] * 2)
     assert needed == [False]
 
@@ -250,11 +252,11 @@ def peak_of(model, labels, **kwargs):
 
 def test_memory_does_not_grow_with_the_number_of_tasks(model):
     # Heads that are larger than the trunk, so that they decide.
-    model.heads = nn.ModuleDict({name: replace(task, head=HeadConfig(256)).build_head(8)
+    model.heads = nn.ModuleDict({name: replace(task, head=HeadConfig(256)).build_head(single(8))
                                  for name, task in model.tasks.items()}).double()
-    single = max(peak_of(model, [(name,)] * 2) for name in LOSSES)
-    assert peak_of(model, FULL) == pytest.approx(single, rel=0.01)
-    assert peak_of(model, FULL, joint=True) > 1.4 * single
+    alone = max(peak_of(model, [(name,)] * 2) for name in LOSSES)
+    assert peak_of(model, FULL) == pytest.approx(alone, rel=0.01)
+    assert peak_of(model, FULL, joint=True) > 1.4 * alone
 
 
 def test_checkpointing_keeps_little_of_the_trunk(model):

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from mcn_ros.data.batch import collate
-from mcn_ros.model import load_model, ModelConfig, MultiTaskNet, save_model
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Sample
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.teacher import Teacher
 from mcn_ros.trainer.train import train
+from mcn_ros.weights_file import load_model, save_model
 
 CLASSES = ('person', 'car')
 NO_SCALING = torch.amp.GradScaler('cpu', enabled=False)

@@ -17,13 +17,14 @@ import torch
 import yaml
 
 from mcn_ros.config import from_dict, to_dict
-from mcn_ros.model import load_model, MultiTaskNet, save_model
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer import train as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.step import paper_weights
 from mcn_ros.trainer.train import summarise, train
+from mcn_ros.weights_file import load_model, save_model
 
 COUNT = 4  # images in the data set
 

@@ -13,48 +13,54 @@ import torch
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.coco import BoxScorer
 from mcn_ros.evaluation.ground_truth import read_ground_truth
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
-from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
-from mcn_ros.network.nanodet import CLASSES, READINGS
-from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
+from mcn_ros.network.nanodet import CHANNELS, CLASSES
+from mcn_ros.network.trunks import SeparateTrunksConfig, TrunkConfig
 from mcn_ros.runtime.predictor import Predictor
-from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
+from mcn_ros.trainer.transfer import start_from_weights
+from mcn_ros.weights_file import save_model
 
 SHARED = Path(__file__).parents[3] / 'shared/data'
 NANODET, IMAGES = SHARED / 'weights/nanodet_m.pth', SHARED / 'coco_val'
 SOME = 30
 
 
-def network(classes=('dog', 'person'), **changes):
+def network(classes=('dog', 'person'), neck='nanodet_joint', **changes):
     torch.manual_seed(0)
     head = {'layout': 'shared', 'width': 8, 'direct': True}
     detection = {'head': head, 'relative': True, **changes}
     if classes:
         detection['classes'] = classes
-    trunk = TrunkConfig('shufflenet_v2_x1_0_leaky', 'nanodet', READINGS + 8)
+    trunk = TrunkConfig('shufflenet_v2_x1_0_leaky', neck, CHANNELS + 8)
     return MultiTaskNet(ModelConfig(
         {'detection': detection}, trunk, (416, 416), 'bgr', (0.406, 0.456, 0.485),
         (0.225, 0.224, 0.229))).eval()
 
 
+def start_from_detector(model):
+    for name, task in model.tasks.items():
+        task.start_from_detector(model.heads[name], model.trunk.shapes(name))
+
+
 def test_the_head_answers_what_the_detector_says():
     model = network()
     start_from_detector(model)
-    features = torch.randn(1, READINGS + 8, 6, 9)
-    found = model.heads['detection'](features)
-    readings = features[:, -READINGS:]
+    features = torch.randn(1, CHANNELS + 8, 6, 9)
+    found = model.heads['detection']({'features': features})
+    readings = features[:, -CHANNELS:]
     torch.testing.assert_close(found['heatmap'], readings[:, [16, 0]])  # dog, person
     torch.testing.assert_close(found['size'], readings[:, CLASSES:CLASSES + 2])
     torch.testing.assert_close(found['offset'], readings[:, CLASSES + 2:])
 
 
 def test_a_head_of_one_layer_on_readings_alone_answers_them():
-    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 8, readers=('detection',))
-    model = MultiTaskNet(ModelConfig(
-        {'detection': {'head': {'width': 0}, 'relative': True, 'stride': 8}}, trunk)).eval()
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 8)
+    detection = {'head': {'width': 0}, 'relative': True, 'reads': 'readings'}
+    model = MultiTaskNet(ModelConfig({'detection': detection}, trunk)).eval()
     start_from_detector(model)
-    readings = torch.randn(1, READINGS, 6, 9)
-    found = model.heads['detection'](readings)
+    readings = torch.randn(1, CHANNELS, 6, 9)
+    found = model.heads['detection']({'readings': readings})
     torch.testing.assert_close(torch.cat(list(found.values()), dim=1), readings)
 
 
@@ -68,7 +74,7 @@ def test_a_class_that_the_detector_does_not_know_begins_anew():
 
 
 @pytest.mark.parametrize('changes', [
-    {'relative': False}, {'head': {'layout': 'shared', 'width': 8}}])
+    {'relative': False}, {'head': {'layout': 'shared', 'width': 8}}, {'neck': 'nanodet'}])
 def test_a_head_that_does_not_fit_is_left_alone(changes):
     model, before = network(**changes), network(**changes)
     start_from_detector(model)
@@ -80,7 +86,7 @@ def test_a_head_that_does_not_fit_is_left_alone(changes):
 def test_it_detects_before_it_has_learned_anything():
     model = network(classes=None)
     load_backbone(model.trunk.backbone, NANODET)
-    load_neck(model.trunk.neck, NANODET)
+    load_detectors(model.trunk, NANODET)
     start_from_detector(model)
     predictor = Predictor(model, 'cpu')
     dataset = CocoDataset(IMAGES / 'annotations.json', IMAGES / 'images', predictor.tasks)
@@ -159,17 +165,44 @@ def test_new_heads_begin_anew(tmp_path):
 
 
 def test_one_trunk_may_become_several_and_several_one(tmp_path):
-    own = replace(TRUNK, own=('pose',))
+    own = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
     source, path = saved(tmp_path, detection={}, pose={})
     model = small(trunk=own, detection={}, pose={})
     start_from_weights(model, path)
-    assert all(equal(trunk, source.trunk) for trunk in model.trunk.members.values())
+    assert all(equal(trunk, source.trunk) for trunk in model.trunk.streams().values())
     source, path = saved(tmp_path, own, detection={}, pose={})
     start_from_weights(model, path)
     assert equal(model, source)
     shared = small(detection={}, pose={})
     assert start_from_weights(shared, path)[0] == f'trunk (shared): from {path} (shared)'
-    assert equal(shared.trunk, source.trunk.members['shared'])
+    assert equal(shared.trunk, source.trunk['shared'])
+
+
+def test_each_stream_and_task_may_start_from_a_file_of_its_own(tmp_path):
+    for name in ('one', 'two'):
+        (tmp_path / name).mkdir()
+    detection, one = saved(tmp_path / 'one', detection={})
+    pose, two = saved(tmp_path / 'two', pose={})
+    own = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    model, before = (small(trunk=own, detection={}, pose={}, segmentation={}) for _ in range(2))
+    told = start_from_weights(model, {'shared': one, 'detection': one, 'pose': two})
+    assert told == [f'trunk (shared): from {one} (shared)', f'trunk (pose): from {two} (shared)',
+                    'detection: taken', 'pose: taken']
+    assert equal(model.trunk['shared'], detection.trunk) and equal(model.trunk['pose'], pose.trunk)
+    assert equal(model.heads['detection'], detection.heads['detection'])
+    assert equal(model.heads['pose'], pose.heads['pose'])
+    assert equal(model.heads['segmentation'], before.heads['segmentation'])
+
+
+@pytest.mark.parametrize('change, words', [
+    ({'depth': 'w'}, r'unknown depth \(known: shared, detection\)'),
+    ({'shared': 'nobody'}, 'no such file: nobody')])
+def test_nothing_is_taken_where_a_file_or_a_part_is_not_there(tmp_path, change, words):
+    _, path = saved(tmp_path, detection={})
+    model, before = small(detection={}), small(detection={})
+    with pytest.raises(ValueError, match=words):
+        start_from_weights(model, {'detection': path, **change})
+    assert equal(model, before)
 
 
 def test_another_preprocessing_is_told(tmp_path):

@@ -12,6 +12,7 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones.backbone import Backbone
+from mcn_ros.network.nanodet import Detector
 
 # So many wrong names are given in an error, and so much of each: it has to stay readable.
 NAMED, LONGEST = 3, 200
@@ -51,17 +52,19 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     backbone.load_state_dict(found)
 
 
-def load_neck(neck: nn.Module, source: str | Path) -> None:
+def load_detectors(trunk: nn.Module, source: str | Path) -> None:
     """
-    Fill that part of a neck of which there are public checkpoints; all of it, or an error.
+    Fill that part of necks of which there are public checkpoints; all of it, or an error.
 
-    :param neck: one with a detector, changed in place; not at all in case of an error.
+    :param trunk: whose necks have detectors, changed in place; not at all in case of an error.
     :param source: a PyTorch file, as for :func:`load_backbone`.
     :raises ValueError: as :func:`load_backbone`, and for other necks.
     """
-    if not hasattr(neck, 'detector'):
-        raise ValueError(f'{source}: of all necks only nanodet has pretrained weights')
-    load_backbone(neck.detector, source)
+    detectors = [module for module in trunk.modules() if isinstance(module, Detector)]
+    if not detectors:
+        raise ValueError(f'{source}: of all necks only those of nanodet have pretrained weights')
+    for detector in detectors:
+        load_backbone(detector, source)
 
 
 def _imagenet(backbone: Backbone) -> Mapping[str, Tensor]:

@@ -1,9 +1,10 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Trunks: every combination of parts, and the sizes of the reference networks."""
+"""The shared trunk: every combination of parts, and the sizes of the reference networks."""
 
 from copy import deepcopy
+from dataclasses import replace
 import math
 
 import pytest
@@ -12,14 +13,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.features import MapShape, single
 from mcn_ros.network.heads import Head, HeadConfig
-from mcn_ros.network.nanodet import enlarge, READINGS
+from mcn_ros.network.nanodet import CHANNELS, enlarge
 from mcn_ros.network.necks import NECKS
-from mcn_ros.network.trunks import build_trunk, SeparateTrunks, SharedTrunk, TrunkConfig
+from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 
+PLAIN = 'transposed', 'top_down', 'nanodet', 'nanodet_joint'
 COMBINATIONS = [(backbone, neck, deformable) for backbone in BACKBONES for neck in NECKS
                 for deformable in (False, True)
-                if not (deformable and neck in ('transposed', 'top_down', 'nanodet'))]
+                if not (deformable and neck in PLAIN)]
 DLA = TrunkConfig('dla34', 'aggregation', 64, True)
 RESNET = TrunkConfig('resnet18', 'deconv', 64, True)
 TINY = TrunkConfig('shufflenet_v2_x0_5', 'top_down', 16)
@@ -37,7 +40,7 @@ class Single(nn.Module):
         self.trunk = trunk
 
     def forward(self, images):
-        return self.trunk(images, ['only'])['only']
+        return self.trunk(images, ['only'])['only']['features']
 
 
 def meta_trunk(config):
@@ -62,7 +65,7 @@ def test_every_combination_gives_the_declared_features(backbone, neck, deformabl
     trunk = meta_trunk(TrunkConfig(backbone, neck, 96, deformable))
     features = Single(trunk)(torch.empty(2, 3, 64, 96, device='meta'))
     assert features.shape == (2, 96, 16, 24)
-    assert (trunk.channels, trunk.stride) == (96, 4)
+    assert trunk.shapes('only')['features'] == MapShape(96, 4)
 
 
 @pytest.mark.parametrize('config, count', [
@@ -95,12 +98,12 @@ def test_three_heads_on_the_small_trunk_stay_below_two_gmac():
             {'classes': 81}]
     trunk = Single(meta_trunk(TrunkConfig()))
     with torch.device('meta'):
-        heads = [Head(64, task, HeadConfig(64, 'shared')).eval() for task in maps]
+        heads = [Head(single(64), task, HeadConfig(64, 'shared')).eval() for task in maps]
 
     def network():
         features = trunk(torch.empty(1, 3, 512, 512, device='meta'))
         for head in heads:
-            head(features)
+            head({'features': features})
     assert gmac(network) < 2.0
 
 
@@ -149,7 +152,7 @@ def test_checkpointed_trunks_learn_the_same(config):
         copied, kept = deepcopy(trunk), []
         with torch.autograd.graph.saved_tensors_hooks(
                 lambda value: kept.append(value.nbytes) or value, lambda value: value):
-            features = copied(images, ['only'], checkpoint)['only']
+            features = copied(images, ['only'], checkpoint)['only']['features']
         held = sum(kept)
         features.square().mean().backward()
         results.append([features, *(p.grad for p in copied.parameters()), *copied.buffers(), held])
@@ -187,68 +190,36 @@ def test_parts_that_do_not_fit_are_refused():
         SharedTrunk(TrunkConfig(deformable=True))
 
 
-def test_readers_get_what_the_detector_says():
+def test_what_the_detector_says_is_a_map_of_its_own():
     torch.manual_seed(0)
-    config = TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16, readers=('boxes',))
-    trunk = SharedTrunk(config).eval()
-    whole = SharedTrunk(TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16 + READINGS)).eval()
-    whole.load_state_dict(trunk.state_dict())
+    trunk = SharedTrunk(TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16)).eval()
+    joint = SharedTrunk(TrunkConfig('shufflenet_v2_x0_5', 'nanodet_joint', 16 + CHANNELS)).eval()
+    joint.load_state_dict(trunk.state_dict())
     images = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        found = trunk(images, ['boxes', 'others'])
-        expected = whole(images, ['any'])['any']
-    for task, features in found.items():
-        channels, stride = trunk.channels_of(task), trunk.stride_of(task)
-        assert features.shape == (1, channels, 64 // stride, 96 // stride)
-    assert [trunk.stride_of(task) for task in found] == [8, 4]
-    assert torch.equal(found['others'], expected[:, :16])
-    torch.testing.assert_close(enlarge(found['boxes']), expected[:, 16:])
+        found = trunk(images, ['any'])['any']
+        expected = joint(images, ['any'])['any']['features']
+    assert trunk.shapes('any') == {'features': MapShape(16, 4), 'readings': MapShape(CHANNELS, 8)}
+    for name, shape in trunk.shapes('any').items():
+        assert found[name].shape == (1, shape.channels, 64 // shape.stride, 96 // shape.stride)
+    assert torch.equal(found['features'], expected[:, :16])
+    torch.testing.assert_close(enlarge(found['readings']), expected[:, 16:])
 
 
-def test_readers_need_a_detector():
-    with pytest.raises(ValueError, match='^readers: there is no detector in the neck top_down'):
-        TrunkConfig(readers=('boxes',))
+def test_it_is_its_only_stream_and_nobodys():
+    trunk = TINY.build(['detection', 'pose'])
+    assert isinstance(trunk, SharedTrunk) and trunk.streams() == {'shared': trunk}
+    assert trunk.backbones() == [trunk.backbone]
+    assert {trunk.owner_of(name) for name, _ in trunk.named_parameters()} == {'trunk'}
+    assert all(trunk.needs(key, ['pose']) for key in trunk.state_dict())
 
 
-# ---- Trunks of their own ----
-
-OWN = TrunkConfig('shufflenet_v2_x0_5', 'top_down', 16, own=('pose',))
-
-
-def test_tasks_can_have_trunks_of_their_own():
-    trunk = build_trunk(OWN, ['detection', 'pose', 'segmentation']).eval()
-    images = torch.randn(1, 3, 64, 96)
-    with torch.no_grad():
-        found = trunk(images, ['segmentation', 'pose', 'detection'])
-        assert list(found) == ['segmentation', 'pose', 'detection']
-        assert found['segmentation'] is found['detection']
-        for task, name in (('pose', 'pose'), ('detection', 'shared')):
-            expected = trunk.members[name](images, [task])[task]
-            assert torch.equal(found[task], expected)
-            assert trunk.channels_of(task) == 16 and trunk.stride_of(task) == 4
-        assert not torch.equal(found['pose'], found['detection'])
-
-
-def test_only_the_trunks_that_are_needed_are_run():
-    trunk, calls = build_trunk(OWN, ['detection', 'pose']), []
-    for name, member in trunk.members.items():
-        member.register_forward_hook(lambda *_, name=name: calls.append(name))
-    trunk(torch.randn(2, 3, 64, 64), ['pose'], checkpoint=True)
-    assert calls == ['pose']
-    trunk(torch.randn(2, 3, 64, 64), ['detection'])
-    assert calls == ['pose', 'shared']
-
-
-@pytest.mark.parametrize('tasks, names', [
-    (['detection', 'pose'], ['shared', 'pose']), (['pose'], ['pose']),
-    (['detection', 'segmentation'], ['shared'])])
-def test_no_trunk_is_without_a_task(tasks, names):
-    trunk = SeparateTrunks(OWN, tasks)
-    assert list(trunk.members) == names
-    assert all(member.config == OWN for member in trunk.members.values())
-    assert {name.partition('.')[0] for name in trunk.state_dict()} == set(names)
-
-
-def test_a_shared_trunk_is_its_only_member():
-    trunk = build_trunk(TINY, ['detection', 'pose'])
-    assert isinstance(trunk, SharedTrunk) and trunk.members == {'shared': trunk}
+def test_it_starts_from_its_like_only():
+    mine, theirs = SharedTrunk(TINY), SharedTrunk(TINY)
+    assert mine.start_from(theirs, ['shared']) == {'shared': 'shared'}
+    assert all(map(torch.equal, mine.state_dict().values(), theirs.state_dict().values()))
+    # Of the same names and shapes, but for other numbers.
+    config = TrunkConfig('shufflenet_v2_x1_0', channels=16)
+    leaky = SharedTrunk(replace(config, backbone='shufflenet_v2_x1_0_leaky'))
+    with pytest.raises(ValueError, match='^another architecture: .*leaky.*, not .*x1_0.,'):
+        SharedTrunk(config).start_from(leaky, ['shared'])

@@ -1,0 +1,131 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One trunk for all tasks."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Mapping, Sequence
+
+from torch import nn, Tensor
+
+from mcn_ros.network.backbones import Backbone, BACKBONES
+from mcn_ros.network.features import MapShape
+from mcn_ros.network.necks import NECKS
+from mcn_ros.network.recompute import recomputed
+
+SHARED = 'shared'  # the stream of all tasks that have none of their own
+TRUNK = 'trunk'  # owner of the parameters that no single task owns
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """
+    One backbone and one neck for all tasks (the MCN paper, section 3).
+
+    :param backbone: a key of ``BACKBONES``.
+    :param neck: a key of ``NECKS``.
+    :param channels: number of channels of the features.
+    :param deformable: use deformable convolutions in the neck.
+    :raises ValueError: for an unknown backbone or neck, and no channels.
+    """
+
+    backbone: str = 'shufflenet_v2_x1_0'
+    neck: str = 'top_down'
+    channels: int = 64
+    deformable: bool = False
+    kind: Literal['shared'] = field(default=SHARED, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ValueError(f'backbone: {self.backbone!r} is not one of {", ".join(BACKBONES)}')
+        if self.neck not in NECKS:
+            raise ValueError(f'neck: {self.neck!r} is not one of {", ".join(NECKS)}')
+        if self.channels < 1:
+            raise ValueError(f'channels: {self.channels} is not positive')
+
+    def build(self, tasks: Sequence[str]) -> 'SharedTrunk':
+        """Build the trunk, which is the same for any tasks."""
+        return SharedTrunk(self)
+
+    def of_tasks(self, tasks: Sequence[str]) -> 'TrunkConfig':
+        """Return the same: all of it is needed by any task."""
+        return self
+
+
+class SharedTrunk(nn.Module):
+    """
+    One backbone and one neck; every task gets the same features.
+
+    :param config: what it is made of.
+    :raises ValueError: if the parts do not fit together.
+    """
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = BACKBONES[config.backbone]()
+        self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
+                                       config.channels, config.deformable)
+
+    def shapes(self, task: str) -> Mapping[str, MapShape]:
+        """Return the names and shapes of the features, those of the neck."""
+        return self.neck.shapes
+
+    def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
+                ) -> dict[str, dict[str, Tensor]]:
+        """
+        Compute the features; see :class:`mcn_ros.network.trunks.Trunk`.
+
+        :param images: (B, 3, H, W) float, normalised; H and W multiples of the coarsest stride.
+        :param checkpoint: keep what leaves the stages and the neck only; backward recomputes all
+            that is within.
+        :raises ValueError: for images of a size that the stages cannot halve.
+        """
+        height, width = images.shape[-2:]
+        coarsest = self.backbone.strides[-1]
+        if height % coarsest or width % coarsest:
+            raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
+        stages = self.backbone(images, checkpoint)
+        features = recomputed(self.neck, stages) if checkpoint else self.neck(stages)
+        return dict.fromkeys(tasks, features)
+
+    def backbones(self) -> list[Backbone]:
+        """Return the one backbone."""
+        return [self.backbone]
+
+    def streams(self) -> dict[str, nn.Module]:
+        """Return the trunk itself."""
+        return {SHARED: self}
+
+    def start_from(self, other: nn.Module, streams: Sequence[str]) -> dict[str, str]:
+        """Take over the weights of a trunk of this architecture."""
+        return start_streams(self.streams(), other.streams(), streams)
+
+    def owner_of(self, parameter: str) -> str:
+        """Return that no single task owns it."""
+        return TRUNK
+
+    def needs(self, key: str, tasks: Sequence[str]) -> bool:
+        """Return that all of it is needed by any task."""
+        return True
+
+
+def start_streams(mine: Mapping[str, SharedTrunk], theirs: Mapping[str, nn.Module],
+                  names: Sequence[str]) -> dict[str, str]:
+    """
+    Fill streams by those of the same name, else by the shared one, else by the first.
+
+    :param names: which of ``mine`` to fill.
+    :return: name -> that of the one that it was filled by.
+    :raises ValueError: for a stream of another architecture; nothing is changed then.
+    """
+    origins = {name: next(each for each in (name, SHARED, *theirs) if each in theirs)
+               for name in names}
+    for name, origin in origins.items():
+        stream = theirs[origin]
+        if not isinstance(stream, SharedTrunk) or stream.config != mine[name].config:
+            described = stream.config if isinstance(stream, SharedTrunk) else type(stream).__name__
+            raise ValueError(f'another architecture: {described}, not {mine[name].config}')
+    for name, origin in origins.items():
+        mine[name].load_state_dict(theirs[origin].state_dict())
+    return origins
