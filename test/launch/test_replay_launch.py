@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
-from mcn_ros_msgs.msg import HumanPose2DArray  # noqa: E402 (launch may be missing)
+from mcn_ros_msgs.msg import HumanPose2DArray  # noqa: E402, I100 (launch may be missing)
 import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
@@ -101,7 +101,8 @@ def test_the_node_survives_a_loop(launch, environment, monkeypatch, tmp_path, ba
                       loop='true', record=out)
     for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
         monkeypatch.setenv(name, environment[name])
-    with rclpy.init(context=rclpy.Context()) as context:
+    context = rclpy.Context()
+    with rclpy.init(context=context):
         node = Node('listener', context=context)
         node.create_subscription(HumanPose2DArray, '/mcn/poses',
                                  lambda msg: stamps.append(str(msg.header.stamp)), 10)
