@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f'  left out: {name}, {reason}')
         count = sum(parameter.numel() for parameter in model.parameters())
         print(f'{args.out}: {", ".join(model.tasks)}; {count:,} parameters')
-        if model.config.trunk.own:
-            trunk = sum(p.numel() for p in model.trunk.members['shared'].parameters())
+        streams = model.trunk.streams()
+        if len(streams) > 1:
+            trunk = sum(p.numel() for p in streams['shared'].parameters())
             print(f'  two trunks, as their weights differ: {trunk:,} parameters more and twice '
                   'the time of one')

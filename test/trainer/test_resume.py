@@ -108,8 +108,9 @@ def test_a_run_goes_on_as_if_it_had_not_failed(config, whole, monkeypatch, setti
     def build(config):  # with random numbers in its passes
         model = real(config)
         for head in model.heads.values():
-            head.register_forward_pre_hook(lambda module, inputs: functional.dropout(
-                inputs[0], 0.2, module.training))
+            head.register_forward_pre_hook(lambda module, inputs: {
+                name: functional.dropout(values, 0.2, module.training)
+                for name, values in inputs[0].items()})
         return model
 
     def fail():
