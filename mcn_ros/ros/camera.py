@@ -18,6 +18,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
 from mcn_ros.data.messages import stamp_ns
+from mcn_ros.ros.arrivals import Arrivals
 from mcn_ros.ros.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.diagnostics import Statistics
 from mcn_ros.ros.intake import has_message, LeftAlone, Numbering, take_newest
@@ -40,6 +41,7 @@ class Camera:
     :param tasks: task name -> task, of the heads that run.
     :param transport: a key of TRANSPORTS.
     :ivar subscription: to its images, None while there is none.
+    :ivar arrivals: of images that are not numbered.
     :ivar received_ns: when the image that was taken last had come, by the clock of the system.
     """
 
@@ -56,6 +58,7 @@ class Camera:
         self.received_ns = 0
         self._group = LeftAlone()
         self._numbering = Numbering()
+        self.arrivals = Arrivals()
         self._changed = None
 
     def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
@@ -73,11 +76,12 @@ class Camera:
         """
         Receive images from now on.
 
-        :param changed: called whenever the subscription is another one.
+        :param changed: called whenever the subscription is another one, or arrivals are awaited.
         """
         # Silence counts from here on.
         self.statistics = Statistics()
         self._numbering = Numbering()
+        self.arrivals = Arrivals()
         self._changed = changed
         self._create_subscription(self._wanted_reliability())
 
@@ -94,14 +98,22 @@ class Camera:
         :raises rclpy.impl.implementation_singleton.rclpy_implementation.RCLError: if the
             middleware cannot make a message of what has come.
         """
-        subscription = self.subscription
-        taken = subscription and take_newest(subscription)
-        if not taken:
-            return None
-        msg, info = taken
-        self.received_ns = info['received_timestamp']
-        self.statistics.add_received(stamp_ns(msg), self._numbering.count_missed(info))
+        subscription, arrivals = self.subscription, self.arrivals
+        with arrivals.lock:
+            taken = subscription and take_newest(subscription)
+            if not taken:
+                return None
+            msg, info = taken
+            self.received_ns = info['received_timestamp']
+            missed = self._numbering.count_missed(info, self._count_publishers)
+            interval = arrivals.measure(info) if missed is None else None
+        if missed is None:
+            self._changed()
+        self.statistics.add_received(stamp_ns(msg), missed, interval)
         return msg
+
+    def _count_publishers(self) -> int:
+        return self._node.count_publishers(self.topic)
 
     def look(self) -> None:
         """Note in the statistics if there is an image, however long the network takes."""

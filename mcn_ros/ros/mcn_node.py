@@ -23,8 +23,9 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from mcn_ros.ros.arrivals import ArrivalThread
 from mcn_ros.ros.camera import Camera, check_cameras
-from mcn_ros.ros.diagnostics import FAILED, one_line, UNDECODABLE
+from mcn_ros.ros.diagnostics import FAILED, Limits, one_line, UNDECODABLE
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.intake import Intake
@@ -51,6 +52,7 @@ class McnNode(LifecycleNode):
         self._cameras: list[Camera] = []
         self._largest_batch = 1
         self._thread = None
+        self._arrivals = None
         self._watch = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
@@ -156,15 +158,19 @@ class McnNode(LifecycleNode):
             raise RuntimeError('the network is still at work on an image from before')
         self._announce()
         intake = Intake(self._cameras, self.context)
+        arrivals = self._arrivals = ArrivalThread(self._cameras, self.context)
         for camera in self._cameras:
-            camera.subscribe(intake.wake)
+            camera.subscribe(lambda: (intake.wake(), arrivals.wake()))
         self._thread = InferenceThread(intake, self._process, self._largest_batch)
         self._watch = Watch(self, self._cameras, self._predictor,
-                            self.parameters.weights or 'default')
+                            self.parameters.weights or 'default', self._limits)
 
     def _stop(self) -> None:
         for camera in self._cameras:
             camera.unsubscribe()
+        if self._arrivals is not None:
+            self._arrivals.stop()
+            self._arrivals = None
         if self._thread is not None:
             if self._thread.stop():
                 self._thread = None
@@ -227,6 +233,10 @@ class McnNode(LifecycleNode):
         camera.statistics.add_dropped(cause, one_line(error))
         self.get_logger().error(f'{camera.topic}: image dropped: {one_line(error)}',
                                 throttle_duration_sec=REPEAT_S)
+
+    def _limits(self) -> Limits:
+        p = self.parameters
+        return Limits(p.diagnostics_max_latency, p.diagnostics_min_rate)
 
     def _announce(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())

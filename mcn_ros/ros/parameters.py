@@ -85,6 +85,12 @@ class Parameters:
         'retry', 'What is done when the device fails (out of memory, lost): retry (again and '
         'again, at longer intervals) or cpu (go on there, and return when the device works).',
         choices=('retry', 'cpu'))
+    diagnostics_max_latency: float = _parameter(
+        1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
+        'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
+    diagnostics_min_rate: float = _parameter(
+        0.0, 'Frames per second below which diagnostics warn; 0: never.',
+        'diagnostics.min_rate', limits=(0.0, 1000.0), live=True)
     overlay_text: bool = _parameter(
         True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
 

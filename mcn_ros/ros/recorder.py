@@ -198,10 +198,7 @@ class Recorder(Node):
 
 def frames_at_work(status: DiagnosticStatus) -> int:
     """Return how many images the node has received but has neither processed nor dropped."""
-    values = {item.key: item.value for item in status.values}
-    done = [int(value) for key, value in values.items()
-            if key == 'frames processed' or key.startswith('dropped')]
-    return int(values['images received']) - sum(done)
+    return int(next(item.value for item in status.values if item.key == 'images at work'))
 
 
 def message_types() -> Any:
