@@ -29,6 +29,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
 TRANSPORT_CHOICES = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
                      'FASTRTPS_DEFAULT_PROFILES_FILE')
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
 
 
@@ -140,6 +141,8 @@ class Camera:
             text += f', of type {", ".join(sorted(wrong))}, where {wanted} is expected'
             return text + ('; see the parameter image_transport' if wrong & set(IMAGE_TYPES)
                            else '')
+        if not publishers and os.environ.get(DISCOVERY) == 'OFF':
+            return f'{text}: {DISCOVERY}=OFF, so that other processes are not found'
         if not publishers:
             return (f'{text}; images are published on, and image may be remapped to: '
                     f'{", ".join(self._image_topics()) or "none"}')

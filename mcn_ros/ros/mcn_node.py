@@ -15,22 +15,21 @@ from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
 from mcn_ros.ros.arrivals import ArrivalThread
 from mcn_ros.ros.camera import Camera, check_cameras
+from mcn_ros.ros.command_line import check_command_line, warn_of_unknown_parameters
 from mcn_ros.ros.diagnostics import FAILED, Limits, one_line, UNDECODABLE
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.intake import Intake
 from mcn_ros.ros.parameters import (
-    declare_parameters, parse_value, read_parameters, select_classes)
+    declare_parameters, descriptions, parse_value, read_parameters, select_classes)
 from mcn_ros.ros.resilience import ResilientPredictor
 from mcn_ros.ros.watch import REPEAT_S, Watch
 from mcn_ros.runtime import load_predictor, Predictor
@@ -56,6 +55,7 @@ class McnNode(LifecycleNode):
         self._watch = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
+        warn_of_unknown_parameters(self)
         self.parameters = read_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
@@ -120,6 +120,7 @@ class McnNode(LifecycleNode):
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
             self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport))
+        warn_of_unknown_parameters(self, qos=True)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
@@ -269,11 +270,7 @@ class McnNode(LifecycleNode):
 
 def run(kind: type[McnNode]) -> int:
     """Run a node until the process is asked to end; return the exit code of the process."""
-    try:
-        node = kind()
-    except ParameterException as error:
-        get_logger(NAME).error(one_line(error))
-        return 1
+    node = kind()
     try:
         if node.parameters.autostart:
             for transition in (node.trigger_configure, node.trigger_activate):
@@ -288,7 +285,8 @@ def run(kind: type[McnNode]) -> int:
 
 def main(args: Sequence[str] | None = None, kind: type[McnNode] = McnNode) -> NoReturn:
     """Run the executable ``mcn_node``; it ends the process."""
-    run_process(lambda: run(kind), args)
+    check_command_line('mcn_node', __doc__, descriptions(), args)
+    run_process(NAME, lambda: run(kind), args)
 
 
 if __name__ == '__main__':

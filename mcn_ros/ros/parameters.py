@@ -99,6 +99,19 @@ class Parameters:
 FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters)}
 
 
+def descriptions() -> dict[str, tuple[Any, str]]:
+    """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
+    found = {}
+    for name, declared in FIELDS.items():
+        meta, text = declared.metadata, declared.metadata['description']
+        if meta['choices']:
+            text += f' One of {", ".join(meta["choices"])}.'
+        if meta['limits']:
+            text += ' {} to {}.'.format(*meta['limits'])
+        found[name] = _ros_default(declared), text
+    return found
+
+
 def declare_parameters(node: Node) -> None:
     """
     Declare all parameters.
@@ -107,8 +120,11 @@ def declare_parameters(node: Node) -> None:
     """
     node.add_on_set_parameters_callback(_check)
     for name, declared in FIELDS.items():
-        default = '' if isinstance(declared.default, tuple) else declared.default
-        node.declare_parameter(name, default, _descriptor(declared))
+        node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
+
+
+def _ros_default(declared: Any) -> Any:
+    return '' if isinstance(declared.default, tuple) else declared.default
 
 
 def read_parameters(node: Node) -> Parameters:

@@ -34,6 +34,7 @@ from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
 from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.ros.command_line import check_command_line
 from mcn_ros.ros.executable import end_of_input, run_node, tell
 
 NAME = 'recorder'
@@ -240,6 +241,7 @@ def main(args: Sequence[str] | None = None) -> int:
     def run(recorder: Recorder) -> dict[str, Any]:
         return recorder.run(end_of_input() if recorder.value('until_input_ends') else Event())
 
+    check_command_line(NAME, __doc__, PARAMETERS, args)
     return run_node(NAME, Recorder, run, args)
 
 
