@@ -11,6 +11,7 @@ import numpy as np
 from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.masks import draw_mask
+from mcn_ros.geometry import Size
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.vocabulary import SKELETONS
 
@@ -87,7 +88,7 @@ class CocoDataset:
         image = read_image(path)
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
-                             f'{self.file.path} says {record.size}')
+                             f'{self.file.path} says {record.size}{_turn(path, record.size)}')
         return Sample(image, self.annotations[record.image_id], str(record.image_id))
 
 
@@ -108,6 +109,14 @@ def read_image(path: Path | str) -> np.ndarray:
         raise ValueError(f'{path}: no such image') from error
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _turn(path: Path, size: Size) -> str:
+    """Return what to do where an image would have a size if its EXIF orientation were followed."""
+    if EncodedImage.read(path).upright_size() != size:
+        return ''
+    return (': its EXIF data turn it; annotations are of the pixels as they are stored, so turn '
+            'those (magick mogrify -auto-orient FILE)')
 
 
 def _instances(file: CocoFile, record: Record, task: Any) -> Instances | None:
