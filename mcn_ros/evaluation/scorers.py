@@ -90,6 +90,11 @@ def _add(scorer: BoxScorer | PoseScorer | ClassMapScorer, image_id: int, annotat
         scorer.add(annotation, prediction)
 
 
+def score_text(score: float | None) -> str:
+    """Return a score as text, '-' for one that does not exist: there is nothing to score."""
+    return '-' if score is None else f'{score:.3f}'
+
+
 def nothing_found(annotation: Instances | Poses | ClassMap) -> Instances | Poses | ClassMap:
     """Return a prediction without objects or people, or of background only."""
     if isinstance(annotation, ClassMap):

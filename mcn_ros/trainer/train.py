@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.union import TrainingSet, Union
 from mcn_ros.evaluation.dataset import evaluate
+from mcn_ros.evaluation.scorers import score_text
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
@@ -247,7 +248,7 @@ def summarise(scores: dict[str, Any]) -> str:
     figures = []
     for name, figure in (('detection', 'AP'), ('pose', 'AP'), ('segmentation', 'mIoU')):
         if name in scores:
-            figures.append(f'{name} {figure} {scores[name][figure] or 0:.3f}')
+            figures.append(f'{name} {figure} {score_text(scores[name][figure])}')
             person = scores[name].get('per_class', {}).get('person')
             figures += [] if person is None else [f'(person {person:.3f})']
     return ' '.join(figures)

@@ -329,5 +329,5 @@ def test_scores_in_one_line():
     scores = {'detection': {'AP': 0.25, 'per_class': {'person': 0.5}}, 'pose': {'AP': None},
               'segmentation': {'mIoU': 0.125, 'per_class': {}}, 'images': 3}
     assert summarise(scores) == (
-        'detection AP 0.250 (person 0.500) pose AP 0.000 segmentation mIoU 0.125')
+        'detection AP 0.250 (person 0.500) pose AP - segmentation mIoU 0.125')
     assert summarise({}) == ''
