@@ -119,7 +119,8 @@ def _instances(file: CocoFile, record: Record, task: Any) -> Instances | None:
     keep = (classes >= 0) & labelled[classes]
     return Instances(
         boxes=record.boxes[keep], classes=classes[keep], scores=np.ones(keep.sum(), np.float32),
-        crowd=record.crowd[keep], labelled_classes=None if labelled.all() else labelled)
+        crowd=record.crowd[keep], labelled_classes=None if labelled.all() else labelled,
+        areas=record.areas[keep])
 
 
 def _poses(file: CocoFile, record: Record, task: Any) -> Poses | None:
@@ -132,7 +133,8 @@ def _poses(file: CocoFile, record: Record, task: Any) -> Poses | None:
     return Poses(
         boxes=record.boxes[persons], scores=np.ones(persons.sum(), np.float32),
         keypoints=np.where(known[..., None], joints[..., :2], np.float32(np.nan)),
-        keypoint_scores=known.astype(np.float32), crowd=record.crowd[persons], skeleton=skeleton)
+        keypoint_scores=known.astype(np.float32), crowd=record.crowd[persons], skeleton=skeleton,
+        areas=record.areas[persons])
 
 
 def _class_map(file: CocoFile, record: Record, task: Any) -> ClassMap | None:
