@@ -11,7 +11,7 @@ import pytest
 
 from mcn_ros.geometry import apply_affine, compose, crop, invert, letterbox, scaling
 from mcn_ros.structures import (
-    ClassMap, ClassPlanes, clip_boxes, Instances, Poses, RegionMap, ScalarMap, VectorMap,
+    ClassMap, ClassPlanes, clip_boxes, Instances, Poses, RegionMap, ScalarMap, select, VectorMap,
     warp_boxes)
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -239,6 +239,7 @@ def test_who_has_not_looked_says_that_there_is_no_object(make):
     for name in annotation.ROWS:
         rows = getattr(annotation, name)
         assert rows is None or getattr(nothing, name).shape == (0, *rows.shape[1:])
+    assert len(select(nothing, nothing.scores >= 0.3)) == 0
 
 
 @pytest.mark.parametrize('make', MAPS)
