@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size
+from mcn_ros.structures.class_map import ClassMap
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import warp_values
 from mcn_ros.structures.structure import Array
@@ -39,6 +40,20 @@ class ClassPlanes:
         for index, plane in enumerate(self.planes):
             planes[index] = warp_values(plane, affine, size)
         return replace(self, planes=planes, stride=1)
+
+    def class_map(self, threshold: float) -> ClassMap:
+        """
+        Return the likeliest class of every pixel, background where its score is lower.
+
+        Of an annotation it is the first class that is sure; unknown counts as no.
+        """
+        scores = self.planes
+        if scores.dtype == np.uint8:
+            scores = np.where(scores == IGNORE, 0, scores)
+        best = scores.argmax(axis=0)
+        likely = np.take_along_axis(scores, best[None], axis=0)[0] >= threshold
+        labels = np.where(likely, best + 1, 0).astype(np.uint8)
+        return ClassMap(labels, self.labelled_classes, self.stride)
 
     def cut(self, size: Size, min_visible: float) -> 'ClassPlanes':
         """Return the planes: they end with their image."""
