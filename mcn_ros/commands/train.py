@@ -12,6 +12,7 @@ import yaml
 
 from mcn_ros.commands import clear_errors
 from mcn_ros.config import from_dict
+from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.train import summarise, train
 
@@ -46,9 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             overrides = [args.config, *args.overrides] if args.config else []
         for override in overrides:
             values = apply_override(values, override)
-        scores = train(from_dict(TrainConfig, values), resume=args.resume is not None)
+        config = from_dict(TrainConfig, values)
+        scores = train(config, resume=args.resume is not None)
         if scores:
-            print(summarise(scores))
+            print(summarise(scores, build_tasks(config.model.tasks)))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def picture(title: str, image: np.ndarray, predictions: Mapping[str, Any],
     size = tuple(max(1, round(side * scale)) for side in image.shape[:2])
     affine = scaling(scale)
     small = warp_image(image, affine, size)
-    names = {name: task.classes for name, task in tasks.items() if hasattr(task, 'classes')}
+    names = {name: task.classes for name, task in tasks.items()}
     sides = {'prediction': predictions}
     if annotations is not None:
         # Of a task that nobody has labelled there is nothing to compare with.

@@ -122,9 +122,9 @@ def _tasks(graph: Graph) -> dict[str, Any]:
 def _describe_task(task: Any, found: Any) -> dict[str, Any]:
     """Return the classes or the skeleton of a task, and pixels per label of its class map."""
     described = {}
-    if hasattr(task, 'classes'):
+    if task.classes:
         described['classes'] = task.classes
-    if hasattr(task, 'joints'):
+    if task.joints:
         described['skeleton'] = to_dict(task.joints)
     if isinstance(found, ClassMap):
         described['stride'] = found.stride
