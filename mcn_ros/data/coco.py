@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from mcn_ros.data.coco_file import CocoFile, read_coco
+from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
 from mcn_ros.structures import ClassMap, Poses, Sample, Structure
@@ -51,7 +51,7 @@ class CocoAnnotations:
             if task.annotation is Poses and self.file.joints:
                 _check_joints(self.file, task.joints)
             for record in self.file.records:
-                _check_promises(Labels(self.file, record, self.folder, name, task))
+                _check_promises(self.labels(record, name))
         self._records = {record.image_id: record for record in self.file.records}
 
     def __getitem__(self, image_id: int) -> dict[str, Structure]:
@@ -61,10 +61,13 @@ class CocoAnnotations:
         :raises ValueError: if a map is missing, unreadable or not what it should be.
         """
         record = self._records[image_id]
-        found = {name: READERS[task.annotation](
-                     Labels(self.file, record, self.folder, name, task))
+        found = {name: READERS[task.annotation](self.labels(record, name))
                  for name, task in self.tasks.items()}
         return {name: value for name, value in found.items() if value is not None}
+
+    def labels(self, record: Record, name: str) -> Labels:
+        """Return what the file says of an image for a task."""
+        return Labels(self.file, record, self.folder, name, self.tasks[name])
 
 
 class CocoDataset:
