@@ -26,7 +26,7 @@ from torch import nn, Tensor
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.geometry import Size, STRIDE
 from mcn_ros.network.trunks import build_trunk, trunk_names, TrunkConfig
-from mcn_ros.tasks import build_tasks, TASKS
+from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
 
 METADATA_KEY = 'mcn_ros'
 FORMAT = 1
@@ -102,7 +102,7 @@ class MultiTaskNet(nn.Module):
         self.tasks = build_tasks(config.tasks)
         # Every field is written out, so that stored weights keep their meaning when a default of
         # the package changes.
-        self.config = replace(config, tasks=to_dict(self.tasks))
+        self.config = replace(config, tasks=describe_tasks(self.tasks))
         self.trunk = build_trunk(config.trunk, list(self.tasks))
         for name, task in self.tasks.items():
             _check_stride(name, getattr(task, 'stride', STRIDE), self.trunk.stride_of(name))

@@ -48,7 +48,7 @@ def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
     Resolve the name of a network.
 
     :param name: one of NETWORKS, a weights file, or a training configuration (YAML).
-    :param full_resolution: let segmentation give labels at input size.
+    :param full_resolution: let tasks that can do so give labels at input size.
     :raises ValueError: for a name that is none of these.
     """
     if name in TRUNKS:
@@ -68,9 +68,10 @@ def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
     # Every field is written out, so that tasks can be told from each other.
     with torch.device('meta'):
         config = MultiTaskNet(config).config
-    if full_resolution and 'segmentation' in config.tasks:
-        task = {**config.tasks['segmentation'], 'full_resolution': True}
-        config = replace(config, tasks={**config.tasks, 'segmentation': task})
+    if full_resolution:
+        config = replace(config, tasks={
+            task: {**fields, 'full_resolution': True} if 'full_resolution' in fields else fields
+            for task, fields in config.tasks.items()})
     return config
 
 

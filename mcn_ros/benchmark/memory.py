@@ -20,13 +20,13 @@ from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Sample
-from mcn_ros.trainer.step import backward, known_losses
+from mcn_ros.trainer.step import backward, paper_weights
 
 # name -> arguments of `backward`: the ways from a batch to its gradients.
 WAYS = {'taskwise_recomputed': {'checkpoint': True}, 'taskwise': {}, 'joint': {'joint': True}}
 TITLES = {'taskwise_recomputed': 'task by task, stages recomputed', 'taskwise': 'task by task',
           'joint': 'joint'}
-TASK = 'segmentation'
+KIND = 'segmentation'
 
 
 class LiveTensors(TorchDispatchMode):
@@ -73,13 +73,8 @@ def peak_memory(step: Callable[[], Any], device: torch.device) -> int:
 
 def build(num_tasks: int, backbone: str, size: Size) -> MultiTaskNet:
     """Return a network with equal heads, however many."""
-    model = MultiTaskNet(ModelConfig({TASK: {}}, TrunkConfig(backbone), size))
-    task = model.tasks.pop(TASK)
-    del model.heads[TASK]
-    for index in range(num_tasks):
-        model.tasks[f'{TASK}_{index}'] = task
-        model.heads[f'{TASK}_{index}'] = task.build_head(model.trunk.channels)
-    return model
+    tasks = {f'{KIND}_{index}': {'kind': KIND} for index in range(num_tasks)}
+    return MultiTaskNet(ModelConfig(tasks, TrunkConfig(backbone), size))
 
 
 def build_batch(model: MultiTaskNet, num_images: int) -> Batch:
@@ -96,7 +91,7 @@ def measure(num_tasks: int, backbone: str, size: Size, num_images: int, device: 
     torch.manual_seed(0)
     model = build(num_tasks, backbone, size).to(device, memory_format=torch.channels_last).train()
     batch = build_batch(model, num_images).to(device)
-    weights = dict.fromkeys(known_losses(model.tasks), 1.0)
+    weights = dict.fromkeys(paper_weights(model.tasks), 1.0)
     step = partial(backward, model, batch, weights,
                    scaler=torch.amp.GradScaler(device.type, enabled=False))
     step()  # from now on parameters have gradients; they are no activations

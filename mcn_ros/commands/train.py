@@ -12,6 +12,7 @@ import yaml
 
 from mcn_ros.commands import check_folder, clear_errors
 from mcn_ros.config import from_dict
+from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.train import summarise, train
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_folder(Path(config.run))
         scores = train(config, resume=args.resume is not None)
         if scores:
-            print(summarise(scores))
+            print(summarise(scores, build_tasks(config.model.tasks)))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -178,6 +178,15 @@ class EncodedImage:
             raise ValueError(f'a file of more than {MAX_FILE} bytes is too large for an image')
         return cls(path.suffix.lower().lstrip('.'), data)
 
+    def to_pixels(self) -> np.ndarray:
+        """
+        Decode, as it is stored: for files that hold something else than a picture.
+
+        :return: (H, W) or (H, W, C) uint8 or uint16, colours in the order BGR.
+        :raises ValueError: for data that is no image, is cut off or larger than any of a camera.
+        """
+        return self._decode(cv2.IMREAD_UNCHANGED, MAX_PIXELS)
+
     def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """
         Decode.

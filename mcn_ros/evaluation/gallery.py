@@ -58,7 +58,7 @@ def picture(title: str, image: np.ndarray, predictions: Mapping[str, Any],
     size = tuple(max(1, round(side * scale)) for side in image.shape[:2])
     affine = scaling(scale)
     small = warp_image(image, affine, size)
-    names = {name: task.classes for name, task in tasks.items() if hasattr(task, 'classes')}
+    names = {name: task.classes for name, task in tasks.items()}
     sides = {'prediction': predictions}
     if annotations is not None:
         # Of a task that nobody has labelled there is nothing to compare with.
@@ -66,7 +66,7 @@ def picture(title: str, image: np.ndarray, predictions: Mapping[str, Any],
                  'annotation': annotations}
     return Picture(title, caption, {
         side: _jpeg(draw(small, {name: value.warp(affine, size) for name, value in shown.items()},
-                         names, SCORE_THRESHOLD, SCORE_THRESHOLD))
+                         names, SCORE_THRESHOLD))
         for side, shown in sides.items()})
 
 

@@ -8,58 +8,55 @@ A task is a frozen dataclass: it is the configuration, it is picklable, and it i
 weights file. Tasks never import each other. To add one, write its file and name it in ``TASKS``.
 """
 
-from typing import Any, Mapping, Protocol
+from typing import Any, Mapping
 
-from torch import nn, Tensor
-
-from mcn_ros.config import from_dict
-from mcn_ros.geometry import Grid
+from mcn_ros.config import brief, from_dict, to_dict
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
+from mcn_ros.tasks.task import Task
 
-
-class Task(Protocol):
-    """
-    What a task can do; B images, grid of (H, W) cells.
-
-    One that can learn from another network also has ``distance(outputs, theirs)``, a scalar loss.
-    """
-
-    def build_head(self, in_channels: int) -> nn.Module:
-        """Return a module: (B, in_channels, H, W) features -> {map name: (B, C, H, W) logits}."""
-
-    def encode(self, annotation: Any, grid: Grid) -> dict[str, Tensor]:
-        """Return the targets of one image; the annotation is in input pixels."""
-
-    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return named scalar losses, not weighted, of the maps against stacked targets."""
-
-    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return for each loss how many things it is the mean of (at least 1): a scalar float."""
-
-    def decode(self, outputs: dict[str, Tensor]) -> Any:
-        """Return batched predictions in input pixels; static shapes, nothing thresholded."""
-
-    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the maps of the mirror image of what the given maps describe."""
-
-
-TASKS: dict[str, type] = {
+TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,
     'pose': PoseTask,
     'segmentation': SegmentationTask,
 }
 
 
-def build_tasks(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Task]:
+def build_tasks(configs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Task]:
     """
-    Build tasks from {task name: {field: value}}, in the order of ``TASKS``.
+    Build tasks from {name: {field: value}}.
 
-    :raises ValueError: for no task at all, an unknown task or an unknown field.
+    A name is that of a kind, a key of ``TASKS``, or any other beside the key ``kind``: so a
+    network can have several tasks of a kind.
+
+    :return: name -> task, in the order of ``TASKS``; those of a kind in the order given.
+    :raises ValueError: for no task at all, an unknown kind or an unknown field.
     """
-    unknown = [name for name in configs if name not in TASKS]
+    kinds = {name: _kind(name, config) for name, config in configs.items()}
+    unknown = [name for name, kind in kinds.items() if kind not in TASKS]
     if unknown or not configs:
         raise ValueError(f'heads: {unknown or "none given"} (known: {", ".join(TASKS)})')
-    return {name: from_dict(cls, configs[name] or {}, name)
-            for name, cls in TASKS.items() if name in configs}
+    return {name: _build(name, kind, configs[name] or {})
+            for kind in TASKS for name in configs if kinds[name] == kind}
+
+
+def describe_tasks(tasks: Mapping[str, Task]) -> dict[str, dict[str, Any]]:
+    """Return from what :func:`build_tasks` makes the same tasks, every field written out."""
+    kinds = {cls: kind for kind, cls in TASKS.items()}
+    return {name: {'kind': kinds[type(task)], **to_dict(task)} for name, task in tasks.items()}
+
+
+def _kind(name: str, config: Any) -> Any:
+    if not isinstance(config or {}, Mapping):
+        raise ValueError(f'{name}: expected a mapping, got {brief(config)}')
+    return (config or {}).get('kind', name)
+
+
+def _build(name: str, kind: str, config: Mapping[str, Any]) -> Task:
+    values = {key: value for key, value in config.items() if key != 'kind'}
+    try:
+        return from_dict(TASKS[kind], values, name)
+    except ValueError as error:  # which names the field, and perhaps the kind
+        raise ValueError(str(error) if name == kind else f'{name} (kind {kind}): {error}'
+                         ) from error

@@ -261,6 +261,28 @@ def mirror_points(points: Tensor, size: Tensor, relative: bool = False, referenc
     return torch.stack([-x if reference else cell - x, y], dim=2).flatten(1, 2)
 
 
+def reference_means(outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
+    """
+    Average maps of an image and its mirror image as CenterNet does.
+
+    :param outputs: of the image; their offsets are taken as they are.
+    :param others: of the mirror image, mirrored back.
+    :return: maps of the same kind; those of peaks are logits of the mean probabilities.
+    """
+    means = {name: (values + others[name]) / 2 for name, values in outputs.items()}
+    for name in means.keys() & {'heatmap', 'joint_heatmap'}:
+        maps = outputs[name].float(), others[name].float()
+        # The odds of the mean; from both sides, so that none is rounded to certainty.
+        yes, no = (sum(torch.sigmoid(sign * values) for values in maps) for sign in (1, -1))
+        means[name] = yes.log() - no.log()
+    return means | {name: outputs[name] for name in means.keys() & {'offset', 'joint_offset'}}
+
+
+def center_weights(iou_loss: bool = False) -> dict[str, float]:
+    """Return the losses of heatmap, size and offset, with their weights in MCN, section 3."""
+    return {'heatmap': 1.0, 'size': 0.1, 'offset': 1.0, **({'iou': 1.0} if iou_loss else {})}
+
+
 def center_counts(targets: dict[str, Tensor], iou_loss: bool = False) -> dict[str, Tensor]:
     """Return how many peaks, numbers and boxes the :func:`center_losses` are means over."""
     objects = count_objects(targets)

@@ -8,6 +8,7 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import nn, Tensor
 
@@ -15,10 +16,11 @@ from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, check_limits, check_reference, check_spread,
-    decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
-    to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_reference,
+    check_spread, decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
+    reference_means, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
+from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 # What features there are: those of the neck, and what a detector in it says.
@@ -26,7 +28,7 @@ STRIDES = (STRIDE, 2 * STRIDE)
 
 
 @dataclass(frozen=True)
-class DetectionTask:
+class DetectionTask(Task):
     """
     Boxes of objects of one or more classes.
 
@@ -54,6 +56,10 @@ class DetectionTask:
         ``spread``, ``iou_loss`` and ``relative``.
     """
 
+    annotation: ClassVar[type] = Instances
+    figure: ClassVar[str] = 'AP'
+    class_map: ClassVar[tuple[str, int] | None] = 'heatmap', 0
+
     classes: tuple[str, ...] = COCO_CLASSES
     head: HeadConfig = field(default_factory=HeadConfig)
     max_objects: int = 128
@@ -75,6 +81,11 @@ class DetectionTask:
             raise ValueError(f'detection.stride: {self.stride} is not one of '
                              f'{", ".join(map(str, STRIDES))}')
         check_reference(self, 'detection', ('max_overlap', 'spread', 'iou_loss', 'relative'))
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Return the losses with their weights in MCN."""
+        return center_weights(self.iou_loss)
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> heatmap (C channels), size (2), offset (2)."""
@@ -125,3 +136,12 @@ class DetectionTask:
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image."""
         return mirror_boxes(outputs, self.relative)
+
+    def mean(self, outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mean of maps, with ``reference`` as CenterNet's code has it."""
+        return (reference_means if self.reference else super().mean)(outputs, others)
+
+    def same_maps(self, other: Task) -> bool:
+        """Return whether another task's maps mean the same, but perhaps for its classes."""
+        return isinstance(other, DetectionTask) and (
+            (self.stride, self.relative) == (other.stride, other.relative))

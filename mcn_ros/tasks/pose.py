@@ -8,6 +8,7 @@ Source: "Objects as Points", section 4.2; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, cell_points, center_counts, center_losses, Centers, check_limits, check_reference,
-    check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
-    mirror_points, pad, read_boxes, scale_of, to_input_pixels)
+    BOX_MAPS, cell_points, center_counts, center_losses, center_weights, Centers, check_limits,
+    check_reference, check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS,
+    mirror_boxes, mirror_points, pad, read_boxes, reference_means, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
 from mcn_ros.tasks.location import believe, decide, location_loss, sample
+from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 # A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
@@ -36,7 +38,7 @@ QUIET = 0.02
 
 
 @dataclass(frozen=True)
-class PoseTask:
+class PoseTask(Task):
     """
     People with their joints; finds the people itself, so it works without a detection head.
 
@@ -62,6 +64,10 @@ class PoseTask:
         ``iou_loss``, ``relative`` and ``belief``.
     """
 
+    annotation: ClassVar[type] = Poses
+    figure: ClassVar[str] = 'AP'
+    teachable: ClassVar[bool] = True
+
     skeleton: str = 'coco17'
     head: HeadConfig = field(default_factory=HeadConfig)
     max_people: int = 32
@@ -84,6 +90,13 @@ class PoseTask:
     def joints(self) -> Skeleton:
         """Return the skeleton itself."""
         return SKELETONS[self.skeleton]
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Return the losses with their weights in MCN; people count as detection's objects do."""
+        losses = {**center_weights(self.iou_loss), 'displacement': 1.0, 'joint_heatmap': 1.0,
+                  'joint_offset': 1.0}
+        return {**losses, 'joint_location': 1.0} if self.belief else losses
 
     def build_head(self, in_channels: int) -> nn.Module:
         """
@@ -175,6 +188,18 @@ class PoseTask:
         counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
                   'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
         return {**counts, 'joint_location': numbers / 2} if self.belief else counts
+
+    def mean(self, outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mean of maps, with ``reference`` as CenterNet's code has it."""
+        return (reference_means if self.reference else super().mean)(outputs, others)
+
+    def same_maps(self, other: Task) -> bool:
+        """Return whether another task's maps mean the same."""
+        return self.taught_by(other) and self.relative == other.relative
+
+    def taught_by(self, other: Task) -> bool:
+        """Return whether another task sees the same joints."""
+        return isinstance(other, PoseTask) and self.skeleton == other.skeleton
 
     def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
         """

@@ -9,6 +9,7 @@ Networks for Semantic Segmentation".
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,11 +19,12 @@ from torch.nn import functional
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import ClassMap, IGNORE
+from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 
 @dataclass(frozen=True)
-class SegmentationTask:
+class SegmentationTask(Task):
     """
     A class for every pixel.
 
@@ -31,6 +33,11 @@ class SegmentationTask:
         stride 4 (its speed setting).
     :param head: width and layout of the head.
     """
+
+    annotation: ClassVar[type] = ClassMap
+    figure: ClassVar[str] = 'mIoU'
+    class_map: ClassVar[tuple[str, int] | None] = 'logits', 1
+    teachable: ClassVar[bool] = True
 
     classes: tuple[str, ...] = COCO_CLASSES
     full_resolution: bool = False
@@ -41,6 +48,11 @@ class SegmentationTask:
         if len(self.classes) >= IGNORE:
             raise ValueError(
                 f'segmentation.classes: {len(self.classes)} given, at most {IGNORE - 1} fit')
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Return the loss with its weight in MCN."""
+        return {'cross_entropy': 5.0}
 
     def build_head(self, in_channels: int) -> nn.Module:
         """Return a module: features -> logits (C + 1 channels)."""
@@ -85,6 +97,11 @@ class SegmentationTask:
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many pixels the loss is the mean of."""
         return {'cross_entropy': (targets['labels'] != IGNORE).sum().float()}
+
+    def same_maps(self, other: Task) -> bool:
+        """Return whether another task's maps mean the same, but perhaps for its classes."""
+        return (isinstance(other, SegmentationTask)
+                and self.full_resolution == other.full_resolution)
 
     def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
         """

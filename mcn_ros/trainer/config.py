@@ -9,8 +9,7 @@ from typing import Literal
 from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.model import LARGEST_SIDE, ModelConfig
 from mcn_ros.tasks import build_tasks
-from mcn_ros.trainer.step import known_losses
-from mcn_ros.trainer.teacher import teachable
+from mcn_ros.trainer.step import paper_weights
 
 
 @dataclass(frozen=True)
@@ -158,13 +157,14 @@ class TrainConfig:
     def _check_tasks(self):
         """Check the settings that are by task or loss."""
         tasks = build_tasks(self.model.tasks)
-        _check_keys('loss_weights', self.loss_weights, known_losses(tasks))
+        _check_keys('loss_weights', self.loss_weights, tuple(paper_weights(tasks)))
         for data in (*self.datasets, *filter(None, [self.validation])):
             _check_keys(f'tasks of {data.annotations}', data.tasks or (), tuple(tasks))
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')
-        _check_keys('teach', self.teach, teachable(tasks))
+        _check_keys('teach', self.teach,
+                    tuple(name for name, task in tasks.items() if task.teachable))
         if bool(self.teacher) != bool(self.teach):
             raise ValueError('teacher, teach: one says who teaches, the other which tasks: '
                              'neither is of use alone')

@@ -12,8 +12,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-# The main scores of the tasks.
-SCORES = {'detection': ('AP', 'AP50'), 'pose': ('AP', 'AP50'), 'segmentation': ('mIoU',)}
 # The classes of most data sets are too many to watch each; this one has a curve of its own.
 WATCHED = 'person'
 PANEL = 4.6, 3  # inches
@@ -22,11 +20,13 @@ SCORE_RANGE = 0.1  # of the axis at least, lest noise look like progress
 Curves = dict[str, list[tuple[int, float]]]
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+def draw_curves(history: Sequence[Mapping[str, Any]], figures: Mapping[str, str],
+                path: Path) -> None:
     """
     Draw the losses of each task above its scores, over the number of batches.
 
     :param history: what metrics.json holds: entries with step, losses and scores.
+    :param figures: task -> the score that it is judged by.
     :param path: of the PNG file.
     :raises OSError: if it cannot be written.
     """
@@ -38,7 +38,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = figure.subplots(2, len(tasks) + 1, squeeze=False, sharex=True)
     for (upper, lower), task in zip(panels.T, tasks):
         _plot(upper, f'{task}: losses', losses[task])
-        _plot(lower, f'{task}: scores', score_curves(history, task))
+        _plot(lower, f'{task}: scores', score_curves(history, task, figures.get(task)))
         lower.set_ylim(0, max(SCORE_RANGE, lower.get_ylim()[1]))
     _plot(panels[0, -1], 'total loss', losses.get('total', {}))
     _plot(panels[1, -1], 'learning rate', _rate(history))
@@ -60,13 +60,13 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> dict[str, Curves]:
     return curves
 
 
-def score_curves(history: Sequence[Mapping[str, Any]], task: str) -> Curves:
-    """Return the main scores of a task and that of people, each as [(step, value), ...]."""
+def score_curves(history: Sequence[Mapping[str, Any]], task: str, figure: str | None) -> Curves:
+    """Return the main score of a task and that of people, each as [(step, value), ...]."""
     curves: Curves = {}
     for entry in history:
-        figures = entry['scores'].get(task, {})
-        found = {name: figures.get(name) for name in SCORES.get(task, ())}
-        classes = figures.get('per_class', {})
+        scores = entry['scores'].get(task, {})
+        found = {figure: scores.get(figure)}
+        classes = scores.get('per_class', {})
         if len(classes) > 1:  # else it would be drawn twice
             found[WATCHED] = classes.get(WATCHED)
         for name, value in found.items():

@@ -61,7 +61,7 @@ class Ranks:
 
         :param batch: the share of this process, on its device.
         :param tasks: task name -> task.
-        :param names: of all losses, see :func:`mcn_ros.trainer.step.known_losses`.
+        :param names: of all losses, see :func:`mcn_ros.trainer.step.paper_weights`.
         :return: task -> number of images that are labelled for it, 'trunk' -> for any task; and
             loss name -> factor, such that the sum over processes of losses times factors is the
             loss of the joint batch, and so is that of their gradients.

@@ -35,7 +35,8 @@ class Monitor:
 
     def __init__(self, folder: Path, tasks: Mapping[str, Task], first: int = 0):
         self.folder = folder
-        self.class_names = {name: getattr(task, 'classes', ()) for name, task in tasks.items()}
+        self.class_names = {name: task.classes for name, task in tasks.items()}
+        self.figures = {name: task.figure for name, task in tasks.items()}
         self._writer = SummaryWriter(str(folder / 'tensorboard'), purge_step=first + 1)
 
     def losses(self, step: int, values: Mapping[str, float], rate: float) -> None:
@@ -95,7 +96,7 @@ class Monitor:
 
     def curves(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Draw losses and scores over time; ``history`` is what metrics.json holds."""
-        draw_curves(history, self.folder / 'curves.png')
+        draw_curves(history, self.figures, self.folder / 'curves.png')
 
     def close(self) -> None:
         """Write what is left."""

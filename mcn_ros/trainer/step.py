@@ -11,42 +11,21 @@ leaves memory; then the summed gradients of the features go backward through the
 
 from typing import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.amp import GradScaler
 
 from mcn_ros.data.batch import Batch
-from mcn_ros.geometry import Grid
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.structures import select, to_numpy
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.keep import Keep
 from mcn_ros.trainer.teacher import LOSS, Teacher
 
-# MCN, section 3: L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg. The pose head
-# finds its people with a centre, a size and an offset of its own, weighted like those of
-# detection. A loss that is not named here has weight 1.
-LOSS_WEIGHTS = {'detection/size': 0.1, 'pose/size': 0.1, 'segmentation/cross_entropy': 5.0}
 
-
-def known_losses(tasks: Mapping[str, Task]) -> tuple[str, ...]:
-    """
-    Return the names 'task/loss' of all losses of some tasks, always in the same order.
-
-    A task is asked for the losses of its own prediction: predictions are annotations.
-    """
-    identity, grid = np.eye(3)[:2], Grid.of_input((32, 32))
-    names = []
-    for name, task in tasks.items():
-        with torch.device('meta'), torch.no_grad():  # shapes only: uses no random numbers
-            maps = task.build_head(1)(torch.empty(1, 1, grid.height, grid.width))
-        prediction = task.decode({key: torch.zeros(value.shape) for key, value in maps.items()})
-        annotation = select(to_numpy(prediction), 0).warp(identity, (32, 32))
-        targets = task.encode(annotation, grid)
-        counts = task.counts({key: value[None] for key, value in targets.items()})
-        names += [f'{name}/{loss}' for loss in counts]
-    return tuple(names)
+def paper_weights(tasks: Mapping[str, Task]) -> dict[str, float]:
+    """Return 'task/loss' -> the paper's weight, of all losses, always in the same order."""
+    return {f'{name}/{loss}': weight for name, task in tasks.items()
+            for loss, weight in task.losses.items()}
 
 
 def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,

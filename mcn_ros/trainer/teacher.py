@@ -8,16 +8,15 @@ Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Ne
 a network makes of an image says more than its label does, such as which classes it might be, too.
 """
 
-from typing import Any, Mapping
+from typing import Mapping
 
 import torch
 from torch import nn, Tensor
 
 from mcn_ros.model import load_model, MultiTaskNet
+from mcn_ros.trainer.transfer import differing
 
 LOSS = 'teacher'  # a task's loss of this name is the distance from the teacher
-# What a task and that of the teacher must have in common for their maps to mean the same.
-COMMON = 'classes', 'skeleton', 'stride', 'full_resolution'
 
 
 class Teacher(nn.Module):
@@ -25,8 +24,8 @@ class Teacher(nn.Module):
     A network whose maps are targets.
 
     :param path: its weights file.
-    :param factors: task, which has a method ``distance`` between its maps and those of another
-        network -> factor of that loss.
+    :param factors: task, one that is ``teachable`` -> factor of the distance between its maps and
+        those of the network.
     :param model: that learns, where it does: the teacher is put on the same device.
     :ivar weights: 'task/teacher' -> factor.
     :raises ValueError: for a file that cannot be read, and tasks that cannot learn from it.
@@ -39,10 +38,9 @@ class Teacher(nn.Module):
             device=device, memory_format=torch.channels_last)
         for name in factors:
             mine, theirs = model.tasks[name], self._network.tasks[name]
-            different = [field for field in COMMON
-                         if getattr(mine, field, None) != getattr(theirs, field, None)]
-            if different:
-                raise ValueError(f'teacher: {name} in {path} has another {", ".join(different)}')
+            if not mine.taught_by(theirs):
+                raise ValueError(f'teacher: the maps of {name} in {path} mean something else: it '
+                                 f'has another {differing(mine, theirs)}')
         self.weights = {f'{name}/{LOSS}': factor for name, factor in factors.items()}
 
     @torch.no_grad()
@@ -56,8 +54,3 @@ class Teacher(nn.Module):
         """
         wanted = {name: rows[name] for name in self._network.heads if name in rows}
         return self._network(images, wanted) if wanted else {}
-
-
-def teachable(tasks: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the tasks that can learn from a teacher."""
-    return tuple(name for name, task in tasks.items() if hasattr(task, 'distance'))

@@ -39,7 +39,7 @@ from mcn_ros.trainer.owners import Owners, set_train_mode
 from mcn_ros.trainer.run import Run
 from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.settings import Settings
-from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
+from mcn_ros.trainer.step import backward, paper_weights
 from mcn_ros.trainer.stop import Stop
 from mcn_ros.trainer.teacher import Teacher
 from mcn_ros.trainer.transfer import start_from_detector, start_from_weights
@@ -91,8 +91,9 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     average = AveragedModel(model, avg_fn=running_average(config.ema_decay), use_buffers=True)
     scaler = torch.amp.GradScaler(ranks.device.type, enabled=amp == torch.float16)
     owners = Owners(model, config, ranks)
-    names = known_losses(model.tasks)
-    balance = build_balance(config.balance, paper_weights(config, names), model, ranks, scaler)
+    loss_weights = {**paper_weights(model.tasks), **config.loss_weights}
+    names = tuple(loss_weights)
+    balance = build_balance(config.balance, loss_weights, model, ranks, scaler)
     keep = Keep(model, config.keep) if config.keep else None
     teacher = Teacher(config.teacher, config.teach, model) if config.teacher else None
     extra = {**(keep.weights if keep else {}), **(teacher.weights if teacher else {})}
@@ -158,7 +159,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
                 scores = {}
                 if validation and validates:
                     scores = _validate(average.module, validation, config, step, ranks, monitor)
-                    bar.write(f'step {step}: {summarise(scores)}')
+                    bar.write(f'step {step}: {summarise(scores, model.tasks)}')
                 if records:
                     run.record(step, scores, rate * config.learning_rate)
                 run.save(step, average.module)
@@ -183,15 +184,6 @@ def _validate(model: MultiTaskNet, validation: CocoDataset, config: TrainConfig,
     if shown:
         monitor.overlays(step, shown, [predictor(sample.image) for sample in shown])
     return scores
-
-
-def paper_weights(config: TrainConfig, names: Sequence[str]) -> dict[str, float]:
-    """
-    Return the factor of each loss: that of the configuration, else of the paper, else 1.
-
-    :param names: of all losses.
-    """
-    return {name: config.loss_weights.get(name, LOSS_WEIGHTS.get(name, 1.0)) for name in names}
 
 
 def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -243,12 +235,12 @@ def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDatase
     return dataset
 
 
-def summarise(scores: dict[str, Any]) -> str:
+def summarise(scores: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
     """Return the main figure of each task, and that of the person class, in one line."""
     figures = []
-    for name, figure in (('detection', 'AP'), ('pose', 'AP'), ('segmentation', 'mIoU')):
+    for name, task in tasks.items():
         if name in scores:
-            figures.append(f'{name} {figure} {score_text(scores[name][figure])}')
+            figures.append(f'{name} {task.figure} {score_text(scores[name][task.figure])}')
             person = scores[name].get('per_class', {}).get('person')
             figures += [] if person is None else [f'(person {person:.3f})']
     return ' '.join(figures)

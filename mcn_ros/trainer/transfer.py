@@ -3,7 +3,8 @@
 
 """Networks that begin with what another one has learned."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Mapping
 
 import torch
 from torch import nn, Tensor
@@ -11,12 +12,8 @@ from torch import nn, Tensor
 from mcn_ros.model import load_model, ModelConfig, MultiTaskNet
 from mcn_ros.network.nanodet import CLASSES, READINGS
 from mcn_ros.network.trunks import SHARED
+from mcn_ros.tasks import Task
 from mcn_ros.vocabulary import COCO_CLASSES
-
-# Task -> its map of a channel per class, and how many channels are before those.
-CLASS_MAPS = {'detection': ('heatmap', 0), 'segmentation': ('logits', 1)}
-# Fields of tasks that decide what the layers of a head are, and what the numbers of its maps mean.
-HEAD_FIELDS = ('head', 'relative', 'stride', 'full_resolution', 'skeleton')
 
 
 def start_from_weights(model: MultiTaskNet, path: str) -> list[str]:
@@ -64,24 +61,35 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
         return 'starts anew, there is no such head'
-    different = [name for name in HEAD_FIELDS
-                 if getattr(mine, name, None) != getattr(theirs, name, None)]
-    if different:
-        return f'starts anew, the head there has another {", ".join(different)}'
-    state = source.heads[task].state_dict()
+    state, own = source.heads[task].state_dict(), model.heads[task].state_dict()
+    if not mine.same_maps(theirs) or _layers(state) != _layers(own):
+        return f'starts anew, the task there has another {differing(mine, theirs)}'
     new = []
-    if task in CLASS_MAPS:
+    if mine.class_map:
         new = [name for name in mine.classes if name not in theirs.classes]
-        channel_map, first = CLASS_MAPS[task]
+        channel_map, first = mine.class_map
         pairs = [(row, row) for row in range(first)]
         pairs += [(first + row, first + theirs.classes.index(name))
                   for row, name in enumerate(mine.classes) if name not in new]
         layer = _last_layer(model.heads[task], channel_map)
-        for key, value in model.heads[task].state_dict().items():
+        for key, value in own.items():
             if key.startswith(f'{layer}.'):
                 state[key] = _chosen(value, state[key], pairs)
     model.heads[task].load_state_dict(state)
     return f'taken, but for the new {", ".join(new)}' if new else 'taken'
+
+
+def differing(mine: Task, theirs: Task) -> str:
+    """Return in what a task is not as another: the names of fields, or the kind."""
+    if type(mine) is not type(theirs):
+        return 'kind'
+    return ', '.join(field.name for field in fields(mine)
+                     if getattr(mine, field.name) != getattr(theirs, field.name))
+
+
+def _layers(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the layers of a head, whose numbers of outputs may differ."""
+    return {name: tuple(value.shape[1:]) for name, value in state.items()}
 
 
 def _last_layer(head: nn.Module, channel_map: str) -> str:

@@ -10,8 +10,9 @@ import torch
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
-from mcn_ros.runtime.mirror import MirrorAveraged, reference_mean
+from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.tasks import TASKS
+from mcn_ros.tasks.centers import reference_means
 from mcn_ros.vocabulary import COCO_SKELETON
 
 SIZE = (64, 64)
@@ -82,18 +83,20 @@ LOGITS = torch.tensor([-60.0, -9.0, -2.0, 0.0, 1.5, 7.0, 40.0])
 @pytest.mark.parametrize('name', ['heatmap', 'joint_heatmap'])
 def test_centernet_averages_probabilities(name):
     seen, again = (values.double() for values in torch.meshgrid(LOGITS, LOGITS, indexing='ij'))
-    mean = reference_mean(name, seen.float(), again.float())
+    mean = reference_means({name: seen.float()}, {name: again.float()})[name]
     expected = (seen.sigmoid() + again.sigmoid()) / 2
     torch.testing.assert_close(mean.double().sigmoid(), expected, rtol=1e-5, atol=1e-30)
     assert mean.isfinite().all()
 
 
 def test_centernet_takes_offsets_of_the_image_alone():
+    names = ('offset', 'joint_offset', 'size', 'displacement')
     seen, again = torch.arange(3.0), torch.arange(3.0).flip(0) + 5
-    for name in ('offset', 'joint_offset'):
-        assert reference_mean(name, seen, again) is seen
+    means = reference_means(dict.fromkeys(names, seen), dict.fromkeys(names, again))
+    assert list(means) == list(names)
+    assert means['offset'] is means['joint_offset'] is seen
     for name in ('size', 'displacement'):
-        torch.testing.assert_close(reference_mean(name, seen, again), (seen + again) / 2)
+        torch.testing.assert_close(means[name], (seen + again) / 2)
 
 
 @torch.no_grad()

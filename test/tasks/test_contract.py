@@ -21,7 +21,7 @@ from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample, select, to_numpy
-from mcn_ros.tasks import build_tasks, TASKS
+from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
 
 SIZE = (64, 96)
 GRID = Grid.of_input(SIZE)
@@ -135,7 +135,7 @@ def variants():
     for name, cls in TASKS.items():
         task = cls()
         yield pytest.param(task, id=name)
-        if hasattr(task, 'classes'):
+        if task.classes:
             yield pytest.param(replace(task, classes=('person',)), id=f'{name}-person')
             task = replace(task, classes=('person', 'car', 'dog'))
         for field in fields(task):
@@ -157,12 +157,8 @@ def maps_of(task, fill=torch.zeros, batch=1):
     return {name: fill(batch, *shape).requires_grad_() for name, shape in shapes.items()}
 
 
-def annotation_type(task):
-    return type(task.decode(maps_of(task)))
-
-
 def random_annotation(task, seed):
-    return RANDOM[annotation_type(task)](task, np.random.default_rng(seed))
+    return RANDOM[task.annotation](task, np.random.default_rng(seed))
 
 
 def encode(task, *annotations):
@@ -225,7 +221,7 @@ def test_every_map_is_taught(task):
 
 @TASK_VARIANTS
 def test_losses_are_finite_where_there_is_nothing_to_learn(task):
-    for kind, annotation in POOR[annotation_type(task)](task).items():
+    for kind, annotation in POOR[task.annotation](task).items():
         targets = encode(task, annotation)
         for fill in (torch.zeros, torch.randn, lambda *shape: 1e4 * torch.randn(*shape)):
             maps = maps_of(task, fill)
@@ -238,7 +234,7 @@ def test_losses_are_finite_where_there_is_nothing_to_learn(task):
 
 @TASK_VARIANTS
 def test_what_is_unlabelled_teaches_nothing(task):
-    poor = POOR[annotation_type(task)](task)
+    poor = POOR[task.annotation](task)
     for kind in poor.keys() & {'unlabelled', 'ignored'}:
         found = gradients(task, maps_of(task, torch.randn), encode(task, poor[kind]))
         assert all(gradient.abs().max() < 1e-6 for gradient in found.values()), kind
@@ -250,7 +246,7 @@ def test_losses_are_means_over_what_is_counted(task):
     maps = {name: values.detach() for name, values in maps_of(task, torch.randn, 3).items()}
     targets = encode(task, *annotations)
     losses, counts = task.loss(maps, targets), task.counts(targets)
-    assert counts.keys() == losses.keys()
+    assert list(counts) == list(losses) == list(task.losses)
     sums = dict.fromkeys(losses, 0)
     for row in range(3):
         one = {name: values[row:row + 1] for name, values in targets.items()}
@@ -276,7 +272,7 @@ def test_the_images_of_a_batch_are_decoded_one_by_one(task):
 @EACH_TASK
 def test_predictions_have_static_shapes(task):
     shapes = [{name: getattr(task.decode(maps_of(task, fill)), name) for name in
-               annotation_type(task).ROWS} for fill in (torch.zeros, torch.randn, torch.ones)]
+               task.annotation.ROWS} for fill in (torch.zeros, torch.randn, torch.ones)]
     shapes = [{name: value.shape for name, value in each.items() if value is not None}
               for each in shapes]
     assert shapes[0] == shapes[1] == shapes[2]
@@ -308,6 +304,21 @@ def test_half_precision_is_enough(task):
 
 
 @TASK_VARIANTS
+def test_what_a_task_declares_is_so(task):
+    maps = maps_of(task, torch.randn)
+    assert type(task.decode(maps)) is task.prediction
+    if task.class_map:
+        name, first = task.class_map
+        assert maps[name].shape[1] == first + len(task.classes)
+    assert task.same_maps(replace(task)) and task.taught_by(replace(task))
+    if task.teachable:
+        assert task.distance(maps, maps).isfinite()
+    else:
+        with pytest.raises(ValueError, match=f'{type(task).__name__}: cannot be taught'):
+            task.distance(maps, maps)
+
+
+@TASK_VARIANTS
 def test_a_task_is_its_configuration(task):
     assert pickle.loads(pickle.dumps(task)) == task
     assert hash(task) == hash(replace(task))
@@ -319,11 +330,25 @@ def test_tasks_are_built_in_the_order_of_the_table():
     assert build_tasks(dict.fromkeys(TASKS, {})) == {name: cls() for name, cls in TASKS.items()}
 
 
+def test_a_kind_can_have_several_tasks():
+    configs = {'parts': {'kind': 'segmentation', 'classes': ['head', 'arm']}, 'pose': None,
+               'segmentation': {}}
+    tasks = build_tasks(configs)
+    assert list(tasks) == ['pose', 'parts', 'segmentation']
+    assert type(tasks['parts']) is type(tasks['segmentation'])
+    described = describe_tasks(tasks)
+    assert described['parts']['kind'] == 'segmentation'
+    assert build_tasks(json.loads(json.dumps(described))) == tasks
+
+
 @pytest.mark.parametrize('configs, message', [
     ({}, rf'^heads: none given \(known: {", ".join(TASKS)}\)$'),
     ({'nonsense': {}}, r"^heads: \['nonsense'\] \(known: detection"),
     ({'detection': {'clases': []}}, "^detection.clases: unknown key; did you mean 'classes'"),
-    ({'pose': 3}, '^pose: expected a mapping, got 3$')])
+    ({'pose': 3}, '^pose: expected a mapping, got 3$'),
+    ({'pose': {'kind': 'poses'}}, r"^heads: \['pose'\] \(known: detection"),
+    ({'parts': {'kind': 'segmentation', 'classes': []}},
+     r'^parts \(kind segmentation\): segmentation.classes: ')])
 def test_bad_tasks(configs, message):
     with pytest.raises(ValueError, match=message):
         build_tasks(configs)

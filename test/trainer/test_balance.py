@@ -17,7 +17,7 @@ from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.trainer.balance import (
     BALANCES, build_balance, GradientNorm, NORM_DECAY, Uncertainty, UNCERTAINTY_RATE)
 from mcn_ros.trainer.distributed import Ranks
-from mcn_ros.trainer.step import backward, known_losses
+from mcn_ros.trainer.step import backward, paper_weights
 
 TASKS = 'detection', 'pose', 'segmentation'
 ALL = [TASKS, TASKS]
@@ -52,7 +52,7 @@ def batch_of(model, labels):
 
 
 def balance_of(kind, model, ranks=None, scaler=NO_SCALING):
-    weights = dict.fromkeys(known_losses(model.tasks), 1.0) | {'pose/size': 0.1}
+    weights = dict.fromkeys(paper_weights(model.tasks), 1.0) | {'pose/size': 0.1}
     return build_balance(kind, weights, model, ranks or Ranks('cpu'), scaler)
 
 
@@ -86,7 +86,7 @@ def test_a_balance_begins_with_the_weights_of_the_paper(kind, model):
     found = numbers(balance_of(kind, model))
     assert found.pop('pose/size') == pytest.approx(0.1)
     assert set(found.values()) == {1.0}
-    assert {*found, 'pose/size'} == set(known_losses(model.tasks))
+    assert {*found, 'pose/size'} == set(paper_weights(model.tasks))
 
 
 def test_fixed_weights_stay(model):

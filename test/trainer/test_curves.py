@@ -21,9 +21,11 @@ HISTORY = [
                               'per_class': {'person': 0.4, 'dog': 0.2}},
                 'pose': {'AP': 0.05, 'AP50': 0.1}, 'images': 9}}]
 
+FIGURES = {'detection': 'AP', 'pose': 'AP', 'segmentation': 'mIoU'}
+
 
 def picture(folder, history):
-    draw_curves(history, folder / 'curves.png')
+    draw_curves(history, FIGURES, folder / 'curves.png')
     return cv2.imread(str(folder / 'curves.png'))[..., ::-1]
 
 
@@ -45,15 +47,15 @@ def test_a_loss_has_values_where_it_was_measured():
         'total': {'total': [(100, 9.0), (200, 5.0), (300, 2.0)]}}
 
 
-def test_scores_are_the_main_ones_and_that_of_people():
-    assert score_curves(HISTORY, 'detection') == {
-        'AP': [(200, 0.1), (300, 0.3)], 'AP50': [(300, 0.5)], 'person': [(200, 0.2), (300, 0.4)]}
-    assert score_curves(HISTORY, 'pose') == {'AP': [(300, 0.05)], 'AP50': [(300, 0.1)]}
-    assert score_curves(HISTORY, 'other') == {}
+def test_scores_are_the_main_one_and_that_of_people():
+    assert score_curves(HISTORY, 'detection', 'AP') == {
+        'AP': [(200, 0.1), (300, 0.3)], 'person': [(200, 0.2), (300, 0.4)]}
+    assert score_curves(HISTORY, 'pose', 'AP') == {'AP': [(300, 0.05)]}
+    assert score_curves(HISTORY, 'other', None) == {}
 
 
 def test_a_single_class_is_not_drawn_twice():
-    assert score_curves(HISTORY, 'segmentation') == {'mIoU': [(200, 0.6)]}
+    assert score_curves(HISTORY, 'segmentation', 'mIoU') == {'mIoU': [(200, 0.6)]}
 
 
 def test_there_is_a_column_for_each_task_and_one_for_all(tmp_path):
@@ -78,7 +80,7 @@ def test_every_loss_has_its_color(tmp_path):
 
 
 def test_scores_are_drawn(tmp_path):
-    scores = {'pose': {'AP': 0.2, 'AP50': 0.4}}
+    scores = {'pose': {'AP': 0.2, 'per_class': {'person': 0.4, 'dog': 0.1}}}
     without = picture(tmp_path, entries([2.0, 1.0], 'pose/heatmap'))
     image = picture(tmp_path, entries([2.0, 1.0], 'pose/heatmap', scores))
     half = len(image) // 2
@@ -103,4 +105,4 @@ def test_any_history_can_be_drawn(tmp_path, history):
 
 def test_a_picture_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(OSError, match='missing'):
-        draw_curves(HISTORY, tmp_path / 'missing' / 'curves.png')
+        draw_curves(HISTORY, FIGURES, tmp_path / 'missing' / 'curves.png')

@@ -24,7 +24,7 @@ from mcn_ros.trainer import distributed
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.owners import Owners
-from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
+from mcn_ros.trainer.step import backward, paper_weights
 
 WORLD = 2
 ALL = ('detection', 'pose', 'segmentation')
@@ -67,14 +67,15 @@ def train(kind, ranks, folder):
     model = MultiTaskNet(config.model).to(memory_format=torch.channels_last).eval()
     ranks.broadcast(model)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    owners, names = Owners(model, config, ranks), known_losses(model.tasks)
+    owners, paper = Owners(model, config, ranks), paper_weights(model.tasks)
+    names = tuple(paper)
     scaler, history = torch.amp.GradScaler('cpu', enabled=False), []
     for number, labels in enumerate(LABELS):
         samples = [sample(tasks, 4 * number + i) for i, tasks in enumerate(labels)]
         share = len(samples) // ranks.world
         batch = collate(samples[share * ranks.rank:][:share], model.tasks)
         rows, shares = ranks.join(batch, model.tasks, names)
-        weights = {name: LOSS_WEIGHTS.get(name, 1.0) * shares[name] for name in names}
+        weights = {name: paper[name] * shares[name] for name in names}
         losses = backward(model, batch, owners.weigh(weights, rows), scaler=scaler)
         owners.add(rows)
         losses = ranks.sum_counts({k: v * shares[k] for k, v in losses.items()}, names)

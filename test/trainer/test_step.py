@@ -17,8 +17,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
-from mcn_ros.tasks import build_tasks
-from mcn_ros.trainer.step import backward, known_losses, LOSS_WEIGHTS
+from mcn_ros.trainer.step import backward, paper_weights
 
 LOSSES = {'detection': {'heatmap', 'size', 'offset'},
           'pose': {'heatmap', 'size', 'offset', 'displacement', 'joint_heatmap', 'joint_offset'},
@@ -56,14 +55,11 @@ def batch_of(model, labels):
     return collate([sample(names, seed) for seed, names in enumerate(labels)], model.tasks)
 
 
-def weights_of(model):
-    return {name: LOSS_WEIGHTS.get(name, 1.0) for name in known_losses(model.tasks)}
-
-
 def run(model, labels, scaler=NO_SCALING, **kwargs):
     """Return losses and the gradients that there are."""
     model.zero_grad()
-    losses = backward(model, batch_of(model, labels), weights_of(model), scaler=scaler, **kwargs)
+    losses = backward(model, batch_of(model, labels), paper_weights(model.tasks), scaler=scaler,
+                      **kwargs)
     return losses, gradients_of(model)
 
 
@@ -81,23 +77,14 @@ def assert_close(first, second, rtol=1e-7):
                                    msg=lambda text, name=name: f'{name}: {text}')
 
 
-def test_known_losses_are_those_of_the_tasks(model):
+def test_the_losses_of_the_tasks_have_the_weights_of_the_paper(model):
+    # L_center + 0.1 L_size + L_off + L_keyp + L_keyp_off + 5 L_seg.
     losses, _ = run(model, FULL)
-    assert known_losses(model.tasks) == tuple(losses)
+    weights = paper_weights(model.tasks)
+    assert list(weights) == list(losses)
     assert set(losses) == {f'{task}/{name}' for task, names in LOSSES.items() for name in names}
-    assert LOSS_WEIGHTS.keys() <= losses.keys()
-
-
-def test_known_losses_depend_on_the_settings_of_a_task():
-    tasks = build_tasks({'pose': {'iou_loss': True}, 'segmentation': {'full_resolution': True}})
-    assert set(known_losses(tasks)) == {
-        *(f'pose/{name}' for name in LOSSES['pose'] | {'iou'}), 'segmentation/cross_entropy'}
-
-
-def test_known_losses_use_up_no_random_numbers(model):
-    state = torch.get_rng_state()
-    known_losses(model.tasks)
-    assert torch.equal(state, torch.get_rng_state())
+    assert {name: weight for name, weight in weights.items() if weight != 1} == {
+        'detection/size': 0.1, 'pose/size': 0.1, 'segmentation/cross_entropy': 5.0}
 
 
 @pytest.mark.parametrize('labels', [FULL, PARTIAL], ids=['full', 'partial'])
@@ -113,7 +100,7 @@ def test_gradients_are_those_of_the_total_of_the_paper(model, labels, joint):
     assert len(expected) == len(list(model.parameters()))
     losses, gradients = run(model, labels, joint=joint)
     assert_close(gradients, expected)
-    weights = weights_of(model)
+    weights = paper_weights(model.tasks)
     assert not any(value.requires_grad for value in losses.values())
     torch.testing.assert_close(sum(weights[name] * losses[name] for name in losses),
                                total.detach())
@@ -148,7 +135,7 @@ def test_scaled_losses_give_scaled_gradients(model, joint, checkpoint):
 @pytest.mark.parametrize('weight', [4.0, torch.tensor(4.0)], ids=['number', 'tensor'])
 def test_weights_multiply_gradients_and_not_losses(model, weight):
     losses, expected = run(model, PARTIAL)
-    weights = {name: weight * value for name, value in weights_of(model).items()}
+    weights = {name: weight * value for name, value in paper_weights(model.tasks).items()}
     model.zero_grad()
     assert backward(model, batch_of(model, PARTIAL), weights, scaler=NO_SCALING) == losses
     assert_close(gradients_of(model), {name: 4 * value for name, value in expected.items()})
@@ -159,7 +146,7 @@ def test_gradients_add_up_over_batches(model):
     _, first = run(model, [('detection',)])
     _, second = run(model, [('pose', 'detection')])
     run(model, [('detection',)])
-    backward(model, batch_of(model, [('pose', 'detection')]), weights_of(model),
+    backward(model, batch_of(model, [('pose', 'detection')]), paper_weights(model.tasks),
              scaler=NO_SCALING)
     assert_close(gradients_of(model),
                  {name: value + first.get(name, 0) for name, value in second.items()})

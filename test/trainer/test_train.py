@@ -15,11 +15,12 @@ import yaml
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.model import load_model, MultiTaskNet, save_model
+from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer import train as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.monitor import Monitor
-from mcn_ros.trainer.step import LOSS_WEIGHTS
-from mcn_ros.trainer.train import paper_weights, summarise, train
+from mcn_ros.trainer.step import paper_weights
+from mcn_ros.trainer.train import summarise, train
 
 COUNT = 4  # images in the data set
 
@@ -104,9 +105,9 @@ def test_the_total_is_the_sum_of_the_weighted_losses(config, monitors):
     train(config)
     (_, _, losses, _), = (call for call in monitors[0].calls if call[0] == 'losses')
     total = losses.pop('total')
-    weights = {**dict.fromkeys(losses, 1.0), **LOSS_WEIGHTS, 'pose/size': 3.0}
+    weights = {**paper_weights(build_tasks(config.model.tasks)), 'pose/size': 3.0}
     assert total == pytest.approx(sum(weights[name] * value for name, value in losses.items()))
-    assert paper_weights(config, tuple(losses)) == {name: weights[name] for name in losses}
+    assert weights.keys() == losses.keys()
 
 
 def test_a_run_is_determined_by_its_seed(config, tmp_path):
@@ -328,6 +329,7 @@ def test_what_is_not_there(config, change, message):
 def test_scores_in_one_line():
     scores = {'detection': {'AP': 0.25, 'per_class': {'person': 0.5}}, 'pose': {'AP': None},
               'segmentation': {'mIoU': 0.125, 'per_class': {}}, 'images': 3}
-    assert summarise(scores) == (
+    tasks = build_tasks({'detection': {}, 'pose': {}, 'segmentation': {}})
+    assert summarise(scores, tasks) == (
         'detection AP 0.250 (person 0.500) pose AP - segmentation mIoU 0.125')
-    assert summarise({}) == ''
+    assert summarise({}, tasks) == ''

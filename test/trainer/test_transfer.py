@@ -152,7 +152,7 @@ def test_new_heads_begin_anew(tmp_path):
     tasks = {'detection': {'relative': True}, 'segmentation': {}}
     model, before = small(**tasks), small(**tasks)
     told = start_from_weights(model, path)
-    assert told[1:] == ['detection: starts anew, the head there has another relative',
+    assert told[1:] == ['detection: starts anew, the task there has another relative',
                         'segmentation: starts anew, there is no such head',
                         f'pose of {path}: not used']
     assert equal(model.trunk, source.trunk) and equal(model.heads, before.heads)

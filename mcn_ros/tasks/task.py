@@ -1,0 +1,95 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the package asks of a task."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Protocol
+
+from torch import nn, Tensor
+
+from mcn_ros.geometry import Grid
+from mcn_ros.vocabulary import Skeleton
+
+
+class Task(Protocol):
+    """
+    One kind of output of a network; B images, grid of (H, W) cells.
+
+    Tasks inherit from this, so they have its defaults, and are frozen dataclasses.
+
+    :cvar annotation: structure of its annotations, one of :mod:`mcn_ros.structures`.
+    :cvar figure: name of the score that the task is judged by, 'AP' for example.
+    :cvar scorer: name of its scorer where that is not the one of its type; '' for the latter.
+    :cvar class_map: name of the map that has a channel for each class, and how many channels it
+        has before these; None for a task without such a map.
+    :cvar teachable: whether it can learn from the maps of another network, see :meth:`distance`.
+    :ivar classes: names of its classes; none where it has none.
+    """
+
+    annotation: ClassVar[type]
+    figure: ClassVar[str]
+    scorer: ClassVar[str] = ''
+    class_map: ClassVar[tuple[str, int] | None] = None
+    teachable: ClassVar[bool] = False
+    classes: tuple[str, ...] = ()
+
+    @property
+    def prediction(self) -> type:
+        """Return the structure of its predictions, by default that of its annotations."""
+        return self.annotation
+
+    @property
+    def joints(self) -> Skeleton | None:
+        """Return the skeleton whose joints it finds; None where it finds none."""
+        return None
+
+    @property
+    @abstractmethod
+    def losses(self) -> dict[str, float]:
+        """Return the names of all its losses, with the weight that the paper gives each."""
+
+    @abstractmethod
+    def build_head(self, in_channels: int) -> nn.Module:
+        """Return a module: (B, in_channels, H, W) features -> {map name: (B, C, H, W) logits}."""
+
+    @abstractmethod
+    def encode(self, annotation: Any, grid: Grid) -> dict[str, Tensor]:
+        """Return the targets of one image; the annotation is in input pixels."""
+
+    @abstractmethod
+    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return its losses, scalar and not weighted, of the maps against stacked targets."""
+
+    @abstractmethod
+    def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return for each loss how many things it is the mean of (at least 1): a scalar float."""
+
+    @abstractmethod
+    def decode(self, outputs: dict[str, Tensor]) -> Any:
+        """Return batched predictions in input pixels; static shapes, nothing thresholded."""
+
+    @abstractmethod
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the maps of the mirror image of what the given maps describe."""
+
+    def mean(self, outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what to decode of two views of an image; ``others`` are in the first's frame."""
+        return {name: (values + others[name]) / 2 for name, values in outputs.items()}
+
+    @abstractmethod
+    def same_maps(self, other: 'Task') -> bool:
+        """Return whether another task's maps mean the same, but perhaps for its classes."""
+
+    def taught_by(self, other: 'Task') -> bool:
+        """Return whether another task's maps can be learned from, see :meth:`distance`."""
+        return self.same_maps(other) and self.classes == other.classes
+
+    def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
+        """
+        Return a scalar loss: how far the maps are from those of another network.
+
+        :param theirs: maps of the other network, of the same shapes.
+        :raises ValueError: for a task that is not ``teachable``.
+        """
+        raise ValueError(f"{type(self).__name__}: cannot be taught by another network's maps")
