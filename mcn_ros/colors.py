@@ -70,6 +70,29 @@ def _perceived(colors: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(seen.astype(np.float32), cv2.COLOR_LRGB2Lab)
 
 
+def heat_colors(values: np.ndarray) -> np.ndarray:
+    """
+    Return the picture of a scalar map, from dark over red to bright yellow.
+
+    :param values: (H, W) in 0..1.
+    :return: (H, W, 3) uint8 RGB.
+    """
+    heat = cv2.applyColorMap(np.rint(255 * values).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return cv2.cvtColor(heat, cv2.COLOR_BGR2RGB)
+
+
+def vector_colors(vectors: np.ndarray) -> np.ndarray:
+    """
+    Return the picture of a vector map: red to the right, green up, blue towards the camera.
+
+    :param vectors: (H, W, 3) unit vectors, x right, y down, z away from the camera.
+    :return: (H, W, 3) uint8 RGB, a wall that faces the camera is (128, 128, 255); black where
+        unknown.
+    """
+    colors = 127.5 + np.array([127.5, -127.5, -127.5], np.float32) * vectors
+    return np.rint(np.nan_to_num(colors, nan=0.0)).clip(0, 255).astype(np.uint8)
+
+
 def color_map(labels: np.ndarray, num_classes: int) -> np.ndarray:
     """
     Return the picture of a class map.

@@ -13,6 +13,7 @@ points of one frame to another.
 
 from dataclasses import dataclass
 import math
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -140,15 +141,29 @@ def crop(center: np.ndarray, factor: float, target: Size, degrees: float = 0.0,
     return np.hstack([linear, offset[:, None]])
 
 
-def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 0,
-               nearest: bool = False) -> np.ndarray:
+def turn(affine: np.ndarray) -> np.ndarray:
+    """
+    Return how an affine turns and mirrors, without its magnification.
+
+    :return: (2, 2) orthogonal.
+    :raises ValueError: if it stretches: then there is no such thing.
+    """
+    turned = affine[:, :2] / math.sqrt(abs(np.linalg.det(affine[:, :2])))
+    if not np.allclose(turned @ turned.T, np.eye(2), atol=1e-3):
+        raise ValueError(f'the affine {affine.tolist()} stretches: directions have no place in '
+                         'its result')
+    return turned
+
+
+def warp_image(image: np.ndarray, affine: np.ndarray, size: Size,
+               border: float | Literal['edge'] = 0, nearest: bool = False) -> np.ndarray:
     """
     Resample an image.
 
     :param image: (H, W) or (H, W, C) array of a type that OpenCV handles.
     :param affine: frame of ``image`` -> frame of the result.
     :param size: (height, width) of the result.
-    :param border: value outside of the source.
+    :param border: value outside of the source; 'edge' for that of the nearest pixel inside.
     :param nearest: take the nearest pixel (for labels) instead of a weighted mean.
     :return: an array of ``size``.
     """
@@ -160,8 +175,9 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size, border: int = 
     half = np.array([0.5, 0.5])
     shifted = np.hstack([affine[:, :2], (affine[:, :2] @ half + affine[:, 2] - half)[:, None]])
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return cv2.warpAffine(image, shifted, (size[1], size[0]), flags=flags,
-                          borderValue=(border,) * 4)
+    beyond = ({'borderMode': cv2.BORDER_REPLICATE} if border == 'edge' else
+              {'borderValue': (border,) * 4})
+    return cv2.warpAffine(image, shifted, (size[1], size[0]), flags=flags, **beyond)
 
 
 def resample(image: np.ndarray, affine: np.ndarray, size: Size,
@@ -181,15 +197,17 @@ def resample(image: np.ndarray, affine: np.ndarray, size: Size,
                           borderValue=(resampling.border,) * 4)
 
 
-def _pick(image: np.ndarray, affine: np.ndarray, size: Size, border: int) -> np.ndarray:
+def _pick(image: np.ndarray, affine: np.ndarray, size: Size,
+          border: float | Literal['edge']) -> np.ndarray:
     """Take the nearest pixels where rows stay rows: whole ones, several times faster."""
     back = invert(affine)
     columns, rows = (np.floor((np.arange(size[1 - axis]) + 0.5) * back[axis, axis] + back[axis, 2])
                      .astype(np.int64) for axis in (0, 1))
     height, width = image.shape[:2]
     picked = image.take(columns, axis=1, mode='clip').take(rows, axis=0, mode='clip')
-    picked[(rows < 0) | (rows >= height)] = border
-    picked[:, (columns < 0) | (columns >= width)] = border
+    if border != 'edge':
+        picked[(rows < 0) | (rows >= height)] = border
+        picked[:, (columns < 0) | (columns >= width)] = border
     return picked
 
 

@@ -35,7 +35,7 @@ SIDEWAYS = {
     'weights_file': {'model'},
 }
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
-DRAWING = 'visualization', {'colors', 'structures', 'vocabulary'}
+DRAWING = 'visualization', {'colors', 'structures', 'visualization', 'vocabulary'}
 DRAWING_FROM = LAYERS.index(('data', 'runtime'))
 
 ROS = re.compile(r'rclpy|rcl_interfaces|cv_bridge|launch|launch_ros|ament_\w+|rosidl_\w+|\w+_msgs'

@@ -5,7 +5,7 @@
 Random views of a sample: one affine of the pixels' places, one affine of their colours.
 
 After CenterNet's augmentation (X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", section 5):
-random scale, crop, flip and colour jitter. It knows annotations by their ``warp`` and their boxes.
+random scale, crop, flip and colour jitter.
 """
 
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +17,7 @@ import numpy as np
 
 from mcn_ros.data.centernet_views import centernet_view, LUMA
 from mcn_ros.geometry import crop, Resampling, RESAMPLINGS, Size
-from mcn_ros.structures import clip_boxes, crowd_rows, Sample, select
+from mcn_ros.structures import Sample, Structure
 
 # Beyond this, a view around an object would teach what blur looks like.
 MAX_MAGNIFICATION = 2.0
@@ -112,10 +112,7 @@ def augment(sample: Sample, size: Size, rng: np.random.Generator,
     affine = random_affine(sample.image.shape[:2], size, rng, config, box)
     # Colours first: the border must come out as inference has it.
     colored = replace(sample, image=jitter_colors(sample.image, rng, config))
-    view = colored.warp(affine, size, resampling)
-    annotations = {name: keep_visible(annotation, size, config.min_visible)
-                   for name, annotation in view.annotations.items()}
-    return replace(view, annotations=annotations)
+    return colored.warp(affine, size, resampling).cut(config.min_visible)
 
 
 def random_affine(source: Size, target: Size, rng: np.random.Generator, config: AugmentConfig,
@@ -153,24 +150,21 @@ def choose_object(annotations: Mapping[str, Any], rng: np.random.Generator,
     Draw what a view is to show.
 
     :return: box (4,) xyxy in camera pixels; None for nothing in particular.
+    :raises ValueError: for a task whose annotations have no objects.
     """
     which, row = rng.uniform(size=2)
     for name, probability in config.focus.items():
         which -= probability
         if which < 0:
-            return _row(annotations.get(name), row)
+            boxes = _subjects(name, annotations[name]) if name in annotations else ()
+            return boxes[int(row * len(boxes))] if len(boxes) else None
     return None
 
 
-def _row(annotation: Any, row: float) -> np.ndarray | None:
-    """Return the box of one of the objects, for a number in 0..1; None if there is none."""
-    if annotation is None:
-        return None
-    usable = ~crowd_rows(annotation) & (_areas(annotation.boxes) > 0)
-    if hasattr(annotation, 'keypoints'):
-        usable &= (annotation.keypoint_scores > 0).any(axis=1)
-    boxes = annotation.boxes[usable]
-    return boxes[int(row * len(boxes))] if len(boxes) else None
+def _subjects(name: str, annotation: Structure) -> np.ndarray:
+    if 'boxes' not in annotation.ROWS:
+        raise ValueError(f'focus: {name} has no objects that a view could show')
+    return annotation.subjects()
 
 
 def jitter_colors(image: np.ndarray, rng: np.random.Generator,
@@ -202,31 +196,3 @@ def _hue_rotation(degrees: float) -> np.ndarray:
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     return cos * np.eye(3) + sin * cross + (1 - cos) / 3
-
-
-def keep_visible(annotation: Any, size: Size, min_visible: float) -> Any:
-    """
-    Drop objects outside of an image and joints outside of it; slivers of objects become crowds.
-
-    :param annotation: in the pixels of the image; one without boxes is returned as it is.
-    :param size: (height, width) of the image.
-    :param min_visible: the share of a box below which an object is a sliver.
-    """
-    if not hasattr(annotation, 'boxes'):
-        return annotation
-    boxes = annotation.boxes
-    visible = _areas(clip_boxes(boxes, size)) / np.maximum(_areas(boxes), 1e-6)
-    crowd = crowd_rows(annotation) | (visible < min_visible)
-    annotation = replace(annotation, crowd=crowd)
-    if hasattr(annotation, 'keypoints'):
-        points = annotation.keypoints
-        # Comparisons with NaN are False: a joint that was absent stays absent.
-        inside = ((points >= 0) & (points < [size[1], size[0]])).all(axis=2)
-        annotation = replace(
-            annotation, keypoints=np.where(inside[..., None], points, np.float32(np.nan)),
-            keypoint_scores=annotation.keypoint_scores * inside)
-    return select(annotation, visible > 0)
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

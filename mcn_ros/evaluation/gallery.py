@@ -66,7 +66,7 @@ def picture(title: str, image: np.ndarray, predictions: Mapping[str, Any],
                  'annotation': annotations}
     return Picture(title, caption, {
         side: _jpeg(draw(small, {name: value.warp(affine, size) for name, value in shown.items()},
-                         names, SCORE_THRESHOLD, SCORE_THRESHOLD))
+                         names, SCORE_THRESHOLD))
         for side, shown in sides.items()})
 
 

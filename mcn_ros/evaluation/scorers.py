@@ -6,12 +6,9 @@
 from pathlib import Path
 from typing import Any, Mapping
 
-import numpy as np
-
 from mcn_ros.evaluation.coco import BoxScorer, PoseScorer
 from mcn_ros.evaluation.dense import ClassMapScorer
 from mcn_ros.evaluation.ground_truth import read_ground_truth
-from mcn_ros.structures import ClassMap, Instances, Poses
 
 
 class Scorers:
@@ -52,7 +49,7 @@ class Scorers:
             if name in self._scorers:
                 prediction = (predictions or {}).get(name)
                 _add(self._scorers[name], image_id, annotation,
-                     nothing_found(annotation) if prediction is None else prediction)
+                     annotation.nothing() if prediction is None else prediction)
                 self._scored.add(name)
         self._images += 1
 
@@ -90,13 +87,6 @@ def _add(scorer: BoxScorer | PoseScorer | ClassMapScorer, image_id: int, annotat
         scorer.add(annotation, prediction)
 
 
-def nothing_found(annotation: Instances | Poses | ClassMap) -> Instances | Poses | ClassMap:
-    """Return a prediction without objects or people, or of background only."""
-    if isinstance(annotation, ClassMap):
-        return ClassMap(np.zeros(annotation.labels.shape, np.uint8))
-    boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
-    if isinstance(annotation, Instances):
-        return Instances(boxes, np.zeros(0, np.int64), scores)
-    joints = annotation.skeleton.num_keypoints
-    return Poses(boxes, scores, np.zeros((0, joints, 2), np.float32),
-                 np.zeros((0, joints), np.float32), skeleton=annotation.skeleton)
+def score_text(score: float | None) -> str:
+    """Return a score as text, '-' for one that does not exist: there is nothing to score."""
+    return '-' if score is None else f'{score:.3f}'

@@ -182,8 +182,8 @@ class Collector(Node):
                 names[head] = names[head][1:]  # without the background
                 predictions[head] = class_map_from_msg(msg)
         # The node has applied its thresholds.
-        picture = draw(image_to_rgb(image), predictions, names, 0.0, 0.0, threshold,
-                       f'{latency_ms:.0f} ms')
+        picture = draw(image_to_rgb(image), predictions, names, 0.0,
+                       keypoint_threshold=threshold, text=f'{latency_ms:.0f} ms')
         path = self._out / f'overlay_{index:06d}.png'
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 

@@ -151,8 +151,9 @@ class Outputs:
             output.publish(chosen[name], header, parameters)
         if self._overlay.get_subscription_count():
             names = {name: output.class_names for name, output in self._outputs.items()}
-            picture = draw(image, chosen, names, 0.0, 0.0, parameters.pose_keypoint_threshold,
-                           text if parameters.overlay_text else '')
+            picture = draw(image, chosen, names, 0.0,
+                           keypoint_threshold=parameters.pose_keypoint_threshold,
+                           text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))
 
     def destroy(self) -> None:

@@ -58,6 +58,7 @@ class Graph(nn.Module):
 
     :param model: the network, put into evaluation mode.
     :param maps: give the logits of the heads, float32, in place of predictions.
+    :ivar config: that of the network, and ``tasks``, its tasks by name.
     :ivar size: (height, width) of the input.
     :ivar layout: what the outputs are; with ``maps``, its structures are of no use.
     """
@@ -66,7 +67,8 @@ class Graph(nn.Module):
         super().__init__()
         self.model = model.eval()
         self.maps = maps
-        self.config = (model.model if isinstance(model, MirrorAveraged) else model).config
+        network = model.model if isinstance(model, MirrorAveraged) else model
+        self.config, self.tasks = network.config, network.tasks
         self.size: Size = self.config.input_size
         self.layout = self._layout()
 

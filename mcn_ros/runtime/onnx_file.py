@@ -7,6 +7,7 @@ Graphs as ONNX files that say of themselves all that is needed to use them.
 Deformable convolutions are operators of ONNX from opset 19 on (DeformConv).
 """
 
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 import json
 from typing import Any, Sequence
@@ -19,7 +20,6 @@ from mcn_ros.config import to_dict
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.parity import compare
-from mcn_ros.structures import ClassMap
 
 OPSET = 20
 INPUT = 'images'
@@ -65,7 +65,7 @@ def describe(graph: Graph) -> dict[str, str]:
                   'size': list(graph.size), 'border': RESAMPLINGS[config.preprocessing].border},
         'normalisation': {'mean': config.mean, 'std': config.std,
                           'channel_order': config.channel_order, 'applied': True}}
-    for name, task in _tasks(graph).items():
+    for name, task in graph.tasks.items():
         described[name] = _describe_task(task, graph.layout.structures.get(name))
     return {key: json.dumps(value) for key, value in described.items()}
 
@@ -115,19 +115,16 @@ def _most(values: np.ndarray) -> float:
     return float(np.quantile(values, MOST, method='lower')) if values.size else 0.0
 
 
-def _tasks(graph: Graph) -> dict[str, Any]:
-    return getattr(graph.model, 'model', graph.model).tasks
-
-
 def _describe_task(task: Any, found: Any) -> dict[str, Any]:
-    """Return the classes or the skeleton of a task, and pixels per label of its class map."""
+    """Return the classes or the skeleton of a task, and the numbers beside its arrays."""
     described = {}
     if task.classes:
         described['classes'] = task.classes
     if task.joints:
         described['skeleton'] = to_dict(task.joints)
-    if isinstance(found, ClassMap):
-        described['stride'] = found.stride
+    if is_dataclass(found):
+        described |= {field.name: value for field in fields(found)
+                      if isinstance(value := getattr(found, field.name), int)}
     return described
 
 

@@ -9,11 +9,11 @@ with the nearest of their class, not by rank.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
-from mcn_ros.structures import ClassMap, select
+from mcn_ros.structures import select, Structure
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Difference:
     """
     Differences of the predictions of a task; N objects, those more likely than the median one.
 
-    :param scores: (N,) of each object.
+    :param scores: (N,) of each object, or of each number of a map.
     :param boxes_px: (N,) of each object, the largest of the four coordinates; infinite where its
         class was not found at all.
     :param joints_px: (N, J) distances; (N, 0) of tasks without joints.
-    :param labels: share of the labels of a class map that differ.
+    :param labels: share of the labels of a map that differ.
     """
 
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -34,7 +34,8 @@ class Difference:
     labels: float = 0.0
 
 
-def compare(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Difference]:
+def compare(found: Mapping[str, Structure], expected: Mapping[str, Structure],
+            ) -> dict[str, Difference]:
     """
     Compare the predictions of a batch.
 
@@ -42,28 +43,36 @@ def compare(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, 
     :param expected: the same of what ought to be found.
     :return: task name -> how far they are apart.
     """
-    differences = {}
-    for name, wanted in expected.items():
-        if isinstance(wanted, ClassMap):
-            share = float((found[name].labels != wanted.labels).mean())
-            differences[name] = Difference(labels=share)
-            continue
-        pairs = [_match(select(found[name], row), select(wanted, row))
-                 for row in range(len(wanted.scores))]
-        differences[name] = Difference(*map(np.concatenate, zip(*pairs)))
-    return differences
+    return {name: (_objects if 'boxes' in wanted.ROWS else _maps)(found[name], wanted)
+            for name, wanted in expected.items()}
 
 
-def _match(found: Any, expected: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _maps(found: Structure, expected: Structure) -> Difference:
+    """Compare maps: numbers by how far they are apart, labels by how many are others."""
+    pairs = [(getattr(found, name), getattr(expected, name)) for name in expected.ROWS]
+    numbers = [np.abs(one - other).ravel() for one, other in pairs if other.dtype.kind == 'f']
+    others = [(one != other).mean() for one, other in pairs if other.dtype.kind != 'f']
+    return Difference(scores=np.concatenate([np.zeros(0), *numbers]),
+                      labels=float(max(others, default=0.0)))
+
+
+def _objects(found: Structure, expected: Structure) -> Difference:
+    pairs = [_match(select(found, row), select(expected, row))
+             for row in range(len(expected.scores))]
+    return Difference(*map(np.concatenate, zip(*pairs)))
+
+
+def _match(found: Structure, expected: Structure,
+           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return differences of scores, boxes and joints of the likelier half of the objects."""
     half = len(expected.scores) // 2
     expected = select(expected, np.flatnonzero(expected.scores[:half] > 0))
     apart = np.abs(expected.boxes[:, None] - found.boxes).max(axis=2)  # (N, M)
-    if hasattr(expected, 'classes'):
+    if 'classes' in expected.ROWS:
         apart[expected.classes[:, None] != found.classes] = np.inf
     apart[:, found.scores <= 0] = np.inf  # no peaks, and duplicates that were sorted out
     nearest = apart.argmin(axis=1)
     joints = np.zeros((len(apart), 0))
-    if hasattr(expected, 'keypoints'):
+    if 'keypoints' in expected.ROWS:
         joints = np.linalg.norm(expected.keypoints - found.keypoints[nearest], axis=2)
     return np.abs(expected.scores - found.scores[nearest]), apart.min(axis=1), joints

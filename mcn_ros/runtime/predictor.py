@@ -8,9 +8,9 @@ The one place that knows how an image becomes the input of a network and how its
 back. The node, the evaluation and the demo all go through it, so they agree.
 """
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -20,10 +20,11 @@ from mcn_ros.runtime.backends import (
     build_backend, check_backend, pick_device, pick_precision, pick_sizes)
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.mirror import MirrorAveraged
+from mcn_ros.runtime.predictions import Predictions
 from mcn_ros.runtime.soft_nms import merge
 from mcn_ros.runtime.views import Placement, Views
 from mcn_ros.runtime.weights import weights_path
-from mcn_ros.structures import clip_boxes, select
+from mcn_ros.structures import clip, select, Structure
 from mcn_ros.weights_file import load_model
 
 
@@ -49,7 +50,6 @@ class Predictor:
         chosen = pick_device(device)
         dtype = pick_precision(precision, chosen)
         check_backend(backend, chosen, dtype)
-        _check_heads(model.tasks, views)
         self.device = str(chosen)
         self.precision = str(dtype).removeprefix('torch.')
         self.tasks = model.tasks
@@ -60,21 +60,22 @@ class Predictor:
         graph = Graph(MirrorAveraged(model) if flip else model)
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
+        _check_views(self._layout.structures, views)
         self.backend, self.run, self.why = build_backend(backend, graph, chosen, dtype)
 
-    def __call__(self, image: np.ndarray) -> dict[str, Any]:
+    def __call__(self, image: np.ndarray) -> Mapping[str, Structure]:
         """
         Look at one image.
 
         :param image: (H, W, 3) uint8 RGB.
-        :return: task name -> Instances, Poses or ClassMap of numpy arrays in camera pixels; boxes
-            are clipped to the image (but for ``views.reference``); best first; nothing
-            thresholded.
+        :return: task name -> structure of numpy arrays in camera pixels, where it comes when it is
+            first asked for; boxes are clipped to the image (but for ``views.reference``); best
+            first; nothing thresholded.
         :raises ValueError: for an array that is no such image.
         """
         return self.batch([image])[0]
 
-    def batch(self, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    def batch(self, images: Sequence[np.ndarray]) -> list[Mapping[str, Structure]]:
         """Look at several images, of any sizes, in one pass; see :meth:`__call__`."""
         for image in images:
             _check_image(image)
@@ -83,7 +84,7 @@ class Predictor:
             return scales[0]
         return [merge(found, self.views.reference) for found in zip(*scales)]
 
-    def _look(self, images: Sequence[np.ndarray], scale: float) -> list[dict[str, Any]]:
+    def _look(self, images: Sequence[np.ndarray], scale: float) -> list[Predictions]:
         """Look at images in one scale."""
         places = [self.views.place(image.shape[:2], self.input_size, scale) for image in images]
         if len({place.size for place in places}) > 1:  # they do not fit into one batch
@@ -91,16 +92,14 @@ class Predictor:
         inputs = np.stack([place.draw(image, self._resampling)
                            for image, place in zip(images, places)])
         predictions = self._layout.restore(self.run(inputs))
-        return [{name: self._to_camera(select(value, row), place, image.shape[:2])
-                 for name, value in predictions.items()}
+        return [Predictions({name: select(value, row) for name, value in predictions.items()},
+                            partial(self._to_camera, place, image.shape[:2]))
                 for row, (image, place) in enumerate(zip(images, places))]
 
-    def _to_camera(self, prediction: Any, place: Placement, size: Size) -> Any:
+    def _to_camera(self, place: Placement, size: Size, prediction: Structure) -> Structure:
         """Undo the placement and cut boxes at the border of the image."""
         prediction = prediction.warp(invert(place.affine), size)
-        if hasattr(prediction, 'boxes') and not self.views.reference:
-            prediction = replace(prediction, boxes=clip_boxes(prediction.boxes, size))
-        return prediction
+        return prediction if self.views.reference else clip(prediction, size)
 
     def warm_up(self, size: Size = (480, 640), count: int = 1) -> None:
         """Run on ``count`` blank images: the first pass is many times slower than the next."""
@@ -132,8 +131,9 @@ def _check_image(image: np.ndarray) -> None:
         raise ValueError(f'image: expected (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}')
 
 
-def _check_heads(tasks: Mapping[str, Any], views: Views) -> None:
-    if len(views.scales) > 1 and 'segmentation' in tasks:
-        others = ', '.join(name for name in tasks if name != 'segmentation')
-        raise ValueError('scales: class maps of several scales cannot be put together (heads '
-                         f'without: {others or "none"})')
+def _check_views(predictions: Mapping[str, Structure], views: Views) -> None:
+    maps = [name for name, value in predictions.items() if 'boxes' not in value.ROWS]
+    if len(views.scales) > 1 and maps:
+        others = ', '.join(name for name in predictions if name not in maps)
+        raise ValueError(f'scales: maps of several scales cannot be put together: '
+                         f'{", ".join(maps)} (heads without: {others or "none"})')

@@ -9,11 +9,11 @@ algorithm 1 with the Gaussian penalty; parameters and order of CenterNet's publi
 """
 
 from dataclasses import replace
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from mcn_ros.structures import Instances, Poses
+from mcn_ros.structures import Structure
 
 # Width of the Gaussian by which a box weakens those that overlap it.
 SIGMA = 0.5
@@ -80,11 +80,12 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / ((box[2:] - box[:2] + 1).prod() + areas - shared)
 
 
-def merge(found: Sequence[Mapping[str, Any]], reference: bool = False) -> dict[str, Any]:
+def merge(found: Sequence[Mapping[str, Structure]], reference: bool = False,
+          ) -> dict[str, Structure]:
     """
     Put together what was found in several views of one image.
 
-    :param found: for each view, task name -> Instances or Poses in camera pixels.
+    :param found: for each view, task name -> objects with boxes and scores, in camera pixels.
     :param reference: keep the leftovers, see :class:`Order`.
     :return: task name -> objects, best first; as many as in one view (and those that are equally
         likely), but all people, as in CenterNet.
@@ -92,7 +93,7 @@ def merge(found: Sequence[Mapping[str, Any]], reference: bool = False) -> dict[s
     return {name: _merge([view[name] for view in found], reference) for name in found[0]}
 
 
-def _merge(found: Sequence[Instances | Poses], reference: bool) -> Instances | Poses:
+def _merge(found: Sequence[Structure], reference: bool) -> Structure:
     rows = {name: np.concatenate([getattr(one, name) for one in found])
             for name in found[0].ROWS if getattr(found[0], name) is not None}
     classes = rows.get('classes', np.zeros(len(rows['boxes']), np.int64))

@@ -7,7 +7,10 @@ import difflib
 from typing import Mapping, Sequence
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import CocoFile, PERSON, Record
+from mcn_ros.data.coco_file import PERSON
+from mcn_ros.data.labels import Labels
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, VectorMap)
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 
@@ -37,12 +40,12 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
                 known[name] |= names
     there = sorted({name for dataset in datasets for name in dataset.file.classes})
     for name, task in tasks.items():
-        missing = [each for each in _names(task) if each not in known[name]]
+        missing = [each for each in _names(name, task) if each not in known[name]]
         if not missing or f'heads.{name}.'.startswith(config.frozen):
             continue
         told = f'model.tasks.{name}: no data set has a label of {_list(missing, there)}'
         if not known[name]:
-            of = f'a category {PERSON} with keypoints' if name == 'pose' else 'one of its classes'
+            of = _NEEDS.get(task.annotation, 'one of its classes')
             raise ValueError(f'{told}, so the head has nothing to learn from: it needs {of} '
                              f'(categories of the data sets: {_list(there)}), or is to be left '
                              f'out, or frozen')
@@ -55,37 +58,67 @@ def labelled_names(dataset: CocoDataset) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {name: set() for name in dataset.tasks}
     for record in dataset.file.records:
         for name, names in found.items():
-            names |= _LABELS[name](dataset.file, record)
-    return {name: names.intersection(_names(dataset.tasks[name]))
+            labels = dataset.annotations.labels(record, name)
+            names |= _LABELLED.get(labels.task.annotation, _all)(labels)
+    return {name: names.intersection(_names(name, dataset.tasks[name]))
             for name, names in found.items()}
 
 
-def _boxes(file: CocoFile, record: Record) -> set[str]:
+def _boxes(labels: Labels) -> set[str]:
+    record = labels.record
     present = set(record.categories[~record.crowd].tolist())
-    return {name for name in file.named(record, 'detection') if file.classes[name] in present}
+    return {name for name in labels.named if labels.file.classes[name] in present}
 
 
-def _joints(file: CocoFile, record: Record) -> set[str]:
-    if PERSON not in file.named(record, 'pose'):
+def _joints(labels: Labels) -> set[str]:
+    if PERSON not in labels.named:
         return set()
-    seen = (record.keypoints[..., 2] > 0).any(axis=0)
-    return {name for name, known in zip(file.joints, seen) if known}
+    seen = (labels.record.keypoints[..., 2] > 0).any(axis=0)
+    return {name for name, known in zip(labels.file.joints, seen) if known}
 
 
-def _masks(file: CocoFile, record: Record) -> set[str]:
+def _masks(labels: Labels) -> set[str]:
+    if labels.map:
+        return _all(labels)
     present, bare = set(), set()
-    for category, mask in zip(record.categories.tolist(), record.masks):
+    for category, mask in zip(labels.record.categories.tolist(), labels.record.masks):
         (bare if mask is None else present).add(category)
-    return {name for name in file.named(record, 'segmentation')
-            if file.classes[name] in present - bare}
+    return {name for name in labels.named if labels.file.classes[name] in present - bare}
 
 
-# Which classes, or joints, of an image teach a task something.
-_LABELS = {'detection': _boxes, 'pose': _joints, 'segmentation': _masks}
+def _regions(labels: Labels) -> set[str]:
+    """Return the classes that have a mask; any mask has a contour, where classes do not count."""
+    found = _masks(labels)
+    return found if labels.task.classes or not found else _all(labels)
 
 
-def _names(task: Task) -> tuple[str, ...]:
-    return task.joints.keypoint_names if task.joints else task.classes
+def _map(labels: Labels) -> set[str]:
+    return _all(labels) if labels.map else set()
+
+
+def _all(labels: Labels) -> set[str]:
+    return set(_names(labels.name, labels.task))
+
+
+# Which names of an image teach a task something, by the type of its annotations.
+_LABELLED = {
+    Instances: _boxes,
+    Poses: _joints,
+    ClassMap: _masks,
+    RegionMap: _regions,
+    ScalarMap: _map,
+    VectorMap: _map,
+    ClassPlanes: _map,
+}
+
+# What a head needs that has no labels at all.
+_NEEDS = {Poses: f'a category {PERSON} with keypoints', ScalarMap: 'a map', VectorMap: 'a map',
+          ClassPlanes: 'a map'}
+
+
+def _names(name: str, task: Task) -> tuple[str, ...]:
+    """Return the classes or joints of a task; one that has neither goes by its own name."""
+    return task.classes or (task.joints.keypoint_names if task.joints else (name,))
 
 
 def _list(names: Sequence[str], near: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given, strategies
 import numpy as np
 import pytest
 
-from mcn_ros.data.augment import augment, AugmentConfig, jitter_colors, keep_visible, NEUTRAL
+from mcn_ros.data.augment import augment, AugmentConfig, jitter_colors, NEUTRAL
 from mcn_ros.geometry import BORDER, letterbox, RESAMPLINGS
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -158,27 +158,6 @@ def test_a_crop_shows_nothing_but_image(seed):
     assert (labels != IGNORE).all()
 
 
-def test_slivers_become_crowds_and_the_rest_goes():
-    boxes = np.array([[-90, 0, 10, 10], [-40, 0, 60, 10], [70, 0, 80, 10], [5, 5, 9, 9]], 'f4')
-    crowd = np.array([False, False, False, True])
-    objects = Instances(boxes, np.arange(4), np.ones(4, 'f4'), crowd)
-    kept = keep_visible(objects, (64, 64), 0.2)
-    np.testing.assert_array_equal(kept.classes, [0, 1, 3])
-    np.testing.assert_array_equal(kept.crowd, [True, False, True])
-    np.testing.assert_array_equal(kept.boxes, boxes[[0, 1, 3]])
-    assert not keep_visible(replace(objects, crowd=None), (64, 64), 0.0).crowd.any()
-
-
-def test_joints_outside_are_absent():
-    joints = np.full((1, 17, 2), [10, 10], np.float32)
-    joints[0, :3] = [(-1, 5), (5, 64), (np.nan, np.nan)]
-    pose = Poses(np.array([[-5, 0, 60, 64]], 'f4'), np.ones(1), joints, np.ones((1, 17), 'f4'))
-    kept = keep_visible(pose, (64, 64), 0.2)
-    assert np.isnan(kept.keypoints[0, :3]).all() and np.isfinite(kept.keypoints[0, 3:]).all()
-    np.testing.assert_array_equal(kept.keypoint_scores[0], np.arange(17) > 2)
-    assert kept.keypoints.dtype == kept.keypoint_scores.dtype == np.float32
-
-
 def picture(seed=0):
     return np.random.default_rng(seed).integers(40, 200, (8, 9, 3)).astype(np.uint8)
 
@@ -263,6 +242,11 @@ def test_without_an_object_to_show_the_view_is_of_the_image(probability, task):
                         min_visible=0.01).annotations['pose'].boxes
         got = focused(seed, task, probability, scale=(0.7, 1.3), shift=1.0)
         np.testing.assert_array_equal(got, expected)
+
+
+def test_a_view_cannot_show_an_object_of_a_map():
+    with pytest.raises(ValueError, match='focus: segmentation has no objects'):
+        view(make_sample(), focus={'segmentation': 1.0})
 
 
 @pytest.mark.parametrize('changes,message', [

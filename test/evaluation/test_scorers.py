@@ -11,8 +11,7 @@ import pytest
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.evaluation.coco import BoxScorer, PoseScorer
 from mcn_ros.evaluation.dense import ClassMapScorer
-from mcn_ros.evaluation.scorers import nothing_found, Scorers
-from mcn_ros.structures import ClassMap, Instances, Poses, select
+from mcn_ros.evaluation.scorers import Scorers
 from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -104,19 +103,3 @@ def test_adding_more_changes_the_result():
 def test_details_can_be_stored():
     details = score(content(), {1: True, 2: None}).details()
     assert json.loads(json.dumps(details, allow_nan=False)) == details
-
-
-@pytest.mark.parametrize('annotation', [
-    Instances(np.array([[0, 0, 9, 9.]]), np.array([0]), np.ones(1)),
-    Poses(np.array([[0, 0, 9, 9.]]), np.ones(1), np.zeros((1, 17, 2)), np.ones((1, 17))),
-    ClassMap(np.full((4, 6), 3, np.uint8))], ids=['objects', 'people', 'areas'])
-def test_nothing_has_the_form_of_something(annotation):
-    nothing = nothing_found(annotation)
-    assert type(nothing) is type(annotation)
-    if isinstance(annotation, ClassMap):
-        assert nothing.labels.shape == (4, 6) and not nothing.labels.any()
-    else:
-        assert len(nothing) == 0
-        for name in nothing.ROWS[:-1]:
-            assert getattr(nothing, name).shape[1:] == getattr(annotation, name).shape[1:]
-        assert len(select(nothing, nothing.scores >= 0.3)) == 0

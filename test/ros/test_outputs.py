@@ -82,9 +82,9 @@ def test_only_the_chosen_heads_are_advertised(world, heads, expected):
 def test_pictures_are_made_only_for_subscribers(world, monkeypatch):
     made = []
     for name in ('draw', 'class_map_to_msg', 'class_map_to_color_msg'):
-        def count(*arguments, _original=getattr(outputs, name), _name=name):
+        def count(*arguments, _original=getattr(outputs, name), _name=name, **options):
             made.append(_name)
-            return _original(*arguments)
+            return _original(*arguments, **options)
         monkeypatch.setattr(outputs, name, count)
     detections = world.peer.listen(Detection2DArray, 'mcn/detections')
     node = world.start()

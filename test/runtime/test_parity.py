@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.runtime.parity import compare
-from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_equal_ones_are_not_apart(predictions):
 def test_their_order_does_not_count(predictions):
     order = np.random.default_rng(1).permutation(16)
     shuffled = {name: replace(value, **{rows: getattr(value, rows)[:, order] for rows in value.ROWS
-                                        if rows != 'crowd'})
+                                        if getattr(value, rows) is not None})
                 for name, value in predictions.items() if name != 'segmentation'}
     shuffled['segmentation'] = predictions['segmentation']
     for name, difference in compare(shuffled, predictions).items():
@@ -86,3 +86,16 @@ def test_the_unlikely_are_left_out(predictions):
     scores[:, 3:] = 0  # fewer peaks than rows
     few = change(predictions, 'detection', scores=scores)
     assert compare(few, few)['detection'].scores.shape == (6,)
+
+
+@pytest.mark.parametrize('kind,shape', [
+    (ScalarMap, (2, 4, 5)), (ClassPlanes, (2, 3, 4, 5)), (VectorMap, (2, 4, 5, 3))])
+def test_every_number_of_a_map_counts(kind, shape):
+    values = np.random.default_rng(0).random(shape).astype(np.float32)
+    other = values.copy()
+    other[1, 2, 3] += 0.25
+    changed = other[1, 2, 3].size
+    difference = compare({'map': kind(other)}, {'map': kind(values)})['map']
+    assert difference.scores.size == values.size and difference.labels == 0
+    assert np.isclose(difference.scores, 0.25, atol=1e-6).sum() == changed
+    assert (difference.scores > 0).sum() == changed

@@ -19,6 +19,7 @@ from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.backends import BACKENDS
 from mcn_ros.runtime.parity import compare
 from mcn_ros.runtime.views import Views
+from mcn_ros.structures import ClassMap
 from mcn_ros.tasks import TASKS
 from mcn_ros.weights_file import save_model
 
@@ -286,7 +287,7 @@ def test_boxes_are_cut_at_the_border_but_for_reference(monkeypatch):
 
 
 def test_what_views_cannot_be_had(tmp_path):
-    with pytest.raises(ValueError, match='scales: class maps .* without: detection, pose'):
+    with pytest.raises(ValueError, match='scales: maps .* without: detection, pose'):
         Predictor(build(), 'cpu', views=Views(scales=(1.0, 2.0)))
     with pytest.raises(ValueError, match="^backend: 'openvino' runs inputs of one size only"):
         load_predictor(tmp_path / 'nothing', None, 'cpu', 'openvino', views=Views('original'))
@@ -381,7 +382,7 @@ def test_load(predictor, tmp_path, heads):
     found, expected = loaded(image), predictor(image)
     assert list(found) == loaded.heads
     for name, structure in found.items():
-        for rows in set(structure.ROWS) - {'crowd'}:
+        for rows in set(structure.ROWS) - {'crowd', 'areas'}:
             np.testing.assert_array_equal(getattr(structure, rows), getattr(expected[name], rows))
 
 
@@ -395,3 +396,12 @@ def test_load_errors_are_one_line(tmp_path):
         with pytest.raises(ValueError) as info:
             load_predictor(*arguments, device='cpu')
         assert named in str(info.value) and '\n' not in str(info.value)
+
+
+def test_a_map_that_nobody_reads_is_not_warped(seer, monkeypatch):
+    warped = []
+    warp = ClassMap.warp
+    monkeypatch.setattr(ClassMap, 'warp', lambda *args: warped.append(args) or warp(*args))
+    found = seer(tiles(90, 120) | 192)
+    assert len(found['detection']) and len(found['pose']) and not warped
+    assert found['segmentation'].labels.shape == (90, 120) and len(warped) == 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.tasks import build_tasks
+from mcn_ros.structures import ScalarMap
+from mcn_ros.tasks import build_tasks, SegmentationTask
 from mcn_ros.trainer.labels import check_labels, labelled_names
 from mcn_ros.trainer.train import train
 
@@ -109,6 +110,22 @@ def test_what_is_labelled(dataset):
     found = labelled_names(CocoDataset(dataset.annotations, dataset.images, tasks))
     assert found == {'detection': {'person', 'car'}, 'segmentation': {'car'},
                      'pose': set(tasks['pose'].joints.keypoint_names)}
+
+
+class SaliencyTask(SegmentationTask):
+    """A task without classes, of which nothing but the type of its annotations is used here."""
+
+    annotation = ScalarMap
+
+
+def test_a_task_of_maps_is_labelled_where_there_is_one(dataset, rewritten):
+    tasks = {'saliency': SaliencyTask(('x',))}
+    object.__setattr__(tasks['saliency'], 'classes', ())
+    assert labelled_names(CocoDataset(dataset.annotations, dataset.images, tasks)) == {
+        'saliency': set()}
+    data = rewritten(lambda content: content['images'][0].update(maps={'saliency': '1.png'}))
+    assert labelled_names(CocoDataset(data.annotations, data.images, tasks)) == {
+        'saliency': {'saliency'}}
 
 
 @pytest.mark.usefixtures('monitors')

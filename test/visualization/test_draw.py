@@ -6,9 +6,11 @@
 import numpy as np
 import pytest
 
+from mcn_ros import structures
 from mcn_ros.colors import class_colors
-from mcn_ros.structures import ClassMap, Instances, Poses, select
-from mcn_ros.visualization import contact_sheet, draw, LEFT, RIGHT
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, select, VectorMap)
+from mcn_ros.visualization import draw, DRAWINGS, LEFT, RIGHT
 from mcn_ros.vocabulary import COCO_SKELETON
 
 NAMES = {'detection': ('person', 'traffic light'), 'segmentation': ('person', 'traffic light')}
@@ -164,21 +166,62 @@ def test_any_size_of_picture(size):
     assert draw(picture(*size), found, NAMES, text='12 ms').shape == (*size, 3)
 
 
-def test_contact_sheet_shows_every_picture_once():
-    shades = [20, 60, 100, 140, 180]
-    images = [np.full(size + (3,), shade, np.uint8) for shade, size in
-              zip(shades, [(480, 640), (640, 480), (30, 40), (48, 64), (1, 1)])]
-    sheet = contact_sheet(images, columns=3, width=600, gap=4)
-    assert sheet.shape[1] == 600 and sheet.dtype == np.uint8
-    present, counts = np.unique(sheet[..., 0], return_counts=True)
-    assert set(present) == {*shades, 255}
-    for image, shade in zip(images, shades):
-        rows, columns = np.nonzero(sheet[..., 0] == shade)
-        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        assert height * width == len(rows)  # a rectangle of its own
-        assert width / height == pytest.approx(image.shape[1] / image.shape[0], rel=0.05)
+def test_every_type_has_a_drawing():
+    assert set(DRAWINGS) == {value for value in vars(structures).values()
+                             if isinstance(value, type) and hasattr(value, 'warp')} - {
+                                 structures.Sample, structures.Structure}
 
 
-def test_contact_sheet_of_one_picture():
-    image = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(contact_sheet([image], columns=1, width=40), image)
+def half(dtype=np.float32, on=1.0):
+    """Return a map that is `on` to the right."""
+    values = np.zeros((240, 320), dtype)
+    values[:, 160:] = on
+    return values
+
+
+def test_lines_are_white_and_their_faintness_is_seen():
+    lines = ScalarMap(half(), lines=True)
+    drawn = draw(picture(), {'boundaries': lines}, {})
+    assert (drawn[:, 160:] == 255).all() and (drawn[:, :160] == 100).all()
+    faint = draw(picture(), {'boundaries': ScalarMap(half(on=0.5), lines=True)}, {})
+    assert (100 < faint[:, 160:]).all() and (faint[:, 160:] < 255).all()
+    regions = RegionMap(half(np.uint16, 1), np.zeros(1, int))
+    np.testing.assert_array_equal(changed(picture(), draw(picture(), {'boundaries': regions}, {})),
+                                  np.arange(320)[None] == np.full((240, 1), 159))
+
+
+def test_areas_of_a_scalar_map_are_tinted():
+    drawn = draw(picture(), {'saliency': ScalarMap(half())}, {})
+    np.testing.assert_array_equal(changed(picture(), drawn), half() > 0)
+    assert (drawn[0, 160] != 255).any()
+    faint = draw(picture(), {'saliency': ScalarMap(half(on=0.2))}, {})
+    assert np.abs(faint.astype(int) - 100).max() < np.abs(drawn.astype(int) - 100).max()
+
+
+@pytest.mark.parametrize('value', [ScalarMap(half(np.uint8, 255)),
+                                   ClassPlanes(half(np.uint8, 255)[None])])
+def test_what_is_unknown_is_not_drawn(value):
+    np.testing.assert_array_equal(draw(picture(), {'x': value}, {}), picture())
+
+
+def test_planes_show_the_likeliest_class_where_it_is_likely():
+    planes = np.stack([half(on=0.6), half(on=0.7)])
+    planes[:, 120:] *= 0.5
+    drawn = draw(picture(), {'lines': ClassPlanes(planes)}, {})
+    assert (drawn[:120, 160:] == class_colors(2)[1]).all()
+    touched = changed(picture(), drawn)
+    assert not touched[120:].any() and not touched[:, :160].any()
+
+
+def test_a_wall_that_faces_the_camera_is_blue():
+    vectors = np.full((240, 320, 3), np.nan, np.float32)
+    vectors[:, 160:] = 0, 0, -1
+    drawn = draw(picture(), {'normals': VectorMap(vectors)}, {})
+    assert (drawn[:, 160:] == (128, 128, 255)).all() and (drawn[:, :160] == 100).all()
+
+
+def test_directions_leave_a_picture_with_anything_else_alone():
+    vectors = VectorMap(np.full((240, 320, 3), np.float32(3 ** -0.5)))
+    found = {'detection': boxes((50, 60, 150, 160))}
+    np.testing.assert_array_equal(draw(picture(), {**found, 'normals': vectors}, NAMES),
+                                  draw(picture(), found, NAMES))

@@ -1,0 +1,75 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pixels that belong together."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from mcn_ros.geometry import compose, scaling, Size, warp_image
+from mcn_ros.structures.labels import both_labelled, IGNORE
+from mcn_ros.structures.scalar_map import ScalarMap
+from mcn_ros.structures.structure import Array
+
+UNKNOWN_REGION = 65535
+
+
+@dataclass(frozen=True)
+class RegionMap:
+    """
+    The regions of an image.
+
+    Boundaries are annotated so: lines one pixel wide would not survive a warp.
+
+    :param labels: (H, W) uint16: 0 is background, r + 1 is region r, 65535 is unknown.
+    :param classes: (R,) int64, index of each region's class into those of the task, -1 for none.
+    :param labelled_classes: (C,) bool or None for all; where False nothing is known of the class.
+    :param stride: pixels of the frame per label.
+    """
+
+    ROWS: ClassVar[tuple[str, ...]] = ('labels',)
+
+    labels: Array
+    classes: Array
+    labelled_classes: Array | None = None
+    stride: int = 1
+
+    def warp(self, affine: np.ndarray, size: Size) -> 'RegionMap':
+        """Return a map of ``size`` in another frame: nearest label, unknown outside of this."""
+        affine = compose(affine, scaling(self.stride))
+        labels = warp_image(self.labels, affine, size, border=UNKNOWN_REGION, nearest=True)
+        return replace(self, labels=labels, stride=1)
+
+    def cut(self, size: Size, min_visible: float) -> 'RegionMap':
+        """Return the map: it ends with its image."""
+        return self
+
+    def join(self, other: 'RegionMap') -> 'RegionMap':
+        """Return the regions of both, none of which is of the other's."""
+        classes = np.concatenate([self.classes, other.classes])
+        assert len(classes) < UNKNOWN_REGION, len(classes)
+        region = (other.labels > 0) & (other.labels < UNKNOWN_REGION)
+        labels = np.where(region, other.labels + np.uint16(len(self.classes)), other.labels)
+        labels = np.where(self.labels == UNKNOWN_REGION, labels, self.labels)
+        return replace(self, labels=labels, classes=classes,
+                       labelled_classes=both_labelled(self, other))
+
+    def nothing(self) -> 'RegionMap':
+        """Return background everywhere."""
+        return replace(self, labels=np.zeros_like(self.labels), classes=np.zeros(0, np.int64),
+                       labelled_classes=None)
+
+    def contours(self) -> ScalarMap:
+        """
+        Return where a region ends: pixels of which the right or lower neighbour is of another.
+
+        :return: (H, W) uint8, 255 where one of the three is unknown.
+        """
+        labels = np.pad(self.labels, ((0, 1), (0, 1)), mode='edge')
+        here, right, below = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1]
+        values = ((here != right) | (here != below)).astype(np.uint8)
+        unknown = np.stack([here, right, below]).max(axis=0) == UNKNOWN_REGION
+        values[unknown] = IGNORE
+        return ScalarMap(values, self.stride, lines=True)
