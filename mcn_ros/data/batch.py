@@ -47,6 +47,20 @@ class Batch:
         """Return the batch in page-locked memory; a loader with ``pin_memory`` calls this."""
         return self._map(lambda tensor: tensor.pin_memory())
 
+    def share_memory(self) -> 'Batch':
+        """
+        Return the batch in memory that other processes can read.
+
+        :raises RuntimeError: if there is not enough of it.
+        """
+        return self._map(lambda tensor: tensor.share_memory_())
+
+    @property
+    def num_bytes(self) -> int:
+        """Return how much memory the images and targets take."""
+        targets = [tensor for task in self.targets.values() for tensor in task.values()]
+        return sum(tensor.nbytes for tensor in (self.images, *targets, *self.rows.values()))
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> 'Batch':
         return replace(
             self, images=change(self.images),

@@ -46,6 +46,8 @@ class Centers:
     :param points: (N, 2) exact centres (x, y) in grid cells.
     :param cells: (N, 2) int64 column and row of the cell that holds the centre.
     :param radii: (N,) Gaussian radii in grid cells.
+    :param learned: (K,) indices into the above of those whose boxes are learned; of all others,
+        only that they are there.
     """
 
     rows: np.ndarray
@@ -53,6 +55,7 @@ class Centers:
     points: np.ndarray
     cells: np.ndarray
     radii: list[int]
+    learned: np.ndarray
 
 
 def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int,
@@ -63,22 +66,24 @@ def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int,
     :param boxes: (N, 4) xyxy in input pixels.
     :param usable: (N,) bool; False for boxes that are no single object (crowds).
     :param grid: the output raster.
-    :param limit: at most so many, in the order given.
+    :param limit: learn the boxes of at most so many.
     :param reference: as CenterNet's code has it, which cuts boxes at the corners of the last
         cells, and looks at no more than the first ``limit``, whether they reach into the grid or
-        not.
+        not: where others are, it learns that nothing is.
     """
     ends = grid.height - reference, grid.width - reference
     clipped = clip_boxes(boxes / grid.stride, ends)
     sides = clipped[:, 2:] - clipped[:, :2]
     usable = usable & (sides > 0).all(axis=1)
-    rows = np.flatnonzero(usable[:limit] if reference else usable)[:limit]
+    rows = np.flatnonzero(usable[:limit] if reference else usable)
     clipped, sides = clipped[rows], sides[rows]
     points = (clipped[:, :2] + clipped[:, 2:]) / 2
     # The centre of a sliver at the far border can be rounded onto the border.
     cells = np.minimum(points.astype(np.int64), [grid.width - 1, grid.height - 1])
     radii = [gaussian_radius(np.ceil(h), np.ceil(w)) for w, h in sides]
-    return Centers(rows, clipped, points, cells, radii)
+    # From among all of them: in files that are sorted by class, the first are of one class.
+    learned = np.arange(min(len(rows), limit)) * len(rows) // max(1, min(len(rows), limit))
+    return Centers(rows, clipped, points, cells, radii, learned)
 
 
 def check_spread(spread: float, name: str) -> None:
@@ -105,7 +110,7 @@ def check_reference(task: Any, name: str, others: Sequence[str]) -> None:
 
 def region(centers: Centers, spread: float, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """
-    Choose the cells at which each object is learned.
+    Choose the cells at which each object whose box is learned is.
 
     CenterNet learns size and offset of an object at one cell, so most cells around a centre never
     see a gradient. Learning in a region around it, weighted by a Gaussian, takes several times
@@ -113,27 +118,28 @@ def region(centers: Centers, spread: float, grid: Grid) -> tuple[np.ndarray, np.
     AAAI 2020, section 3.2; its beta is our spread). Where regions overlap, the smaller object has
     the cell; the cell of a centre is its own object's.
 
-    :param centers: N objects.
+    :param centers: N objects, the boxes of K of them are learned.
     :param spread: share of a box's width and height that its region has; 0 for the centre alone.
     :param grid: the output raster.
-    :return: cells (N, S, 2) int64 column and row, and their weights (N, S) float32, 1 in total
+    :return: cells (K, S, 2) int64 column and row, and their weights (K, S) float32, 1 in total
         for each object; S = 1 without a spread.
     """
+    own = centers.learned
     if not spread:
-        return centers.cells[:, None], np.ones((len(centers.rows), 1), np.float32)
+        return centers.cells[own, None], np.ones((len(own), 1), np.float32)
     line = np.linspace(-1, 1, PLACES)
     places = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2)  # of the half region
     reach = (centers.boxes[:, None, 2:] - centers.boxes[:, None, :2]) * spread / 2
-    cells = (centers.points[:, None] + places * reach).astype(np.int64)
+    cells = (centers.points[own, None] + places * reach[own]).astype(np.int64)
     cells = np.clip(cells, 0, [grid.width - 1, grid.height - 1])
     # Sigma is a sixth of the region's side, as in the heatmap: three of them reach its edge.
     weights = np.exp(-4.5 * (places ** 2).sum(axis=2)) * np.ones((len(cells), 1))
     middle = PLACES ** 2 // 2
-    cells[:, middle] = centers.cells
+    cells[:, middle] = centers.cells[own]
     areas = reach.prod(axis=2)[:, 0]
-    apart = np.abs(cells[:, :, None] - centers.cells)  # (N, S, N, 2)
-    others = (apart <= reach[:, 0]).all(axis=3) & (areas < areas[:, None])[:, None]
-    others |= (apart == 0).all(axis=3) & ~np.eye(len(cells), dtype=bool)[:, None]
+    apart = np.abs(cells[:, :, None] - centers.cells)  # (K, S, N, 2)
+    others = (apart <= reach[:, 0]).all(axis=3) & (areas < areas[own, None])[:, None]
+    others |= (apart == 0).all(axis=3) & (own[:, None] != np.arange(len(areas)))[:, None]
     others[:, middle] = False
     weights[others.any(axis=2)] = 0
     return cells, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -151,7 +157,7 @@ def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crow
     :param crowds: (M, 4) xyxy in input pixels: regions where class ``crowd_classes`` is unknown.
     :param crowd_classes: (M,) channel of each crowd.
     :param grid: the output raster.
-    :param limit: K, rows of the padded lists.
+    :param limit: K, rows of the padded lists; every object has a peak, though.
     :param spread: see :func:`region`.
     :return: heatmap (C, H, W) float32; cells (K, S) int64 at which an object is learned and their
         weights (K, S) float32, 0 where there is none; size (K, 2) and offset (K, S, 2) of the
@@ -163,12 +169,13 @@ def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crow
     for (column, row), channel, radius in zip(centers.cells, classes, centers.radii):
         draw_peak(heatmap[channel], column, row, radius)
     cells, weights = region(centers, spread, grid)
+    boxes, points = centers.boxes[centers.learned], centers.points[centers.learned]
     return {
         'heatmap': torch.from_numpy(heatmap),
         'cells': pad(cells[..., 1] * grid.width + cells[..., 0], limit),
         'weights': pad(weights, limit),
-        'size': pad((centers.boxes[:, 2:] - centers.boxes[:, :2]).astype(np.float32), limit),
-        'offset': pad((centers.points[:, None] - cells).astype(np.float32), limit)}
+        'size': pad((boxes[:, 2:] - boxes[:, :2]).astype(np.float32), limit),
+        'offset': pad((points[:, None] - cells).astype(np.float32), limit)}
 
 
 def center_losses(outputs: dict[str, Tensor], targets: dict[str, Tensor], iou_loss: bool = False,

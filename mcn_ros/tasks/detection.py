@@ -34,7 +34,9 @@ class DetectionTask(Task):
 
     :param classes: class names; their order is the order of the heatmap channels.
     :param head: width and layout of the head.
-    :param max_objects: most objects per training image; CenterNet has 128.
+    :param max_objects: most objects per training image whose boxes are learned; where there are
+        more, these are taken evenly from among them, and the heatmap has them all. CenterNet has
+        128.
     :param max_predictions: objects per image that decoding returns; CenterNet has 100.
     :param max_overlap: of two boxes of a class that overlap by more than this (intersection over
         union), the less certain one gets the score 0; 1, none does, is CenterNet, whose peaks

@@ -44,7 +44,9 @@ class PoseTask(Task):
 
     :param skeleton: name of the skeleton, a key of SKELETONS.
     :param head: width and layout of the head.
-    :param max_people: most people per training image; CenterNet has 32.
+    :param max_people: most people per training image whose boxes and ways to joints are learned;
+        where there are more, these are taken evenly from among them, and the heatmaps have them
+        all. CenterNet has 32.
     :param max_predictions: people (and peaks per joint) that decoding looks at; CenterNet has 100.
     :param spread: share of a person's box in which cells learn box and joints, see
         :func:`mcn_ros.tasks.centers.region`; 0 is CenterNet.
@@ -130,7 +132,7 @@ class PoseTask(Task):
                                  none[crowd], grid, self.max_people, self.spread)
         jointless = ~(annotation.keypoint_scores > 0).any(axis=1)
         if self.reference:
-            targets['weights'][np.flatnonzero(jointless[people.rows])] = 0
+            targets['weights'][np.flatnonzero(jointless[people.rows[people.learned]])] = 0
             jointless[:] = False
         unknown = annotation.boxes[crowd | jointless] / grid.stride
         keypoints = annotation.keypoints[people.rows] / grid.stride
@@ -151,13 +153,12 @@ class PoseTask(Task):
             column, row = cells[person, joint]
             draw_peak(heatmap[joint], column, row, people.radii[person])
         displacement = points - people.points[:, None]
-        limit = self.max_people
-        return {
-            'joint_heatmap': torch.from_numpy(heatmap),
-            'joint_cells': pad(cells[..., 1] * grid.width + cells[..., 0], limit),
-            'joint_offset': pad((points - cells).astype(np.float32), limit),
-            'displacement': pad(displacement.astype(np.float32), limit),
-            'joint_valid': pad(valid, limit)}
+        lists = {'joint_cells': cells[..., 1] * grid.width + cells[..., 0],
+                 'joint_offset': (points - cells).astype(np.float32),
+                 'displacement': displacement.astype(np.float32), 'joint_valid': valid}
+        return {'joint_heatmap': torch.from_numpy(heatmap),
+                **{name: pad(values[people.learned], self.max_people)
+                   for name, values in lists.items()}}
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the centre losses, L_keyp (displacement, joint_heatmap) and L_keyp_off."""

@@ -28,6 +28,10 @@ class DatasetConfig:
     weight: float | None = None
     tasks: tuple[str, ...] | None = None
 
+    def __post_init__(self):
+        if self.weight is not None and self.weight < 0:
+            raise ValueError(f'{self.annotations}: weight: {self.weight} is negative')
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -139,6 +143,8 @@ class TrainConfig:
             raise ValueError(f'ema_decay: {self.ema_decay} is not in 0..1, 1 excluded')
         if not self.datasets:
             raise ValueError('datasets: none given')
+        if not any(data.weight is None or data.weight for data in self.datasets):
+            raise ValueError('datasets: all have the weight 0: nothing would be drawn')
         if any(side <= 0 or side % 32 for side in self.train_size):
             raise ValueError(f'train_size: {self.train_size} are no positive multiples of 32')
         if max(self.train_size) > LARGEST_SIDE:
@@ -153,7 +159,7 @@ class TrainConfig:
         tasks = build_tasks(self.model.tasks)
         _check_keys('loss_weights', self.loss_weights, tuple(paper_weights(tasks)))
         for data in (*self.datasets, *filter(None, [self.validation])):
-            _check_keys('tasks of a data set', data.tasks or (), tuple(tasks))
+            _check_keys(f'tasks of {data.annotations}', data.tasks or (), tuple(tasks))
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')

@@ -61,7 +61,8 @@ class Run:
         """
         Load the checkpoint; return the number of batches done so far.
 
-        :raises ValueError: if there is none, or it is damaged, or of another network.
+        :raises ValueError: if there is none, or it is damaged, or of another network, or of a run
+            with other settings.
         """
         path = self.folder / CHECKPOINT
         if not path.is_file():
@@ -81,6 +82,8 @@ class Run:
         except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError,
                 AttributeError, pickle.UnpicklingError) as error:
             reason = str(error).partition('\n')[0] or 'it ends too early'
+            if isinstance(error, KeyError):
+                reason = f'it has no {reason}'
             raise ValueError(f'{path}: does not fit this run: {reason}') from error
 
     def describe(self, config: TrainConfig) -> None:

@@ -9,38 +9,35 @@ batch, and process 0 alone writes, scores and shows progress.
 """
 
 from contextlib import closing, nullcontext
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-import signal
 import sys
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-import cv2
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mcn_ros.data.batch import Batch, collate
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.union import Draws, Share, TrainingSet, Union, View
+from mcn_ros.data.union import TrainingSet, Union
 from mcn_ros.evaluation.dataset import evaluate
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
 from mcn_ros.runtime.backends import pick_precision
 from mcn_ros.runtime.predictor import Predictor
-from mcn_ros.tasks import Task
+from mcn_ros.tasks import build_tasks, Task
 from mcn_ros.trainer.balance import build_balance
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.keep import Keep
+from mcn_ros.trainer.labels import check_labels
+from mcn_ros.trainer.loader import load_batches, loader_error
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import Owners, set_train_mode
 from mcn_ros.trainer.run import Run
 from mcn_ros.trainer.schedule import relative_rate
+from mcn_ros.trainer.settings import Settings
 from mcn_ros.trainer.step import backward, paper_weights
 from mcn_ros.trainer.stop import Stop
 from mcn_ros.trainer.teacher import Teacher
@@ -57,8 +54,8 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
     :param resume: go on from the checkpoint in the folder.
     :return: the last scores on the validation set, as `evaluate` gives them.
     :raises ValueError: for bad configuration or data, and for a folder that holds another run.
-    :raises OSError: if the disk is full, or a process that prepares samples is killed; what was
-        saved before is unchanged.
+    :raises OSError: if the disk is full, or processes that prepare samples are killed, hang or
+        have too little shared memory; what was saved before is unchanged.
     :raises FloatingPointError: when losses or gradients are not finite; names the images.
     :raises KeyboardInterrupt: after SIGINT or SIGTERM, once the batch is done and all is saved.
     """
@@ -66,16 +63,21 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
         try:
             return _train(config, resume, ranks)
         except RuntimeError as error:
-            # The loader raises it wherever the training just is, in the handler of a signal.
-            if not str(error).startswith('DataLoader worker'):
+            problem = loader_error(error)
+            if problem is None:
                 raise
-            raise ChildProcessError('a process that prepares samples has ended: '
-                                    f'{str(error).strip()}') from error.with_traceback(None)
+            raise problem from error.with_traceback(None)
 
 
 def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     dtype = pick_precision(config.precision, ranks.device)
     amp = None if dtype == torch.float32 else dtype
+    tasks = build_tasks(config.model.tasks)
+    datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
+    validation = config.validation and open_dataset(config.validation, tasks)
+    warnings = check_labels(config, tasks, datasets)
+    if ranks.rank == 0:
+        sys.stderr.writelines(f'warning: {warning}\n' for warning in warnings)
     torch.manual_seed(config.seed)
     model = build_model(config)
     # A checkpoint has all weights, and how they started may be gone.
@@ -94,11 +96,11 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     keep = Keep(model, config.keep) if config.keep else None
     teacher = Teacher(config.teacher, config.teach, model) if config.teacher else None
     extra = {**(keep.weights if keep else {}), **(teacher.weights if teacher else {})}
-    validation = config.validation and open_dataset(config.validation, model.tasks)
-    samples = load_samples(config, model.tasks)
+    samples = load_samples(config, datasets)
 
-    parts = {'model': model, 'average': average, 'owners': owners, 'scaler': scaler,
-             'balance': balance}
+    # First the settings: they say why a state does not fit better than the states do.
+    parts = {'settings': Settings(config), 'model': model, 'average': average, 'owners': owners,
+             'scaler': scaler, 'balance': balance}
     run = Run(Path(config.run), {**parts, 'keep': keep} if keep else parts)
     first = run.resume() if resume else run.start()
     ranks.barrier()  # none writes before all have looked
@@ -210,9 +212,8 @@ def build_model(config: TrainConfig) -> MultiTaskNet:
     return model
 
 
-def load_samples(config: TrainConfig, tasks: Mapping[str, Task]) -> TrainingSet:
+def load_samples(config: TrainConfig, datasets: Sequence[CocoDataset]) -> TrainingSet:
     """Return the augmented samples of all data sets."""
-    datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
     union = Union(datasets, [len(dataset) if d.weight is None else d.weight
                              for d, dataset in zip(config.datasets, datasets)])
     return TrainingSet(union, config.train_size, config.augment, config.seed,
@@ -220,67 +221,17 @@ def load_samples(config: TrainConfig, tasks: Mapping[str, Task]) -> TrainingSet:
 
 
 def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
-    """Return a data set, labelled for those of the tasks that it is for."""
+    """
+    Return a data set, labelled for those of the tasks that it is for.
+
+    :raises ValueError: if its files are missing or malformed, or it has no image.
+    """
     wanted = {name: task for name, task in tasks.items()
               if config.tasks is None or name in config.tasks}
-    return CocoDataset(config.annotations, config.images, wanted)
-
-
-def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: TrainingSet, first: int,
-                 ranks: Ranks) -> Iterator[Batch]:
-    """
-    Yield this process's share of the batches after ``first``.
-
-    :raises ValueError: for a batch that cannot be shared, and for an image that cannot be read
-        if that is to stop the training; otherwise it is told.
-    """
-    draws = Draws(samples.dataset, config.seed, first * config.batch_size,
-                  config.steps * config.batch_size)
-    loader = DataLoader(
-        samples, batch_sampler=Share(draws, config.batch_size, ranks.rank, ranks.world),
-        collate_fn=partial(_collate, tasks=tasks), num_workers=config.workers,
-        worker_init_fn=_start_worker, pin_memory=ranks.device.type == 'cuda',
-        # Of its own, so that a training that goes on has the random numbers of one that did not
-        # stop.
-        generator=torch.Generator())
-    return _readable(loader, config.on_unreadable_image == 'skip')
-
-
-def _readable(batches: Iterator[Batch], skip: bool) -> Iterator[Batch]:
-    try:
-        for batch in batches:
-            for reason in batch.unreadable:
-                if not skip:
-                    raise ValueError(reason)
-                tqdm.write(f'skipped: {reason}', sys.stderr)
-            yield batch
-    except ValueError as error:  # of a worker: its whole traceback, the message comes last
-        message = str(error).strip().rpartition('\n')[2].removeprefix('ValueError: ')
-        # Frames of the loader, kept by whoever keeps the error, would keep its workers.
-        raise ValueError(message) from error.with_traceback(None)
-
-
-def _collate(views: Sequence[View], tasks: Mapping[str, Task]) -> Batch:
-    unreadable = tuple(reason for view in views for reason in view.unreadable)
-    return replace(collate([view.sample for view in views], tasks), unreadable=unreadable)
-
-
-def _start_worker(_: int) -> None:
-    """Leave the processors to the other workers, and Ctrl-C to the process that trains."""
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _spare_once)
-
-
-def _spare_once(number: int, _: Any) -> None:
-    """
-    Obey a signal the second time.
-
-    A first SIGTERM may be meant for the whole group of processes: then the training ends in its
-    own time, and needs batches until it does. But a process waits for its workers when it exits,
-    which it tells by SIGTERM: were that ignored, it would wait for ever.
-    """
-    signal.signal(number, signal.SIG_DFL)
+    dataset = CocoDataset(config.annotations, config.images, wanted)
+    if not len(dataset):
+        raise ValueError(f'{config.annotations}: has no images')
+    return dataset
 
 
 def summarise(scores: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:

@@ -60,7 +60,9 @@ def test_every_box_with_an_area_in_the_grid_is_located_in_it(boxes, bits):
     centers = locate(boxes, usable, GRID, LIMIT)
     clipped = np.clip(boxes, 0, [96, 64, 96, 64]) / 4
     seen = usable & (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
-    np.testing.assert_array_equal(centers.rows, np.flatnonzero(seen)[:LIMIT])
+    np.testing.assert_array_equal(centers.rows, np.flatnonzero(seen))
+    assert len(centers.learned) == min(seen.sum(), LIMIT)
+    assert (np.diff(centers.learned) > 0).all() and (centers.learned < seen.sum()).all()
     np.testing.assert_allclose(centers.boxes, clipped[centers.rows], atol=1e-5)
     assert (centers.cells >= 0).all() and (centers.cells < [24, 16]).all()
     assert (centers.points >= centers.boxes[:, :2]).all()
@@ -70,7 +72,26 @@ def test_every_box_with_an_area_in_the_grid_is_located_in_it(boxes, bits):
     targets = encode_centers(centers, np.zeros(len(centers.rows), int), 1, boxes[~usable],
                              np.zeros((~usable).sum(), int), GRID, LIMIT)
     assert targets['heatmap'].isfinite().all()
-    assert targets['weights'].sum() == len(centers.rows)
+    assert targets['weights'].sum() == len(centers.learned)
+
+
+def test_of_objects_beyond_the_limit_some_of_all_kinds_are_learned():
+    boxes = np.tile(np.float32([8, 8, 40, 40]), (200, 1))
+    centers = locate(boxes, np.ones(200, bool), GRID, LIMIT)
+    assert centers.learned.tolist() == list(range(0, 200, 25))
+    assert locate(boxes, np.ones(200, bool), GRID, 200).learned.tolist() == list(range(200))
+
+
+@pytest.mark.parametrize('spread', [0, 0.6])
+def test_an_object_that_is_not_learned_keeps_its_cells(spread):
+    # The large one is learned, the small one in it is there, and the large one not at its centre.
+    boxes = np.float32([[0, 0, 96, 64], [56, 24, 72, 40]])
+    centers = locate(boxes, np.ones(2, bool), GRID, 1)
+    targets = encode_centers(centers, np.zeros(2, int), 1, NOWHERE, NOTHING, GRID, 1, spread)
+    assert (targets['heatmap'] == 1).sum() == 2 and targets['size'].tolist() == [[24, 16]]
+    both = locate(boxes, np.ones(2, bool), GRID, 2)
+    cells, weights = region(both, spread, GRID)
+    np.testing.assert_array_equal(targets['weights'][0], weights[0])
 
 
 def test_targets_of_one_box():
@@ -162,11 +183,12 @@ def test_a_region_lies_in_its_box_and_weighs_one(boxes, spread):
     cells, weights = region(centers, spread, GRID)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert (cells >= 0).all() and (cells < [24, 16]).all()
-    reach = spread / 2 * (centers.boxes[:, 2:] - centers.boxes[:, :2])
-    away = np.abs(cells - centers.points[:, None])
+    boxes = centers.boxes[centers.learned]
+    reach = spread / 2 * (boxes[:, 2:] - boxes[:, :2])
+    away = np.abs(cells - centers.points[centers.learned, None])
     assert (away <= reach[:, None] + 1).all()
     middle = PLACES ** 2 // 2
-    np.testing.assert_array_equal(cells[:, middle], centers.cells)
+    np.testing.assert_array_equal(cells[:, middle], centers.cells[centers.learned])
     # As far as nobody takes cells away, none counts more than the centre.
     assert (weights.max(axis=1) == weights[:, middle]).all()
 

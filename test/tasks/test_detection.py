@@ -121,10 +121,21 @@ def test_an_object_in_a_crowd_is_still_an_object():
     assert heatmap[1, 7] == UNKNOWN
 
 
-def test_more_objects_than_fit_are_left_out():
-    task = DetectionTask(('a',), max_objects=2)
-    targets = task.encode(instances([0, 0, 0]), GRID)
-    assert targets['weights'].tolist() == [[1], [1]] and (targets['heatmap'] == 1).sum() == 2
+def test_no_object_of_a_crowded_image_is_taught_as_background():
+    rng = np.random.default_rng(0)
+    places = rng.permutation(64 * 64)[:200]
+    corners = np.stack([places % 64, places // 64], axis=1) * 4
+    boxes = np.hstack([corners, corners + 4]).astype(np.float32)
+    crowded = Instances(boxes, np.arange(200) // 100, np.ones(200, np.float32))
+    targets = DetectionTask(('a', 'b')).encode(crowded, Grid(64, 64, 4))
+    assert (targets['heatmap'] == 1).sum(dim=(1, 2)).tolist() == [100, 100]
+    # Boxes are learned of as many as there is room for, of both classes.
+    assert targets['weights'].sum() == 128
+    learned = set(targets['cells'].flatten().tolist())
+    assert len(learned) == 128 and len(learned & set(places[:100].tolist())) == 64
+    # CenterNet looks at the first 128 alone.
+    as_centernet = DetectionTask(('a', 'b'), reference=True).encode(crowded, Grid(64, 64, 4))
+    assert (as_centernet['heatmap'] == 1).sum() <= 128
 
 
 def test_a_small_grid_has_fewer_predictions():

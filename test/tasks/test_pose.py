@@ -303,3 +303,18 @@ def test_believed_poses_of_a_batch_are_those_of_its_images():
         alone = task.decode({name: values[row:row + 1] for name, values in outputs.items()})
         for name in ('boxes', 'scores', 'keypoints', 'keypoint_scores'):
             torch.testing.assert_close(getattr(alone, name)[0], getattr(together, name)[row])
+
+
+def test_no_person_of_a_crowded_image_is_taught_as_background():
+    rng = np.random.default_rng(0)
+    places = rng.permutation(20 * 20)[:50]
+    corners = np.stack([places % 20, places // 20], axis=1) * 4
+    boxes = np.hstack([corners, corners + 4])
+    targets = TASK.encode(poses(boxes, {(i, 0): corners[i] + 1 for i in range(50)}), GRID)
+    assert (targets['heatmap'] == 1).sum() == 50
+    assert (targets['joint_heatmap'] == 1).sum(dim=(1, 2)).tolist() == [50] + [0] * 16
+    # Boxes and ways to joints are learned of 32, each its own.
+    assert targets['weights'].sum() == 32 and targets['joint_valid'][:, 0].sum() == 32
+    assert torch.equal(targets['joint_cells'][:, 0], targets['cells'][:, 0])
+    assert (targets['displacement'][:, 0] == -0.25).all()
+    assert len(set(targets['cells'].flatten().tolist())) == 32

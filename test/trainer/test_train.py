@@ -6,11 +6,8 @@
 from dataclasses import replace
 import json
 import multiprocessing
-import os
 from pathlib import Path
 import shutil
-import signal
-import time
 
 import pytest
 import torch
@@ -181,7 +178,8 @@ def test_gradients_that_are_not_finite_end_the_run_and_name_images(config):
 
 def test_unlabelled_images_are_no_problem(config, dataset, tmp_path):
     partial = partially(dataset, tmp_path, [[], [], ['pose'], ['detection:car']])
-    config = replace(config, datasets=(partial,), batch_size=1, steps=8, save_every=8)
+    config = replace(config, datasets=(partial,), batch_size=1, steps=8, save_every=8,
+                     frozen=('heads.segmentation',))  # one to learn has to be labelled
     train(config)
     entry, = metrics_of(config)
     assert {name.partition('/')[0] for name in entry['losses']} == {'pose', 'detection', 'total'}
@@ -285,45 +283,6 @@ def test_an_unreadable_image_may_be_skipped_and_counted(config, damaged, workers
     assert capfd.readouterr().err.count('skipped: ' + damaged.images + '/2.png: is not') == 2
 
 
-def test_a_worker_that_is_killed_is_one_error_and_loses_nothing(config, monkeypatch):
-    backward = module.backward
-
-    def kill_then_go_on(*args, **kwargs):
-        if (Path(config.run) / 'checkpoint.pt').exists():
-            for child in multiprocessing.active_children():
-                os.kill(child.pid, signal.SIGKILL)
-        return backward(*args, **kwargs)
-
-    monkeypatch.setattr(module, 'backward', kill_then_go_on)
-    config = replace(config, workers=1, steps=40, save_every=1)
-    with pytest.raises(OSError, match='^a process that prepares samples has ended: .*killed') as e:
-        train(config)
-    assert '\n' not in str(e.value)
-    assert not list(Path(config.run).glob('*.partial'))
-    assert torch.load(Path(config.run) / 'checkpoint.pt', weights_only=True)['step'] >= 1
-
-
-def test_a_worker_obeys_the_second_wish_to_end():
-    def work():
-        module._start_worker(0)
-        ready.set()
-        while True:
-            time.sleep(0.01)
-
-    context = multiprocessing.get_context('fork')
-    ready = context.Event()
-    worker = context.Process(target=work, daemon=True)
-    worker.start()
-    assert ready.wait(20)
-    os.kill(worker.pid, signal.SIGINT)
-    os.kill(worker.pid, signal.SIGTERM)
-    worker.join(0.5)
-    assert worker.is_alive()
-    os.kill(worker.pid, signal.SIGTERM)
-    worker.join(20)
-    assert worker.exitcode == -signal.SIGTERM
-
-
 def test_nothing_to_read(config, damaged):
     for path in Path(damaged.images).glob('*.png'):
         path.unlink()
@@ -335,10 +294,11 @@ def test_nothing_to_read(config, damaged):
 
 
 def test_a_data_set_teaches_what_it_is_for(config, dataset):
-    train(replace(config, datasets=(replace(dataset, tasks=('pose', 'segmentation')),)))
+    train(replace(config, datasets=(replace(dataset, tasks=('pose', 'segmentation')),),
+                  frozen=('heads.detection',)))
     losses = metrics_of(config)[-1]['losses']
     assert {name.partition('/')[0] for name in losses} == {'pose', 'segmentation', 'total'}
-    with pytest.raises(ValueError, match='tasks of a data set: unknown poses .known: detection'):
+    with pytest.raises(ValueError, match=r'tasks of /.*\.json: unknown poses .known: detection'):
         replace(config, datasets=(replace(dataset, tasks=('poses',)),))
 
 

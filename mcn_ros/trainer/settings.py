@@ -1,0 +1,79 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What of the settings of a run may change when it goes on."""
+
+from dataclasses import fields, MISSING, replace
+from typing import Any, Mapping
+
+from mcn_ros.config import brief, from_dict, to_dict
+from mcn_ros.tasks import build_tasks
+from mcn_ros.trainer.config import TrainConfig
+
+# Where and how long it runs, what is told of it, and how it learns from here on. All others decide
+# what the numbers in a checkpoint mean, or had their say when the run began.
+CHANGEABLE = (
+    'run', 'validation', 'steps', 'workers', 'device', 'precision', 'save_every', 'validate_every',
+    'overlays', 'on_unreadable_image', 'backward', 'checkpoint_stages',
+    'frozen', 'fixed_statistics', 'teacher', 'teach', 'train_size', 'augment', 'batch_size',
+    'learning_rate', 'rates', 'weight_decay', 'warmup_steps', 'schedule', 'milestones',
+    'effective_batches', 'max_norm', 'ema_decay', 'loss_weights')
+MOVABLE = 'annotations', 'images'  # of a data set: its files may lie elsewhere now
+
+
+class Settings:
+    """
+    The settings that are to be the same for the whole of a run; a part of its checkpoints.
+
+    :param config: of the run.
+    """
+
+    def __init__(self, config: TrainConfig):
+        self.config = _lasting(config)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is compared."""
+        return to_dict(self.config)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """
+        Compare with the settings that the run was begun with.
+
+        :raises ValueError: naming those that have changed.
+        """
+        before, now = _flat(from_dict(TrainConfig, state)), _flat(self.config)
+        changed = [f'{name} was {_told(before, name)}, is {_told(now, name)}'
+                   for name in {**before, **now}
+                   if before.get(name, MISSING) != now.get(name, MISSING)]
+        if changed:
+            raise ValueError(f'{"; ".join(changed)}: that cannot change within a run; begin '
+                             'another one with the weights of this one as initial_weights')
+
+
+def _lasting(config: TrainConfig) -> TrainConfig:
+    """Return a configuration with what may change as in any other."""
+    same: dict[str, Any] = {'run': ''}
+    for field in fields(config):
+        if field.name in CHANGEABLE and field.name not in same:
+            same[field.name] = (field.default if field.default_factory is MISSING
+                                else field.default_factory())
+    datasets = tuple(replace(dataset, **dict.fromkeys(MOVABLE, '')) for dataset in config.datasets)
+    model = replace(config.model, tasks=to_dict(build_tasks(config.model.tasks)))
+    return replace(config, **same, datasets=datasets, model=model)
+
+
+def _flat(value: Any, name: str = '') -> dict[str, Any]:
+    """Return the settings by their dotted names, as an override of the command names them."""
+    value = to_dict(value)
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        value = {str(number): item for number, item in enumerate(value)}
+    if not isinstance(value, dict) or not value:
+        return {name: value}
+    found = {}
+    for key, item in value.items():
+        found |= _flat(item, f'{name}.{key}' if name else key)
+    return found
+
+
+def _told(settings: Mapping[str, Any], name: str) -> str:
+    return brief(settings[name]) if name in settings else 'absent'
