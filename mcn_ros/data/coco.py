@@ -8,45 +8,61 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
+from mcn_ros.data.coco_file import CocoFile, read_coco
 from mcn_ros.data.image_formats import EncodedImage
-from mcn_ros.data.masks import draw_mask
-from mcn_ros.structures import ClassMap, Instances, Poses, Sample
-from mcn_ros.vocabulary import SKELETONS
+from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
+from mcn_ros.structures import ClassMap, Poses, Sample, Structure
+from mcn_ros.tasks import Task
+from mcn_ros.vocabulary import Skeleton
 
 
 class CocoAnnotations:
     """
     What a COCO file says of its images, as tasks understand it, in camera pixels.
 
-    Classes are matched by name and numbered as the task numbers them. The tasks are given
+    Classes are matched by name and numbered as the task numbers them. A task is given what its
+    type of annotation says, see :mod:`mcn_ros.data.labels`:
 
-    - ``detection``: :class:`Instances`; crowds are rows with ``crowd`` set;
-    - ``pose``: :class:`Poses` of all persons (a person without labelled joints is all NaN), if the
-      file's category person names keypoints;
-    - ``segmentation``: :class:`ClassMap`, all masks of one class merged into one map (MCN,
-      section 3). Crowds are drawn as their class: their masks do tell which pixels they cover.
+    - :class:`Instances`: crowds are rows with ``crowd`` set;
+    - :class:`Poses`: all persons (one without labelled joints is all NaN), if the file's category
+      person names keypoints;
+    - :class:`ClassMap`: its map, or else all masks of one class merged into one map (MCN, section
+      3). Crowds are drawn as their class: their masks do tell which pixels they cover;
+    - :class:`RegionMap`: its map, or else the objects with a mask, and some of what is around;
+    - :class:`ScalarMap`, :class:`VectorMap`, :class:`ClassPlanes`: its map.
 
     A task is absent from a sample where nothing is labelled for it: by the image's ``labelled``
-    key (see :mod:`mcn_ros.data.coco_file`), and because a file labels only its own categories.
+    key, because it has no map (see :mod:`mcn_ros.data.coco_file` for both), and because a file
+    labels only its own categories.
 
     :param source: path of the annotation file, or its content.
     :param tasks: task name -> task; one that COCO files do not label stays absent.
+    :param folder: where maps are, by default that of the annotation file.
     :raises ValueError: for a missing or malformed file.
     """
 
-    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Any]):
-        self.file = read_coco(source, with_masks='segmentation' in tasks)
-        self.tasks = {name: task for name, task in tasks.items() if name in READERS}
-        if 'pose' in self.tasks and self.file.joints:
-            _check_joints(self.file, self.tasks['pose'].skeleton)
-        if 'segmentation' in self.tasks:
-            _check_masks(self.file, self.tasks['segmentation'].classes)
+    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task],
+                 folder: Path | str | None = None):
+        self.tasks = {name: task for name, task in tasks.items() if task.annotation in READERS}
+        self.file = read_coco(source, with_masks=any(
+            task.annotation in MASKED for task in self.tasks.values()))
+        self.folder = self.file.path.parent if folder is None else Path(folder)
+        for name, task in self.tasks.items():
+            if task.annotation is Poses and self.file.joints:
+                _check_joints(self.file, task.joints)
+            for record in self.file.records:
+                _check_promises(Labels(self.file, record, self.folder, name, task))
         self._records = {record.image_id: record for record in self.file.records}
 
-    def __getitem__(self, image_id: int) -> dict[str, Any]:
-        """Return task name -> annotation of an image, by its id in the file."""
-        found = {name: READERS[name](self.file, self._records[image_id], task)
+    def __getitem__(self, image_id: int) -> dict[str, Structure]:
+        """
+        Return task name -> annotation of an image, by its id in the file.
+
+        :raises ValueError: if a map is missing, unreadable or not what it should be.
+        """
+        record = self._records[image_id]
+        found = {name: READERS[task.annotation](
+                     Labels(self.file, record, self.folder, name, task))
                  for name, task in self.tasks.items()}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -61,7 +77,7 @@ class CocoDataset:
     :raises ValueError: for a missing or malformed file.
     """
 
-    def __init__(self, annotations: Path | str, images: Path | str, tasks: Mapping[str, Any]):
+    def __init__(self, annotations: Path | str, images: Path | str, tasks: Mapping[str, Task]):
         self.images = Path(images)
         if not self.images.is_dir():
             raise ValueError(f'{self.images}: no such folder of images')
@@ -110,80 +126,23 @@ def read_image(path: Path | str) -> np.ndarray:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
 
 
-def _instances(file: CocoFile, record: Record, task: Any) -> Instances | None:
-    labelled = _labelled(file, record, 'detection', task.classes)
-    if not labelled.any():
-        return None
-    classes = _class_indices(file, record, task.classes)
-    # classes is -1 for a foreign category: it looks up the last class, and is dropped anyway.
-    keep = (classes >= 0) & labelled[classes]
-    return Instances(
-        boxes=record.boxes[keep], classes=classes[keep], scores=np.ones(keep.sum(), np.float32),
-        crowd=record.crowd[keep], labelled_classes=None if labelled.all() else labelled,
-        areas=record.areas[keep])
-
-
-def _poses(file: CocoFile, record: Record, task: Any) -> Poses | None:
-    if not file.joints or PERSON not in file.named(record, 'pose'):
-        return None
-    skeleton = SKELETONS[task.skeleton]
-    joints = record.keypoints[:, [file.joints.index(name) for name in skeleton.keypoint_names]]
-    known = joints[..., 2] > 0
-    persons = record.categories == file.classes[PERSON]
-    return Poses(
-        boxes=record.boxes[persons], scores=np.ones(persons.sum(), np.float32),
-        keypoints=np.where(known[..., None], joints[..., :2], np.float32(np.nan)),
-        keypoint_scores=known.astype(np.float32), crowd=record.crowd[persons], skeleton=skeleton,
-        areas=record.areas[persons])
-
-
-def _class_map(file: CocoFile, record: Record, task: Any) -> ClassMap | None:
-    labelled = _labelled(file, record, 'segmentation', task.classes)
-    classes = _class_indices(file, record, task.classes)
-    # A class with an object whose pixels are not given is not known in this image.
-    labelled[[c for c, mask in zip(classes, record.masks) if c >= 0 and mask is None]] = False
-    if not file.masked or not labelled.any():
-        return None
-    labels = np.zeros(record.size, np.uint8)
-    # Where two masks overlap, the smaller object is nearly always the one in front (a tie on a
-    # person, a cup on a table), and would vanish under the larger one: it is drawn last.
-    for row in np.argsort(-record.areas, kind='stable'):
-        if classes[row] >= 0 and labelled[classes[row]]:
-            draw_mask(labels, record.masks[row], classes[row] + 1)
-    return ClassMap(labels, None if labelled.all() else labelled)
-
-
-# What a COCO file says for a task; the names are those that an image's ``labelled`` may use.
-READERS = {'detection': _instances, 'pose': _poses, 'segmentation': _class_map}
-
-
-def _labelled(file: CocoFile, record: Record, task: str, classes: tuple[str, ...]) -> np.ndarray:
-    """Return (C,) bool: which classes of a task are labelled in an image."""
-    named = file.named(record, task)
-    return np.array([name in named for name in classes], dtype=bool)
-
-
-def _class_indices(file: CocoFile, record: Record, classes: tuple[str, ...]) -> np.ndarray:
-    """Return (N,) int64: each object's index into the classes of a task, -1 for none of them."""
-    index = {file.classes[name]: i for i, name in enumerate(classes) if name in file.classes}
-    return np.array([index.get(c, -1) for c in record.categories.tolist()], dtype=np.int64)
-
-
-def _check_joints(file: CocoFile, skeleton: str) -> None:
-    names = SKELETONS[skeleton].keypoint_names
-    missing = [name for name in names if name not in file.joints]
+def _check_joints(file: CocoFile, skeleton: Skeleton) -> None:
+    missing = [name for name in skeleton.keypoint_names if name not in file.joints]
     if missing:
-        raise ValueError(f'{file.path}: the category person lacks keypoints of {skeleton}: '
+        raise ValueError(f'{file.path}: the category person lacks keypoints of {skeleton.name}: '
                          f'{", ".join(missing)}')
 
 
-def _check_masks(file: CocoFile, classes: tuple[str, ...]) -> None:
-    """Compare what ``labelled`` promises with the masks that there are."""
-    for record in file.records:
-        if record.labelled is None or all(mask is not None for mask in record.masks):
-            continue
-        promised = {file.classes[c] for c in file.named(record, 'segmentation') if c in classes}
+def _check_promises(labels: Labels) -> None:
+    """Compare what ``labelled`` promises with the masks and the maps that there are."""
+    file, record, kind = labels.file, labels.record, labels.task.annotation
+    if record.labelled is None or labels.name in record.maps:
+        return
+    where = f'{file.path}: image {record.image_id} is labelled for {labels.name}, but'
+    if kind is ClassMap:
+        promised = {file.classes[c] for c in labels.named if c in labels.task.classes}
         bare = [c for c, mask in zip(record.categories, record.masks) if mask is None]
         if promised.intersection(bare):
-            raise ValueError(f'{file.path}: image {record.image_id} is labelled for segmentation, '
-                             'but not all of its objects have a segmentation')
+            raise ValueError(f'{where} not all of its objects have a segmentation')
+    elif kind in MAPPED and labels.name in record.labelled:
+        raise ValueError(f'{where} has no map of it')

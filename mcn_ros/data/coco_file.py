@@ -5,8 +5,11 @@
 COCO annotation files, read strictly: what is wrong is named, nothing is guessed.
 
 T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the format is described
-at cocodataset.org. One optional key is added: an image's ``labelled`` lists what is known of it as
-'task' or 'task:class', for instance ``["detection:person", "pose"]``.
+at cocodataset.org. Two optional keys of an image are added: ``labelled`` lists what is known of it
+as 'task' or 'task:class', for instance ``["detection:person", "pose"]``; ``maps`` names PNG files,
+see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation file, for instance
+``{"normals": "normals/1.png"}``. In both, a task is meant by its name in the network; in
+``labelled`` also by a kind.
 """
 
 from dataclasses import dataclass
@@ -41,6 +44,7 @@ class Record:
     :param crowd: (N,) bool.
     :param keypoints: (P, J, 3) float32 x, y, visibility (0 not labelled, 1 hidden, 2 visible).
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
+    :param maps: task name -> PNG file, relative to the folder of the annotation file.
     """
 
     image_id: int
@@ -53,6 +57,7 @@ class Record:
     crowd: np.ndarray
     keypoints: np.ndarray
     masks: tuple[Any, ...]
+    maps: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,12 @@ class CocoFile:
     records: tuple[Record, ...]
     masked: bool
 
-    def named(self, record: Record, task: str) -> set[str]:
-        """Return the classes of the file that are labelled in an image for a task."""
-        if record.labelled is None or task in record.labelled:
+    def named(self, record: Record, *tasks: str) -> set[str]:
+        """Return the classes of the file that are labelled in an image for any of some tasks."""
+        if record.labelled is None or not set(tasks).isdisjoint(record.labelled):
             return set(self.classes)
         parts = (entry.partition(':') for entry in record.labelled)
-        return {name for of, _, name in parts if of == task}
+        return {name for of, _, name in parts if of in tasks}
 
 
 def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -> CocoFile:
@@ -240,15 +245,21 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
-        masks=tuple(masks))
+        masks=tuple(masks), maps=_maps(image, where))
 
 
-def _file_name(image: Mapping[str, Any], where: str) -> str:
+def _maps(image: Mapping[str, Any], where: str) -> dict[str, str]:
+    maps, where = image.get('maps') or {}, f'{where}: maps'
+    if not isinstance(maps, dict):
+        raise ValueError(f'{where}: expected a PNG file for each task, got {brief(maps)}')
+    return {task: _file_name(maps, where, task) for task in maps}
+
+
+def _file_name(entry: Mapping[str, Any], where: str, key: str = 'file_name') -> str:
     """Return the name of an image file; a file of annotations leads to no other folders."""
-    name = _get(image, 'file_name', where, str)
+    name = _get(entry, key, where, str)
     if PurePath(name).is_absolute() or '..' in PurePath(name).parts or '\0' in name:
-        raise ValueError(f'{where}: file_name: {brief(name)} is not in the folder of '
-                         'images')
+        raise ValueError(f'{where}: {key}: {brief(name)} is not in the folder of images')
     return name
 
 

@@ -153,6 +153,15 @@ class EncodedImage:
             raise ValueError(f'a file of more than {MAX_FILE} bytes is too large for an image')
         return cls(path.suffix.lower().lstrip('.'), data)
 
+    def to_pixels(self) -> np.ndarray:
+        """
+        Decode, as it is stored: for files that hold something else than a picture.
+
+        :return: (H, W) or (H, W, C) uint8 or uint16, colours in the order BGR.
+        :raises ValueError: for data that is no image, is cut off or larger than any of a camera.
+        """
+        return self._decode(cv2.IMREAD_UNCHANGED, MAX_PIXELS)
+
     def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """
         Decode.
@@ -161,6 +170,11 @@ class EncodedImage:
         :return: (H, W, 3) uint8 RGB.
         :raises ValueError: for data that is no image, is cut off or is larger.
         """
+        # EXIF does not turn the image: pixels stay where they are.
+        image = self._decode(cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+    def _decode(self, flags: int, max_pixels: int) -> np.ndarray:
         data = np.frombuffer(self.data, np.uint8)
         try:
             size = image_size(data.tobytes())
@@ -168,14 +182,13 @@ class EncodedImage:
             self._reject(str(error))
         if problem := too_large(*size, max_pixels):
             self._reject(f'of {size[1]}x{size[0]} pixels {problem}')
-        # EXIF does not turn the image: pixels stay where they are.
         try:
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            image = cv2.imdecode(data, flags)
         except cv2.error as error:  # OpenCV has limits of its own
             self._reject(' '.join(str(error).split()))
         if image is None:
             self._reject('is damaged')
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+        return image
 
     def _reject(self, problem: str) -> None:
         raise ValueError(f'compressed image of format {shown(self.file_format)} '

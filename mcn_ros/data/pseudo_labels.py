@@ -18,10 +18,12 @@ from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.coco_file import CocoFile, read_coco, Record
+from mcn_ros.data.labels import MAPPED, MASKED
 from mcn_ros.structures import Instances
+from mcn_ros.tasks import TASKS
 
-# What the absence of ``labelled`` stands for.
-EVERYTHING = ('detection', 'pose', 'segmentation')
+# What ``labelled`` calls objects with boxes.
+BOXES = tuple(kind for kind, task in TASKS.items() if task.annotation is Instances)
 
 # Smaller boxes, in pixels of a side, are what clipping left of an object.
 MIN_SIDE = 1.0
@@ -87,13 +89,14 @@ def _boxes(found: Instances, categories: Mapping[int, int], keep: float, unsure:
 
 
 def _entries(record: Record) -> tuple[str, ...]:
-    return EVERYTHING if record.labelled is None else record.labelled
+    """Return what is labelled in an image; without the key, whatever can be."""
+    return (*TASKS, *record.maps) if record.labelled is None else record.labelled
 
 
 def _is_labelled(file: CocoFile, record: Record, name: str) -> bool:
-    """Return whether anything about a class is labelled in an image."""
-    tasks = {entry.partition(':')[0] for entry in _entries(record)}
-    return any(name in file.named(record, task) for task in tasks)
+    """Return whether anything about a class is labelled in an image; maps tell of no objects."""
+    tasks = {entry.partition(':')[0] for entry in _entries(record)} - record.maps.keys()
+    return name in file.named(record, *tasks)
 
 
 def _labelled(file: CocoFile, record: Record, added: Sequence[str], ids: Mapping[str, int],
@@ -104,16 +107,20 @@ def _labelled(file: CocoFile, record: Record, added: Sequence[str], ids: Mapping
     :param added: classes with pseudo-labels.
     :param ids: all classes of the new file.
     """
-    detected = file.named(record, 'detection').union(added)
-    names = ['detection'] if detected == ids.keys() else [f'detection:{c}' for c in detected]
-    return sorted({*names, *_dense(file, record)})
+    detected = file.named(record, *BOXES).union(added)
+    names = BOXES[:1] if detected == ids.keys() else [f'{BOXES[0]}:{c}' for c in detected]
+    return sorted({*names, *_beside(file, record)})
 
 
-def _dense(file: CocoFile, record: Record) -> Iterator[str]:
-    """Yield what is labelled beside detection, by class: classes that are added are not."""
+def _beside(file: CocoFile, record: Record) -> Iterator[str]:
+    """Yield what is labelled beside boxes, by class: classes that are added are not."""
     bare = {category for category, mask in zip(record.categories, record.masks) if mask is None}
-    for task, _, name in (entry.partition(':') for entry in _entries(record)):
-        for known in [name] if name else file.classes:
-            drawn = file.masked and file.classes[known] not in bare
-            if task != 'detection' and (task != 'segmentation' or drawn):
-                yield f'{task}:{known}'
+    for entry in _entries(record):
+        task, _, name = entry.partition(':')
+        kind = TASKS[task].annotation if task in TASKS else None
+        if task in record.maps or kind is None:
+            yield entry
+        elif task not in BOXES and kind not in MAPPED:
+            for known in [name] if name else file.classes:
+                if kind not in MASKED or file.masked and file.classes[known] not in bare:
+                    yield f'{task}:{known}'

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 import pickle
 import struct
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -180,7 +181,8 @@ def test_a_skeleton_must_fit(tmp_path):
 
 def test_a_task_that_coco_does_not_know_is_absent(tmp_path):
     detection = build_tasks({'detection': {}})['detection']
-    assert set(annotations(tmp_path, [], tasks={'detection': detection, 'depth': None})) == {
+    depth = SimpleNamespace(annotation=np.ndarray)
+    assert set(annotations(tmp_path, [], tasks={'detection': detection, 'depth': depth})) == {
         'detection'}
 
 

@@ -108,6 +108,17 @@ def test_no_box_for_a_class_that_another_task_labels(tmp_path, labelled):
     assert objects.labelled_classes.tolist() == [False, True, True]
 
 
+def test_maps_stay_and_keep_no_class_from_boxes(tmp_path):
+    path, images = write(tmp_path, ['normals'], annotations=())
+    before = json.loads(path.read_text())
+    before['images'][0]['maps'] = {'normals': 'normals.png'}
+    path.write_text(json.dumps(before))
+    content = label(path, images)
+    assert content['images'][0]['labelled'] == ['detection', 'normals']
+    assert content['images'][0]['maps'] == {'normals': 'normals.png'}
+    assert len(added(content)) == 3
+
+
 def test_a_class_without_masks_stays_unknown_in_the_segmentation(tmp_path):
     dog = {'id': 9, 'image_id': 1, 'category_id': 5, 'bbox': [40, 20, 10, 10]}
     path, images = write(tmp_path, categories=(PEOPLE, {'id': 5, 'name': 'dog'}),
