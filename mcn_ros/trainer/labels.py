@@ -7,7 +7,9 @@ import difflib
 from typing import Mapping, Sequence
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import CocoFile, PERSON, Record
+from mcn_ros.data.coco_file import PERSON
+from mcn_ros.data.labels import Labels, READERS
+from mcn_ros.structures import ClassMap, Instances, Poses, RegionMap
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 
@@ -37,12 +39,13 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
                 known[name] |= names
     there = sorted({name for dataset in datasets for name in dataset.file.classes})
     for name, task in tasks.items():
-        missing = [each for each in _names(task) if each not in known[name]]
+        missing = [each for each in _names(name, task) if each not in known[name]]
         if not missing or f'heads.{name}.'.startswith(config.frozen):
             continue
         told = f'model.tasks.{name}: no data set has a label of {_list(missing, there)}'
         if not known[name]:
-            of = f'a category {PERSON} with keypoints' if name == 'pose' else 'one of its classes'
+            of = (f'a category {PERSON} with keypoints' if task.joints else
+                  'one of its classes' if task.classes else 'maps of it')
             raise ValueError(f'{told}, so the head has nothing to learn from: it needs {of} '
                              f'(categories of the data sets: {_list(there)}), or is to be left '
                              f'out, or frozen')
@@ -52,40 +55,54 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
 
 def labelled_names(dataset: CocoDataset) -> dict[str, set[str]]:
     """Return task -> its classes, or joints, that the data set has a labelled object of."""
-    found: dict[str, set[str]] = {name: set() for name in dataset.tasks}
-    for record in dataset.file.records:
-        for name, names in found.items():
-            names |= _LABELS[name](dataset.file, record)
-    return {name: names.intersection(_names(dataset.tasks[name]))
-            for name, names in found.items()}
+    found: dict[str, set[str]] = {}
+    for name, task in dataset.tasks.items():
+        names, known = set(_names(name, task)), set()
+        for record in dataset.file.records:
+            labels = Labels(dataset.file, record, dataset.annotations.folder, name, task)
+            known |= names & _LABELS.get(task.annotation, _anything)(labels)
+            if known == names:  # the other images have nothing to add
+                break
+        found[name] = known
+    return found
 
 
-def _boxes(file: CocoFile, record: Record) -> set[str]:
-    present = set(record.categories[~record.crowd].tolist())
-    return {name for name in file.named(record, 'detection') if file.classes[name] in present}
+def _boxes(labels: Labels) -> set[str]:
+    present = set(labels.record.categories[~labels.record.crowd].tolist())
+    return {name for name in labels.named if labels.file.classes[name] in present}
 
 
-def _joints(file: CocoFile, record: Record) -> set[str]:
-    if PERSON not in file.named(record, 'pose'):
+def _joints(labels: Labels) -> set[str]:
+    if PERSON not in labels.named:
         return set()
-    seen = (record.keypoints[..., 2] > 0).any(axis=0)
-    return {name for name, known in zip(file.joints, seen) if known}
+    seen = (labels.record.keypoints[..., 2] > 0).any(axis=0)
+    return {name for name, known in zip(labels.file.joints, seen) if known}
 
 
-def _masks(file: CocoFile, record: Record) -> set[str]:
+def _areas(labels: Labels) -> set[str]:
+    if labels.map:
+        return _anything(labels)
     present, bare = set(), set()
-    for category, mask in zip(record.categories.tolist(), record.masks):
+    for category, mask in zip(labels.record.categories.tolist(), labels.record.masks):
         (bare if mask is None else present).add(category)
-    return {name for name in file.named(record, 'segmentation')
-            if file.classes[name] in present - bare}
+    found = {name for name in labels.named if labels.file.classes[name] in present - bare}
+    return found | {labels.name} if found else found
+
+
+def _anything(labels: Labels) -> set[str]:
+    """Return what a map tells, or whatever else it is that is read."""
+    if READERS[labels.task.annotation](labels) is None:
+        return set()
+    return set(_names(labels.name, labels.task)) if labels.whole else labels.named
 
 
 # Which classes, or joints, of an image teach a task something.
-_LABELS = {'detection': _boxes, 'pose': _joints, 'segmentation': _masks}
+_LABELS = {Instances: _boxes, Poses: _joints, ClassMap: _areas, RegionMap: _areas}
 
 
-def _names(task: Task) -> tuple[str, ...]:
-    return task.classes if hasattr(task, 'classes') else task.joints.keypoint_names
+def _names(name: str, task: Task) -> tuple[str, ...]:
+    """Return what is to be labelled: classes, joints, or for lack of both the task itself."""
+    return task.classes or (task.joints.keypoint_names if task.joints else (name,))
 
 
 def _list(names: Sequence[str], near: Sequence[str] = ()) -> str:

@@ -7,10 +7,13 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.tasks import build_tasks
+from mcn_ros.structures import RegionMap, ScalarMap
+from mcn_ros.tasks import build_tasks, SegmentationTask
 from mcn_ros.trainer.labels import check_labels, labelled_names
 from mcn_ros.trainer.train import train
 
@@ -109,6 +112,36 @@ def test_what_is_labelled(dataset):
     found = labelled_names(CocoDataset(dataset.annotations, dataset.images, tasks))
     assert found == {'detection': {'person', 'car'}, 'segmentation': {'car'},
                      'pose': set(tasks['pose'].joints.keypoint_names)}
+
+
+class Scalars(SegmentationTask):
+    """A task without classes, whose labels are maps."""
+
+    annotation = ScalarMap
+
+
+class Regions(SegmentationTask):
+    """A task without classes, whose labels are masks."""
+
+    annotation = RegionMap
+
+
+def test_what_has_no_classes_is_labelled_by_a_map_or_a_mask(dataset, rewritten, tmp_path):
+    def add_map(content):
+        size = content['images'][-1]['height'], content['images'][-1]['width']
+        cv2.imwrite(str(tmp_path / 'map.png'), np.zeros(size, np.uint8))
+        content['images'][-1]['maps'] = {'salient': 'map.png'}
+
+    tasks = {'salient': Scalars(), 'edges': Regions()}
+    for task in tasks.values():
+        object.__setattr__(task, 'classes', ())
+
+    def labelled(data):
+        return labelled_names(CocoDataset(data.annotations, data.images, tasks))
+
+    assert labelled(dataset) == {'salient': set(), 'edges': {'edges'}}
+    assert labelled(rewritten(add_map))['salient'] == {'salient'}
+    assert labelled(rewritten(boxes_only)) == {'salient': set(), 'edges': set()}
 
 
 @pytest.mark.usefixtures('monitors')
