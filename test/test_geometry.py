@@ -12,7 +12,7 @@ import pytest
 
 from mcn_ros.geometry import (
     apply_affine, BORDER, compose, crop, Grid, invert, letterbox, mirrors, resample, Resampling,
-    RESAMPLINGS, scaling, warp_image)
+    RESAMPLINGS, scaling, turn, warp_image)
 
 IDENTITY = np.eye(2, 3)
 
@@ -229,3 +229,37 @@ def test_grid():
     assert Grid.of_input((64, 96), 8) == Grid(8, 12, 8)
     with pytest.raises(ValueError, match=r'\(62, 64\) is not a multiple of the stride 4'):
         Grid.of_input((62, 64))
+
+
+@pytest.mark.parametrize('nearest', [False, True])
+@pytest.mark.parametrize('degrees', [0, 25])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
+def test_the_edge_goes_on_beyond_the_image(dtype, degrees, nearest):
+    image = np.full((9, 12), 200, dtype)
+    affine = crop((6, 4.5), 0.7, (20, 30), degrees)
+    warped = warp_image(image, affine, (20, 30), 'edge', nearest)
+    assert warped.dtype == dtype and (warped == 200).all()
+    assert not (warp_image(image, affine, (20, 30), 0, nearest) == 200).all()
+
+
+@pytest.mark.parametrize('dtype,border', [(np.uint16, 65535), (np.float32, np.nan)])
+@pytest.mark.parametrize('degrees', [0, 90])
+def test_maps_of_other_types_are_picked_as_they_are(dtype, border, degrees):
+    image = np.random.default_rng(0).integers(0, 60000, (8, 8)).astype(dtype)
+    image[2, 3] = border
+    warped = warp_image(image, crop((4, 4), 1, (10, 10), degrees), (10, 10), border, nearest=True)
+    expected = np.pad(image, 1, constant_values=border)
+    np.testing.assert_array_equal(warped, np.rot90(expected, -degrees // 90))
+
+
+@given(affines)
+def test_the_turn_of_an_affine_keeps_lengths(affine):
+    turned = turn(affine)
+    np.testing.assert_allclose(turned @ turned.T, np.eye(2), atol=1e-9)
+    scale = math.sqrt(abs(np.linalg.det(affine[:, :2])))
+    np.testing.assert_allclose(scale * turned, affine[:, :2], atol=1e-9)
+
+
+def test_what_stretches_has_no_turn():
+    with pytest.raises(ValueError, match='stretches'):
+        turn(np.array([[2.0, 0, 0], [0, 1.0, 0]]))

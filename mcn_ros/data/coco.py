@@ -8,9 +8,10 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from mcn_ros.data.coco_file import CocoFile, read_coco
+from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
+from mcn_ros.geometry import Size
 from mcn_ros.structures import ClassMap, Poses, Sample, Structure
 from mcn_ros.tasks import Task
 from mcn_ros.vocabulary import Skeleton
@@ -51,7 +52,7 @@ class CocoAnnotations:
             if task.annotation is Poses and self.file.joints:
                 _check_joints(self.file, task.joints)
             for record in self.file.records:
-                _check_promises(Labels(self.file, record, self.folder, name, task))
+                _check_promises(self.labels(record, name))
         self._records = {record.image_id: record for record in self.file.records}
 
     def __getitem__(self, image_id: int) -> dict[str, Structure]:
@@ -61,10 +62,13 @@ class CocoAnnotations:
         :raises ValueError: if a map is missing, unreadable or not what it should be.
         """
         record = self._records[image_id]
-        found = {name: READERS[task.annotation](
-                     Labels(self.file, record, self.folder, name, task))
+        found = {name: READERS[task.annotation](self.labels(record, name))
                  for name, task in self.tasks.items()}
         return {name: value for name, value in found.items() if value is not None}
+
+    def labels(self, record: Record, name: str) -> Labels:
+        """Return what the file says of an image for a task."""
+        return Labels(self.file, record, self.folder, name, self.tasks[name])
 
 
 class CocoDataset:
@@ -103,7 +107,7 @@ class CocoDataset:
         image = read_image(path)
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
-                             f'{self.file.path} says {record.size}')
+                             f'{self.file.path} says {record.size}{_turn(path, record.size)}')
         return Sample(image, self.annotations[record.image_id], str(record.image_id))
 
 
@@ -124,6 +128,14 @@ def read_image(path: Path | str) -> np.ndarray:
         raise ValueError(f'{path}: no such image') from error
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _turn(path: Path, size: Size) -> str:
+    """Return what to do where an image would have a size if its EXIF orientation were followed."""
+    if EncodedImage.read(path).upright_size() != size:
+        return ''
+    return (': its EXIF data turn it; annotations are of the pixels as they are stored, so turn '
+            'those (magick mogrify -auto-orient FILE)')
 
 
 def _check_joints(file: CocoFile, skeleton: Skeleton) -> None:

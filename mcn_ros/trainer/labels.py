@@ -8,8 +8,9 @@ from typing import Mapping, Sequence
 
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.coco_file import PERSON
-from mcn_ros.data.labels import Labels, READERS
-from mcn_ros.structures import ClassMap, Instances, Poses, RegionMap
+from mcn_ros.data.labels import Labels
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, VectorMap)
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 
@@ -44,8 +45,7 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
             continue
         told = f'model.tasks.{name}: no data set has a label of {_list(missing, there)}'
         if not known[name]:
-            of = (f'a category {PERSON} with keypoints' if task.joints else
-                  'one of its classes' if task.classes else 'maps of it')
+            of = _NEEDS.get(task.annotation, 'one of its classes')
             raise ValueError(f'{told}, so the head has nothing to learn from: it needs {of} '
                              f'(categories of the data sets: {_list(there)}), or is to be left '
                              f'out, or frozen')
@@ -55,20 +55,18 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
 
 def labelled_names(dataset: CocoDataset) -> dict[str, set[str]]:
     """Return task -> its classes, or joints, that the data set has a labelled object of."""
-    found: dict[str, set[str]] = {}
-    for name, task in dataset.tasks.items():
-        names, known = set(_names(name, task)), set()
-        for record in dataset.file.records:
-            labels = Labels(dataset.file, record, dataset.annotations.folder, name, task)
-            known |= names & _LABELS.get(task.annotation, _anything)(labels)
-            if known == names:  # the other images have nothing to add
-                break
-        found[name] = known
-    return found
+    found: dict[str, set[str]] = {name: set() for name in dataset.tasks}
+    for record in dataset.file.records:
+        for name, names in found.items():
+            labels = dataset.annotations.labels(record, name)
+            names |= _LABELLED.get(labels.task.annotation, _all)(labels)
+    return {name: names.intersection(_names(name, dataset.tasks[name]))
+            for name, names in found.items()}
 
 
 def _boxes(labels: Labels) -> set[str]:
-    present = set(labels.record.categories[~labels.record.crowd].tolist())
+    record = labels.record
+    present = set(record.categories[~record.crowd].tolist())
     return {name for name in labels.named if labels.file.classes[name] in present}
 
 
@@ -79,29 +77,47 @@ def _joints(labels: Labels) -> set[str]:
     return {name for name, known in zip(labels.file.joints, seen) if known}
 
 
-def _areas(labels: Labels) -> set[str]:
+def _masks(labels: Labels) -> set[str]:
     if labels.map:
-        return _anything(labels)
+        return _all(labels)
     present, bare = set(), set()
     for category, mask in zip(labels.record.categories.tolist(), labels.record.masks):
         (bare if mask is None else present).add(category)
-    found = {name for name in labels.named if labels.file.classes[name] in present - bare}
-    return found | {labels.name} if found else found
+    return {name for name in labels.named if labels.file.classes[name] in present - bare}
 
 
-def _anything(labels: Labels) -> set[str]:
-    """Return what a map tells, or whatever else it is that is read."""
-    if READERS[labels.task.annotation](labels) is None:
-        return set()
-    return set(_names(labels.name, labels.task)) if labels.whole else labels.named
+def _regions(labels: Labels) -> set[str]:
+    """Return the classes that have a mask; any mask has a contour, where classes do not count."""
+    found = _masks(labels)
+    return found if labels.task.classes or not found else _all(labels)
 
 
-# Which classes, or joints, of an image teach a task something.
-_LABELS = {Instances: _boxes, Poses: _joints, ClassMap: _areas, RegionMap: _areas}
+def _map(labels: Labels) -> set[str]:
+    return _all(labels) if labels.map else set()
+
+
+def _all(labels: Labels) -> set[str]:
+    return set(_names(labels.name, labels.task))
+
+
+# Which names of an image teach a task something, by the type of its annotations.
+_LABELLED = {
+    Instances: _boxes,
+    Poses: _joints,
+    ClassMap: _masks,
+    RegionMap: _regions,
+    ScalarMap: _map,
+    VectorMap: _map,
+    ClassPlanes: _map,
+}
+
+# What a head needs that has no labels at all.
+_NEEDS = {Poses: f'a category {PERSON} with keypoints', ScalarMap: 'a map', VectorMap: 'a map',
+          ClassPlanes: 'a map'}
 
 
 def _names(name: str, task: Task) -> tuple[str, ...]:
-    """Return what is to be labelled: classes, joints, or for lack of both the task itself."""
+    """Return the classes or joints of a task; one that has neither goes by its own name."""
     return task.classes or (task.joints.keypoint_names if task.joints else (name,))
 
 

@@ -15,11 +15,9 @@ PATIENCE_S = 120  # starting Python with PyTorch takes long on a busy machine
 
 
 class Launch:
-    """A `ros2 launch` that runs."""
+    """A launch that runs in a process of its own."""
 
-    def __init__(self, environment, log, file, **arguments):
-        command = ['ros2', 'launch', 'mcn_ros', file,
-                   *(f'{name}:={value}' for name, value in arguments.items())]
+    def __init__(self, command, environment, log):
         self.log = log
         with open(log, 'w') as output:
             self.process = subprocess.Popen(
@@ -33,9 +31,9 @@ class Launch:
             time.sleep(0.2)
         return self.log.read_text()
 
-    def wait(self):
+    def wait(self, patience_s=PATIENCE_S):
         """Return its exit code, and what it has logged."""
-        return self.process.wait(timeout=PATIENCE_S), self.log.read_text()
+        return self.process.wait(timeout=patience_s), self.log.read_text()
 
     def interrupt(self):
         """End it as Ctrl-C does."""
@@ -54,19 +52,27 @@ def environment(tmp_path):
 
 
 @pytest.fixture
-def launch(environment, tmp_path):
-    """Return a function that starts `ros2 launch` with a launch file and its arguments."""
-    if shutil.which('ros2') is None:
-        pytest.skip('ros2cli is not installed')
+def run(environment, tmp_path):
+    """Return a function that runs a command which launches something; none outlasts the test."""
     started = []
 
-    def start(file, **arguments):
-        started.append(Launch(environment, tmp_path / f'log{len(started)}', file, **arguments))
+    def start(*command):
+        started.append(Launch(command, environment, tmp_path / f'log{len(started)}'))
         return started[-1]
 
     yield start
     for launched in started:
         launched.interrupt()
+
+
+@pytest.fixture
+def launch(run):
+    """Return a function that starts `ros2 launch` with a launch file and its arguments."""
+    if shutil.which('ros2') is None:
+        pytest.skip('ros2cli is not installed')
+    return lambda file, **arguments: run(
+        'ros2', 'launch', 'mcn_ros', file,
+        *(f'{name}:={value}' for name, value in arguments.items()))
 
 
 @pytest.fixture

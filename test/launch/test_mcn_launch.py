@@ -22,6 +22,8 @@ PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
+from launch import LaunchContext  # noqa: E402, I100 (launch may be missing)
+
 
 @pytest.fixture(scope='module')
 def launch_file():
@@ -73,6 +75,17 @@ def test_parameters_of_the_node_in_a_file(launch_file, tmp_path, content, parame
     path = tmp_path / 'parameters.yaml'
     path.write_text(yaml.safe_dump(content))
     assert launch_file.read_parameters(path, '/robot/eye') == parameters
+
+
+@pytest.mark.parametrize('pushed, namespace, name', [
+    (None, '', '/mcn'), (None, 'left', '/left/mcn'), ('/robot', '', '/robot/mcn'),
+    ('/robot', 'left', '/robot/left/mcn'), ('/robot', '/left', '/left/mcn')])
+def test_full_name_of_the_node(launch_file, pushed, namespace, name):
+    context = LaunchContext()
+    if pushed:
+        context.launch_configurations['ros_namespace'] = pushed
+    given = {'namespace': namespace, 'node_name': 'mcn'}
+    assert launch_file.full_name(context, given) == name
 
 
 @pytest.mark.parametrize('wrong, error', [

@@ -7,12 +7,10 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.structures import RegionMap, ScalarMap
+from mcn_ros.structures import ScalarMap
 from mcn_ros.tasks import build_tasks, SegmentationTask
 from mcn_ros.trainer.labels import check_labels, labelled_names
 from mcn_ros.trainer.train import train
@@ -114,34 +112,20 @@ def test_what_is_labelled(dataset):
                      'pose': set(tasks['pose'].joints.keypoint_names)}
 
 
-class Scalars(SegmentationTask):
-    """A task without classes, whose labels are maps."""
+class SaliencyTask(SegmentationTask):
+    """A task without classes, of which nothing but the type of its annotations is used here."""
 
     annotation = ScalarMap
 
 
-class Regions(SegmentationTask):
-    """A task without classes, whose labels are masks."""
-
-    annotation = RegionMap
-
-
-def test_what_has_no_classes_is_labelled_by_a_map_or_a_mask(dataset, rewritten, tmp_path):
-    def add_map(content):
-        size = content['images'][-1]['height'], content['images'][-1]['width']
-        cv2.imwrite(str(tmp_path / 'map.png'), np.zeros(size, np.uint8))
-        content['images'][-1]['maps'] = {'salient': 'map.png'}
-
-    tasks = {'salient': Scalars(), 'edges': Regions()}
-    for task in tasks.values():
-        object.__setattr__(task, 'classes', ())
-
-    def labelled(data):
-        return labelled_names(CocoDataset(data.annotations, data.images, tasks))
-
-    assert labelled(dataset) == {'salient': set(), 'edges': {'edges'}}
-    assert labelled(rewritten(add_map))['salient'] == {'salient'}
-    assert labelled(rewritten(boxes_only)) == {'salient': set(), 'edges': set()}
+def test_a_task_of_maps_is_labelled_where_there_is_one(dataset, rewritten):
+    tasks = {'saliency': SaliencyTask(('x',))}
+    object.__setattr__(tasks['saliency'], 'classes', ())
+    assert labelled_names(CocoDataset(dataset.annotations, dataset.images, tasks)) == {
+        'saliency': set()}
+    data = rewritten(lambda content: content['images'][0].update(maps={'saliency': '1.png'}))
+    assert labelled_names(CocoDataset(data.annotations, data.images, tasks)) == {
+        'saliency': {'saliency'}}
 
 
 @pytest.mark.usefixtures('monitors')
