@@ -31,6 +31,7 @@ class Instances:
     """
 
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas')
+    size: ClassVar[None] = None
 
     boxes: Array
     classes: Array

@@ -36,8 +36,8 @@ mcn_node.main([])
 """
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('library', ['hears', 'is deaf'])
+@pytest.mark.parametrize('library, number', [
+    ('hears', signal.SIGINT), ('is deaf', signal.SIGTERM)])
 def test_a_node_that_loads_its_network_can_be_ended(library, number):
     process = subprocess.Popen([sys.executable, '-c', LOADING, library], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
