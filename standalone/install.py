@@ -52,13 +52,13 @@ CAUSES = [
      'a download broke off: run this again'),
     (r'NewConnectionError|NameResolutionError|[Nn]ame resolution|Max retries exceeded'
      r'|ConnectionError|ConnectTimeout|[Rr]ead timed out|Connection refused|connection broken',
-     'the package index cannot be reached: check the network and pip config list, or name a '
-     'mirror in PIP_INDEX_URL'),
-    (r'(?P<what>\d{3} (Client|Server) Error[^\n]*)|HTTP error \d+',
-     'the package index refuses to serve: {what}; choose another one (PIP_INDEX_URL)'),
+     'the package index cannot be reached: check the network, http_proxy, https_proxy and pip '
+     'config list, or name a mirror in PIP_INDEX_URL'),
+    (r'(?P<what>\d{3} (Client|Server) Error: .*?) for url',
+     'the package index does not hand out a file ({what}): choose another one (PIP_INDEX_URL)'),
     (r'No matching distribution found for (?P<what>\S+)',
-     'the package index has no {what} for {python} on {machine}: choose another one (PIP_INDEX_URL'
-     '=https://pypi.org/simple), or another Python'),
+     'the package index does not serve {what}, or not for {python} on {machine}: check pip config '
+     'list, or choose another one (PIP_INDEX_URL=https://pypi.org/simple) or another Python'),
 ]
 
 
@@ -148,10 +148,10 @@ def unmet(requirements: Iterable[Requirement]) -> dict[str, str]:
             package = distribution(name)
         except PackageNotFoundError:
             if not (name in KEPT and find_spec(KEPT[name])):
-                lacking[name] = str(requirement)
+                lacking[name] = f'{requirement.name}{requirement.specifier}'
             continue
         if not requirement.specifier.contains(package.version, prereleases=True):
-            lacking[name] = str(requirement)
+            lacking[name] = f'{requirement.name}{requirement.specifier}'
         for extra in {'', *requirement.extras}:
             if (name, extra) not in known:
                 known.add((name, extra))

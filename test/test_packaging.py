@@ -198,35 +198,6 @@ def test_detections_are_those_of_vision_msgs():
 
 # ---- The environment without ROS 2 ----
 
-def test_everything_is_pinned_once():
-    everything = [
-        pin for file in ['requirements.txt', 'requirements-ros.txt', 'constraints.txt']
-        for pin in pins(file)]
-    assert [pin for pin in everything if not re.fullmatch(r'[\w.-]+==[\w.]+', pin)] == []
-    names = [re.sub(r'[-_.]+', '-', pin.split('==')[0]).lower() for pin in everything]
-    assert len(names) == len(set(names))
-
-
-def test_every_file_that_is_installed_is_known():
-    blocks = re.split(r'\n(?=\S)', (ROOT / 'standalone/hashes.txt').read_text())
-    locked = {}
-    for block in blocks:
-        if not block.startswith('#') and block.strip():
-            pin, *hashes = block.split(' \\\n    --hash=sha256:')
-            assert hashes and all(re.fullmatch(r'[0-9a-f]{64}\s*', value) for value in hashes), pin
-            name, version = pin.split('==')
-            locked[re.sub(r'[-_.]+', '-', name).lower()] = version
-    for file in ['requirements.txt', 'requirements-ros.txt', 'constraints.txt']:
-        for pin in pins(file):
-            name, version = pin.split('==')
-            # Otherwise: standalone/lock.sh
-            assert locked.get(re.sub(r'[-_.]+', '-', name).lower()) == version, pin
-    # What metapackages bring along has their versions; nothing else comes in unasked.
-    asked = {re.sub(r'[-_.]+', '-', pin.split('==')[0]).lower() for file in
-             ['requirements.txt', 'requirements-ros.txt', 'constraints.txt'] for pin in pins(file)}
-    assert {name for name in locked if not name.startswith('ros-')} <= asked
-
-
 def test_vision_msgs_stays_out_of_workspaces():
     assert (PACKAGES['vision_msgs'] / 'COLCON_IGNORE').exists()
 
