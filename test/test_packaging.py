@@ -22,15 +22,22 @@ PACKAGES = {
     'mcn_ros_msgs': ROOT / 'mcn_ros_msgs',
     'vision_msgs': ROOT / 'standalone' / 'vision_msgs',
 }
-# Where the names of a module and of what provides it differ.
-PROVIDERS = {
+# The rosdep keys of what is not a package of ROS 2.
+KEYS = {
+    'catkin_pkg': 'python3-catkin-pkg',
     'cv2': 'python3-opencv',
+    'distutils': 'python3-setuptools',
+    'hypothesis': 'python3-hypothesis',
+    'matplotlib': 'python3-matplotlib',
     'numpy': 'python3-numpy',
+    'pytest': 'python3-pytest',
+    'setuptools': 'python3-setuptools',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
-    'PIL': 'pillow',
-    'pytest': 'python3-pytest',
 }
+# package.xml says why these are not in it.
+WITHOUT_KEY = {'onnx', 'onnxruntime', 'openvino', 'pycocotools', 'rosbags', 'safetensors',
+               'tensorboard', 'torch', 'torchvision'}
 
 
 def manifest(name):
@@ -93,6 +100,17 @@ def test_manifest_is_valid(name, build_type):
     assert package.licenses == ['Apache-2.0']
 
 
+@pytest.mark.parametrize('name', ['mcn_ros', 'mcn_ros_msgs'])
+def test_package_can_be_released_by_itself(name):
+    """The build farm takes what is in the folder of a package.xml."""
+    changelog = pytest.importorskip('catkin_pkg.changelog').get_changelog_from_path(
+        str(PACKAGES[name]), name)
+    versions = [version for version, *_ in changelog.foreach_version(True)]
+    assert versions[0] in {'forthcoming', manifest(name).version}
+    assert all(changelog.get_content_of_version(version) for version in versions)
+    assert (PACKAGES[name] / 'LICENSE').read_bytes() == (ROOT / 'LICENSE').read_bytes()
+
+
 def test_versions_agree(distribution):
     assert distribution.get_version() == manifest('mcn_ros').version
     assert distribution.get_version() == manifest('mcn_ros_msgs').version
@@ -101,8 +119,9 @@ def test_versions_agree(distribution):
 @pytest.mark.parametrize('folders, kinds', [
     (['mcn_ros', 'launch'], ['exec']), (['test'], ['exec', 'test'])])
 def test_every_import_has_a_provider(folders, kinds):
-    provided = {'mcn_ros', 'distutils', *sys.stdlib_module_names}
-    provided |= {pin.split('==')[0].lower() for pin in pins('requirements.txt')}
+    pinned = {re.split('[=;]', pin)[0].lower() for pin in pins('requirements.txt')}
+    assert WITHOUT_KEY <= pinned
+    provided = {'mcn_ros', *sys.stdlib_module_names} - {'distutils'} | WITHOUT_KEY
     for kind in kinds:
         provided |= {dependency.name for dependency in manifest('mcn_ros')[f'{kind}_depends']}
     imported = set()
@@ -112,7 +131,7 @@ def test_every_import_has_a_provider(folders, kinds):
                 imported |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.split('.')[0])
-    assert {PROVIDERS.get(name, name) for name in imported} - provided == set()
+    assert {KEYS.get(name, name) for name in imported} - provided == set()
 
 
 # ---- setup.py ----

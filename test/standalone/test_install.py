@@ -102,7 +102,7 @@ def index(tmp_path_factory):
 
 @pytest.fixture
 def run(index, tmp_path):
-    """Return a function that runs install.py in an environment of its own, with a pip of choice."""
+    """Return a function that runs install.py in an environment of its own, with any pip."""
     venv.create(tmp_path / 'venv')
     site = next((tmp_path / 'venv').glob('lib/python*/site-packages'))
 
