@@ -35,8 +35,7 @@ OPTIONS = ['--no-deps', '--require-hashes', '--no-build-isolation', '--use-pep51
 INSTALLERS = ['pip', 'setuptools']
 # What comes with ROS 2 is used in whatever version: its compiled modules are made for these.
 KEPT = {'numpy': 'numpy', 'opencv-python-headless': 'cv2'}
-# Where torch is to be installed: downloads and what they unpack to, and anything else.
-GIGABYTES = {True: 10, False: 1}
+GIGABYTES = 10  # what PyTorch and the others take while their downloads are unpacked
 # From the particular to the general: a broken network also makes files impossible to find.
 CAUSES = [
     (r'No space left on device|Disk quota exceeded',
@@ -75,17 +74,29 @@ def read_lock(path: Path) -> dict[str, str]:
     return lock
 
 
-def explain(output: str, gigabytes: int = GIGABYTES[True]) -> str:
+def explain(output: str) -> str:
     """Return what to do about a failure of pip, by what it has written."""
     for pattern, advice in CAUSES:
         match = re.search(pattern, output, re.DOTALL)
         if match:
             what = match.groupdict().get('what') or 'a package'
             python = f'Python {platform.python_version()}'
-            return advice.format(what=what, gigabytes=gigabytes, prefix=sys.prefix, python=python,
+            return advice.format(what=what, gigabytes=GIGABYTES, prefix=sys.prefix, python=python,
                                  machine=platform.machine())
     errors = re.findall(r'^ERROR: (.*)', output, re.MULTILINE) or output.splitlines()[-1:]
     return errors[-1] if errors else 'pip was killed; is there enough memory?'
+
+
+def check_disk():
+    """
+    Make sure that there is room for PyTorch, if it is not there yet.
+
+    :raises InstallationError: the disk is too small.
+    """
+    free = shutil.disk_usage(sys.prefix).free / 1e9
+    if free < GIGABYTES and not find_spec('torch'):
+        raise InstallationError(f'{GIGABYTES} GB of disk are needed in {sys.prefix}, and '
+                                f'{free:.1f} GB are free: make room, or move the checkout')
 
 
 def is_installed(entry: str) -> bool:
@@ -100,16 +111,11 @@ def install(entries: Iterable[str], log: Path):
     """
     Install those entries of a lock that are not there yet.
 
-    :raises InstallationError: the disk is too small, or pip fails.
+    :raises InstallationError: pip fails.
     """
     entries = [entry for entry in entries if not is_installed(entry)]
     if not entries:
         return
-    gigabytes = GIGABYTES[any(entry.startswith('torch==') for entry in entries)]
-    free = shutil.disk_usage(sys.prefix).free / 1e9
-    if free < gigabytes:
-        raise InstallationError(f'{gigabytes} GB of disk are needed in {sys.prefix}, and '
-                                f'{free:.1f} GB are free: make room, or move the checkout')
     # Downloads go where the packages go: /tmp can be too small for them.
     with tempfile.TemporaryDirectory(dir=sys.prefix) as folder, log.open('a') as file:
         requirements = Path(folder, 'requirements.txt')
@@ -122,7 +128,7 @@ def install(entries: Iterable[str], log: Path):
     if result.returncode:
         with log.open() as file:
             file.seek(start)
-            raise InstallationError(explain(file.read(), gigabytes))
+            raise InstallationError(explain(file.read()))
 
 
 def is_due(requirement: Requirement, extra: str) -> bool:
@@ -181,9 +187,11 @@ def main(log: Path, lock: Path, requirements: Path | None = None):
     """
     Install what a lock names, or what requirements lack of it.
 
-    :raises InstallationError: as ``install_lacking``
+    :raises InstallationError: as ``check_disk`` and ``install_lacking``
     """
     entries = read_lock(lock)
+    if 'torch' in entries:
+        check_disk()
     install([entries[name] for name in INSTALLERS if name in entries], log)
     if requirements is None:
         install(entries.values(), log)
@@ -198,4 +206,5 @@ if __name__ == '__main__':
     try:
         main(*map(Path, sys.argv[1:]))
     except InstallationError as error:
-        sys.exit(f'error: {error}; the whole output is in {sys.argv[1]}')
+        log = Path(sys.argv[1])
+        sys.exit(f'error: {error}' + f'; the whole output is in {log}' * log.exists())

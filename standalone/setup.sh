@@ -31,6 +31,8 @@ quietly() {
     local log=$state/$1.log
     shift
     "$@" &> "$log" || {
+        ! grep -q 'No space left on device' "$log" ||
+            fail "the disk is full: make room, and run this again; the whole output is in $log"
         tail -n 15 "$log" >&2
         fail "set-up failed; the whole output is in $log"
     }

@@ -197,8 +197,9 @@ def test_a_broken_mirror_is_told_in_a_line(run, index, tmp_path):
 
 def test_too_small_a_disk_is_told_before_anything_is_done(monkeypatch, tmp_path):
     monkeypatch.setattr(install.shutil, 'disk_usage', lambda path: SimpleNamespace(free=9.94e9))
+    monkeypatch.setattr(install, 'find_spec', lambda name: None)
     with pytest.raises(install.InstallationError, match=r'^10 GB .*, and 9\.9 GB are free'):
-        install.install(['torch==0.0.0'], tmp_path / 'log')
+        install.main(tmp_path / 'log', LOCK)
     assert not (tmp_path / 'log').exists()
 
 
