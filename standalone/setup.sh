@@ -31,8 +31,9 @@ quietly() {
     local log=$state/$1.log
     shift
     "$@" &> "$log" || {
-        ! grep -q 'No space left on device' "$log" ||
-            fail "the disk is full: make room, and run this again; the whole output is in $log"
+        # A full disk leaves no room for the log either.
+        [[ -s $log ]] && ! grep -q 'No space left on device' "$log" ||
+            fail "the disk seems to be full: make room, and run this again; output is in $log"
         tail -n 15 "$log" >&2
         fail "set-up failed; the whole output is in $log"
     }
