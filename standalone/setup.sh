@@ -169,7 +169,7 @@ install_packages() {
 
 colcon_build() {
     AMENT_PREFIX_PATH=$venv:${AMENT_PREFIX_PATH:-} CMAKE_PREFIX_PATH=$venv:${CMAKE_PREFIX_PATH:-} \
-        PATH=$venv/bin:$PATH "$venv/bin/python" -m colcon --log-base "$venv/log" build \
+        PATH=$venv/bin:$PATH CMAKE_GENERATOR=Ninja "$venv/bin/python" -m colcon --log-base "$venv/log" build \
         --build-base "$venv/build" --install-base "$venv" --merge-install --executor sequential "$@"
 }
 
