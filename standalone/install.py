@@ -100,6 +100,7 @@ def check_disk():
 
 
 def is_installed(entry: str) -> bool:
+    """Tell whether the environment has what an entry of a lock names."""
     name = re.match(r'[\w.-]+', entry)[0]
     try:
         return version(name) in re.findall(r'==([\w.]+)', entry)
@@ -109,11 +110,13 @@ def is_installed(entry: str) -> bool:
 
 def install(entries: Iterable[str], log: Path):
     """
-    Install those entries of a lock that are not there yet.
+    Install those entries of a lock that are for this Python and not there yet.
 
     :raises InstallationError: pip fails.
     """
-    entries = [entry for entry in entries if not is_installed(entry)]
+    # Those of one name are for one Python each, and at most one of them for this one.
+    entries = [entry for entry in entries if not is_installed(entry) and any(
+        is_due(Requirement(pin), '') for pin in re.findall(r'^\w[^\\\n]*', entry, re.MULTILINE))]
     if not entries:
         return
     # Downloads go where the packages go: /tmp can be too small for them.
