@@ -26,8 +26,12 @@ import subprocess
 import sys
 import tempfile
 
-from pip._vendor.packaging.requirements import Requirement
-from pip._vendor.packaging.utils import canonicalize_name
+try:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+except ImportError:  # in a new environment
+    from pip._vendor.packaging.requirements import Requirement
+    from pip._vendor.packaging.utils import canonicalize_name
 
 OPTIONS = ['--no-deps', '--require-hashes', '--no-build-isolation', '--use-pep517', '--no-input',
            '--disable-pip-version-check', '--progress-bar=off']

@@ -103,11 +103,11 @@ def test_manifest_is_valid(name, build_type):
 @pytest.mark.parametrize('name', ['mcn_ros', 'mcn_ros_msgs'])
 def test_package_can_be_released_by_itself(name):
     """The build farm takes what is in the folder of a package.xml."""
-    changelog = pytest.importorskip('catkin_pkg.changelog').get_changelog_from_path(
-        str(PACKAGES[name]), name)
-    versions = [version for version, *_ in changelog.foreach_version(True)]
-    assert versions[0] in {'forthcoming', manifest(name).version}
-    assert all(changelog.get_content_of_version(version) for version in versions)
+    changelog = (PACKAGES[name] / 'CHANGELOG.rst').read_text()
+    title, *sections = re.findall(r'^(\S.*)\n[-^]+$', changelog, re.MULTILINE)
+    assert title == f'Changelog for package {name}'
+    # The tools that release it look for these titles, and give the first one its version.
+    assert sections[0] == 'Forthcoming' or sections[0].startswith(f'{manifest(name).version} (')
     assert (PACKAGES[name] / 'LICENSE').read_bytes() == (ROOT / 'LICENSE').read_bytes()
 
 

@@ -6,6 +6,7 @@
 from base64 import urlsafe_b64encode
 from ensurepip import __file__ as ensurepip_file
 import hashlib
+from importlib.metadata import distributions
 import importlib.util
 import io
 import os
@@ -20,7 +21,9 @@ from zipfile import ZipFile
 
 import pytest
 
-pytest.importorskip('pip')
+# On Python 3.11, a process that as much as looks for the module of pip can import no setuptools.
+if not list(distributions(name='pip')):
+    pytest.skip('pip is not installed', allow_module_level=True)
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / 'standalone' / 'install.py'
 LOCK = ROOT / 'standalone' / 'hashes.txt'
