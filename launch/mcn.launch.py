@@ -1,18 +1,37 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Start the node, and RViz if asked to; `ros2 launch mcn_ros mcn.launch.py -s` lists arguments."""
+"""
+Start the node, and RViz if asked to; `ros2 launch mcn_ros mcn.launch.py -s` lists arguments.
 
+With the node its RViz ends, and nothing else: whatever a launch file that includes this one has
+started goes on, unless `on_exit_shutdown` is true. Neither default values nor the transport reach
+that launch file; what it passes on itself is seen by its later includes, unless it includes this
+file in a GroupAction.
+"""
+
+import math
 import os
+from pathlib import Path
+import tempfile
 
 from launch import LaunchDescription
 from launch.actions import (
-    DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown)
+    DeclareLaunchArgument, EmitEvent, GroupAction, OpaqueFunction, RegisterEventHandler,
+    SetEnvironmentVariable, Shutdown)
 from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
+from launch.logging import launch_config
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
+import yaml
+
+from mcn_ros.ros.rviz import show_cameras
+from mcn_ros.ros.transport import default_transport
 
 SHARE = FindPackageShare('mcn_ros')
 BOOL = ['true', 'false']
@@ -53,10 +72,24 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'namespace', default_value='', description='Namespace of the node'),
     DeclareLaunchArgument(
+        'node_name', default_value='mcn',
+        description='Name of the node; two of one namespace need different ones'),
+    DeclareLaunchArgument(
         'use_sim_time', default_value='false', choices=BOOL,
         description='Whether the time is that of /clock, as for a bag played with --clock'),
     DeclareLaunchArgument(
-        'rviz', default_value='false', choices=BOOL, description='Whether to start RViz'),
+        'rviz', default_value='false', choices=BOOL,
+        description='Whether to start RViz, which shows all cameras and ends with the node'),
+    DeclareLaunchArgument(
+        'respawn', default_value='false', choices=BOOL,
+        description='Whether to start the node again when it has ended'),
+    DeclareLaunchArgument(
+        'respawn_delay', default_value='2.0',
+        description='Seconds until the node is started again'),
+    DeclareLaunchArgument(
+        'on_exit_shutdown', default_value='false', choices=BOOL,
+        description='Whether the whole launch ends with the node, with an error if that has '
+        'failed; not together with respawn'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Least severity of messages that are logged'),
@@ -66,69 +99,134 @@ ARGUMENTS = [
 LISTS = ['heads', 'cameras']
 STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision']
 
-# By default, Fast DDS loses most camera images that are sent with best effort.
-PROFILES = 'FASTDDS_DEFAULT_PROFILES_FILE'
-TRANSPORT_CHOICES = [PROFILES, 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS']
-
 
 def generate_launch_description():
     """Return the launch description."""
-    actions = [*ARGUMENTS, OpaqueFunction(function=start_nodes)]
-    if not any(os.environ.get(name) for name in TRANSPORT_CHOICES):
-        actions.insert(0, SetEnvironmentVariable(
-            PROFILES, PathJoinSubstitution([SHARE, 'config', 'fastdds.xml'])))
-    return LaunchDescription(actions)
+    # The group keeps what is set here from the launch file that includes this one.
+    return LaunchDescription([GroupAction([*ARGUMENTS, OpaqueFunction(function=start)])])
 
 
-def start_nodes(context):
-    """Return the node with the arguments that were given, what follows its end, and RViz."""
+def start(context):
+    """Return the transport, RViz if asked for, the node, and what follows its end."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context)
              for argument in ARGUMENTS}
-    if not os.path.isfile(given['params_file']):  # launch_ros would only warn
+    check(given)
+    read = read_parameters(given['params_file'], full_name(context, given))
+    cameras = split(given['cameras'] or read.get('cameras', ''))
+    images = name_images(given['image'], cameras)
+    node = run_node(given, images)
+    actions = [SetEnvironmentVariable(*variable)
+               for variable in default_transport(context.environment).items()]
+    rviz = None
+    if given['rviz'] == 'true':
+        template = Path(SHARE.perform(context)) / 'config' / 'mcn.rviz'
+        transport = given['image_transport'] or read.get('image_transport')
+        rviz = run_rviz(given, template, images, transport)
+        # It comes first: where it is not installed, the launch ends before the node is there.
+        actions.append(rviz)
+    actions.append(node)
+    if given['respawn'] != 'true':
+        actions.append(RegisterEventHandler(OnProcessExit(
+            target_action=node, on_exit=lambda event, context: end(
+                event, context, rviz, given['on_exit_shutdown'] == 'true'))))
+    return actions
+
+
+def check(given):
+    """
+    Check what launch_ros would let pass, or refuse without the name of the argument.
+
+    :raises ValueError: for what is wrong.
+    """
+    if not os.path.isfile(given['params_file']):
         raise ValueError(f'params_file: no such file: {given["params_file"]}')
+    try:
+        delay = float(given['respawn_delay'])
+    except ValueError:
+        delay = math.nan
+    if not 0 <= delay < math.inf:
+        raise ValueError(f'respawn_delay: {given["respawn_delay"]!r} is no number of seconds')
+    if given['respawn'] == given['on_exit_shutdown'] == 'true':
+        raise ValueError('on_exit_shutdown: with respawn, the node has no end that could be meant')
+
+
+def full_name(context, given):
+    """Return the name of the node with its namespace, where includes may have pushed others."""
+    pushed = context.launch_configurations.get('ros_namespace')
+    namespace = make_namespace_absolute(prefix_namespace(pushed, given['namespace']))
+    return f'{(namespace or "").rstrip("/")}/{given["node_name"]}'
+
+
+def read_parameters(path, node):
+    """Return what a file of parameters has for a node; what is wrong in it the node will tell."""
+    with open(path, encoding='utf-8') as file:
+        content = yaml.safe_load(file)
+    parameters = {}
+    for name in ('/**', node.removeprefix('/'), node):
+        section = content.get(name) if isinstance(content, dict) else None
+        found = section.get('ros__parameters') if isinstance(section, dict) else None
+        parameters.update(found if isinstance(found, dict) else {})
+    return parameters
+
+
+def run_node(given, images):
+    """Return the node with the arguments that were given."""
     parameters = {name: ParameterValue(given[name], value_type=str)
                   for name in STRINGS if given[name]}
     parameters.update({name: split(given[name]) for name in LISTS if given[name]})
     parameters.update({name: given[name] == 'true'
                        for name in ('autostart', 'use_sim_time') if given[name]})
-    remappings = remap_images(given['image'], split(given['cameras']))
     # As a lifecycle node, it lets other launch files wait until it is active.
-    node = LifecycleNode(
-        package='mcn_ros', executable='mcn_node', name='mcn', namespace=given['namespace'],
-        parameters=[given['params_file'], parameters],
-        remappings=remappings,
-        ros_arguments=['--log-level', given['log_level']], output='screen')
-    actions = [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=end))]
-    if given['rviz'] == 'true':
-        # It comes first: where it is not installed, the launch ends before the node is there.
-        actions.insert(0, Node(
-            package='rviz2', executable='rviz2', name='rviz2', namespace=given['namespace'],
-            arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'mcn.rviz'])],
-            parameters=[{'use_sim_time': given['use_sim_time'] == 'true'}],
-            remappings=remappings))
-    return actions
+    return LifecycleNode(
+        package='mcn_ros', executable='mcn_node', name=given['node_name'],
+        namespace=given['namespace'], parameters=[given['params_file'], parameters],
+        remappings=[(topic, image) for topic, image in images.values() if topic != image],
+        ros_arguments=['--log-level', given['log_level']], output='screen',
+        respawn=given['respawn'] == 'true', respawn_delay=float(given['respawn_delay']))
 
 
-def split(text):
-    """Return the names in a list such as [a,b]; the brackets may be left out."""
-    return [name.strip() for name in text.strip('[] ').split(',') if name.strip()]
+def run_rviz(given, template, images, transport):
+    """Return RViz in the namespace of the node, with a configuration that is made for it."""
+    config = show_cameras(yaml.safe_load(template.read_text()), given['node_name'],
+                          {camera: image for camera, (_, image) in images.items()}, transport)
+    # Beside the log of this launch: RViz reads it again when the user asks to.
+    with tempfile.NamedTemporaryFile('w', dir=launch_config.log_dir, prefix='mcn_',
+                                     suffix='.rviz', delete=False) as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    return Node(
+        package='rviz2', executable='rviz2', name=f'{given["node_name"]}_rviz',
+        namespace=given['namespace'], arguments=['-d', file.name],
+        parameters=[{'use_sim_time': given['use_sim_time'] == 'true'}])
 
 
-def remap_images(image, cameras):
-    """Return the remappings of the image topics."""
-    if not image:
-        return []
+def split(names):
+    """Return the names in a list, which may be text such as [a,b] or a,b."""
+    if not isinstance(names, list):
+        names = str(names).strip('[] ').split(',')
+    return [str(name).strip() for name in names if str(name).strip()]
+
+
+def name_images(image, cameras):
+    """
+    Return camera -> topic of the node for its images, and the topic that they come on.
+
+    :raises ValueError: if several cameras would have one topic.
+    """
     if not cameras:
-        return [('image', image)]
-    if '{camera}' not in image:
+        return {'': ('image', image or 'image')}
+    if image and '{camera}' not in image:
         raise ValueError(f'image: with several cameras, {{camera}} has to be part of {image!r}')
-    return [(f'{name}/image', image.replace('{camera}', name.strip('/'))) for name in cameras]
+    topics = {name: f'{name}/image' for name in cameras}
+    return {name: (topic, image.replace('{camera}', name.strip('/')) or topic)
+            for name, topic in topics.items()}
 
 
-def end(event, context):
-    """End the launch with the node; with an error, if the node ended with one."""
+def end(event, context, rviz, whole):
+    """End RViz with the node, or the whole launch; with an error, if the node has failed."""
     if context.is_shutdown:
         return []
-    if event.returncode:
+    if whole and event.returncode:
         raise RuntimeError(f'mcn_node has ended with exit code {event.returncode}')
-    return Shutdown(reason='mcn_node has ended')
+    if whole:
+        return Shutdown(reason='mcn_node has ended')
+    return [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(rviz)))] if rviz else []

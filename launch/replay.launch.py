@@ -15,7 +15,7 @@ from ament_index_python.packages import get_package_prefix, PackageNotFoundError
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction,
-    RegisterEventHandler, Shutdown, TimerAction)
+    RegisterEventHandler, SetEnvironmentVariable, Shutdown, TimerAction)
 from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -25,6 +25,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics
+from mcn_ros.ros.transport import default_transport
 
 SHARE = FindPackageShare('mcn_ros')
 BOOL = ['true', 'false']
@@ -89,9 +90,11 @@ def start(context):
         PathJoinSubstitution([SHARE, 'launch', 'mcn.launch.py']),
         launch_arguments={
             'image': image, 'image_transport': 'compressed' if compressed else 'raw',
-            'use_sim_time': 'true', **{name: given[name] for name in PASSED_ON}}.items())
-    actions = [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end)), node]
-    # After the node, whose launch file also chooses a transport for all that follows.
+            'use_sim_time': 'true', 'on_exit_shutdown': 'true',
+            **{name: given[name] for name in PASSED_ON}}.items())
+    actions = [*(SetEnvironmentVariable(*variable)
+                 for variable in default_transport(context.environment).items()),
+               RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end)), node]
     if given['record']:
         actions.append(record(given, topic, image))
     if isinstance(player, Node):  # our own player waits by itself

@@ -6,21 +6,23 @@
 import importlib.util
 import os
 from pathlib import Path
+import re
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
+import yaml
 
 LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'mcn.launch.py'
-ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'use_sim_time', 'params_file',
-             'autostart', 'log_level', 'device', 'backend', 'precision', 'cameras',
-             'image_transport'}
-PATIENCE_S = 90  # starting Python with PyTorch takes long on a busy machine
+ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'node_name', 'use_sim_time',
+             'params_file', 'autostart', 'log_level', 'device', 'backend', 'precision', 'cameras',
+             'image_transport', 'respawn', 'respawn_delay', 'on_exit_shutdown'}
+PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
-needs_ros2 = pytest.mark.skipif(shutil.which('ros2') is None, reason='ros2cli is not installed')
+
+from launch import LaunchContext  # noqa: E402, I100 (launch may be missing)
 
 
 @pytest.fixture(scope='module')
@@ -31,106 +33,123 @@ def launch_file():
     return module
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    config = ModelConfig(tasks={'detection': {'classes': ['person']}, 'pose': {},
-                                'segmentation': {'classes': ['person']}}, input_size=(64, 64))
-    save_model(MultiTaskNet(config), path)
-    return path
-
-
-@pytest.fixture
-def environment(tmp_path):
-    chosen = {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_LOG_DIR': str(tmp_path),
-              'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'PYTHONUNBUFFERED': '1'}
-    return {name: value for name, value in os.environ.items()
-            if not name.startswith('FASTDDS')} | chosen
-
-
-def launch(environment, log, **arguments):
-    command = ['ros2', 'launch', 'mcn_ros', 'mcn.launch.py',
-               *(f'{name}:={value}' for name, value in arguments.items())]
-    with open(log, 'w') as file:
-        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
-
-
 def ask(environment, *command):
     return subprocess.run(['ros2', *command, '--no-daemon', '--spin-time', '5'], text=True,
                           capture_output=True, env=environment, timeout=PATIENCE_S).stdout
 
 
-def wait_for(log, text, process):
-    end = time.monotonic() + PATIENCE_S
-    while text not in log.read_text():
-        assert time.monotonic() < end and process.poll() is None, log.read_text()
-        time.sleep(0.2)
-
-
-def test_every_argument_is_declared_at_the_top_and_described(launch_file):
+def test_every_argument_is_declared_and_described(launch_file):
     declared = launch_file.generate_launch_description().get_launch_arguments()
     assert {argument.name for argument in declared} == ARGUMENTS
     assert all(argument.description for argument in declared)
     choices = {argument.name: argument.choices for argument in declared if argument.choices}
-    assert {'rviz', 'use_sim_time', 'autostart', 'image_transport', 'log_level'} <= set(choices)
+    assert {'rviz', 'use_sim_time', 'autostart', 'image_transport', 'log_level', 'respawn',
+            'on_exit_shutdown'} <= set(choices)
 
 
 @pytest.mark.parametrize('text, names', [
     ('[detection]', ['detection']), ('detection,pose', ['detection', 'pose']),
-    ('[ a , b ]', ['a', 'b']), ('', []), ('[]', [])])
+    ('[ a , b ]', ['a', 'b']), ('', []), ('[]', []), (['a', 1], ['a', '1']), (1, ['1'])])
 def test_lists(launch_file, text, names):
     assert launch_file.split(text) == names
 
 
-def test_remappings(launch_file):
-    assert launch_file.remap_images('', []) == []
-    assert launch_file.remap_images('/x', []) == [('image', '/x')]
-    assert launch_file.remap_images('', ['a', 'b']) == []
-    assert launch_file.remap_images('/{camera}/raw', ['a', '/b']) == [
-        ('a/image', '/a/raw'), ('/b/image', '/b/raw')]
+def test_topics_of_images(launch_file):
+    assert launch_file.name_images('', []) == {'': ('image', 'image')}
+    assert launch_file.name_images('/x', []) == {'': ('image', '/x')}
+    assert launch_file.name_images('', ['a']) == {'a': ('a/image', 'a/image')}
+    assert launch_file.name_images('/{camera}/raw', ['a', '/b']) == {
+        'a': ('a/image', '/a/raw'), '/b': ('/b/image', '/b/raw')}
     with pytest.raises(ValueError, match='{camera}'):
-        launch_file.remap_images('/x', ['a', 'b'])
+        launch_file.name_images('/x', ['a', 'b'])
 
 
-@pytest.mark.parametrize('variable, is_set', [
-    (None, True), ('FASTDDS_BUILTIN_TRANSPORTS', False),
-    ('FASTDDS_DEFAULT_PROFILES_FILE', False), ('FASTRTPS_DEFAULT_PROFILES_FILE', False)])
-def test_the_transport_is_left_to_the_user(launch_file, monkeypatch, variable, is_set):
-    from launch.actions import SetEnvironmentVariable
-    for name in launch_file.TRANSPORT_CHOICES:
-        monkeypatch.delenv(name, raising=False)
-    if variable:
-        monkeypatch.setenv(variable, 'UDPv4')
-    entities = launch_file.generate_launch_description().entities
-    assert any(isinstance(entity, SetEnvironmentVariable) for entity in entities) == is_set
+@pytest.mark.parametrize('content, parameters', [
+    ({'/**': {'ros__parameters': {'cameras': 'a, b'}}}, {'cameras': 'a, b'}),
+    ({'/robot/eye': {'ros__parameters': {'cameras': ['a']}},
+      '/**': {'ros__parameters': {'cameras': '', 'image_transport': 'raw'}}},
+     {'cameras': ['a'], 'image_transport': 'raw'}),
+    ({'/mcn': {'ros__parameters': {'cameras': ['a']}}}, {}),
+    ({'/**': None}, {}), ({'/**': 'x'}, {}), ({'/**': {'ros__parameters': 1}}, {}), (None, {})])
+def test_parameters_of_the_node_in_a_file(launch_file, tmp_path, content, parameters):
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(yaml.safe_dump(content))
+    assert launch_file.read_parameters(path, '/robot/eye') == parameters
 
 
-@needs_ros2
-def test_the_node_gets_what_is_asked_for(tmp_path, environment, weights):
-    log = tmp_path / 'log'
-    process = launch(environment, log, weights=weights, heads='[detection]', namespace='robot',
-                     image='/front/image_raw')
-    try:
-        wait_for(log, 'images from', process)
-        assert 'heads detection on' in log.read_text()
-        assert 'images from /front/image_raw' in log.read_text()
-        assert "['detection']" in ask(environment, 'param', 'get', '/robot/mcn', 'heads')
-        topics = ask(environment, 'topic', 'list').split()
-        assert '/robot/mcn/detections' in topics and '/robot/mcn/poses' not in topics
-        assert 'active' in ask(environment, 'lifecycle', 'get', '/robot/mcn')
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=PATIENCE_S)
-    assert process.returncode == 0, log.read_text()
+@pytest.mark.parametrize('pushed, namespace, name', [
+    (None, '', '/mcn'), (None, 'left', '/left/mcn'), ('/robot', '', '/robot/mcn'),
+    ('/robot', 'left', '/robot/left/mcn'), ('/robot', '/left', '/left/mcn')])
+def test_full_name_of_the_node(launch_file, pushed, namespace, name):
+    context = LaunchContext()
+    if pushed:
+        context.launch_configurations['ros_namespace'] = pushed
+    given = {'namespace': namespace, 'node_name': 'mcn'}
+    assert launch_file.full_name(context, given) == name
 
 
-@needs_ros2
-@pytest.mark.parametrize('arguments, error', [
-    ({'weights': '/nowhere.safetensors'}, 'cannot configure: weights: no such file'),
-    ({'params_file': '/nowhere.yaml'}, 'params_file: no such file: /nowhere.yaml')])
-def test_what_is_wrong_ends_the_launch_with_an_error(tmp_path, environment, arguments, error):
-    log = tmp_path / 'log'
-    process = launch(environment, log, **arguments)
-    assert process.wait(timeout=PATIENCE_S) == 1
-    assert error in log.read_text()
+@pytest.mark.parametrize('wrong, error', [
+    ({'params_file': '/nowhere.yaml'}, 'params_file: no such file: /nowhere.yaml'),
+    ({'respawn_delay': 'soon'}, "respawn_delay: 'soon' is no number of seconds"),
+    ({'respawn_delay': '-1'}, "respawn_delay: '-1'"),
+    ({'respawn_delay': 'inf'}, "respawn_delay: 'inf'"),
+    ({'respawn': 'true', 'on_exit_shutdown': 'true'}, 'on_exit_shutdown: with respawn')])
+def test_wrong_arguments(launch_file, wrong, error):
+    right = {'params_file': __file__, 'respawn_delay': '0', 'respawn': 'false',
+             'on_exit_shutdown': 'false'}
+    launch_file.check(right)
+    with pytest.raises(ValueError, match=re.escape(error)):
+        launch_file.check({**right, **wrong})
+
+
+def test_the_node_gets_what_is_asked_for(launch, environment, tiny_weights):
+    launched = launch('mcn.launch.py', weights=tiny_weights, heads='[detection]',
+                      namespace='robot', node_name='eye', image='/front/image_raw',
+                      backend='torch')
+    log = launched.wait_for('images from')
+    assert 'heads detection on' in log and 'images from /front/image_raw' in log
+    assert "['detection']" in ask(environment, 'param', 'get', '/robot/eye', 'heads')
+    topics = ask(environment, 'topic', 'list').split()
+    assert '/robot/eye/detections' in topics and '/robot/eye/poses' not in topics
+    assert 'active' in ask(environment, 'lifecycle', 'get', '/robot/eye')
+    code, log = launched.interrupt()
+    assert code == 0, log
+
+
+def test_rviz_shows_all_cameras_and_ends_with_the_node(
+        launch, package, tiny_weights, tmp_path):
+    """Only the launch file itself is left then, so that the launch ends."""
+    parameters = tmp_path / 'parameters.yaml'
+    parameters.write_text('/**: {ros__parameters: {cameras: [front, rear], backend: torch}}')
+    package('rviz2', 'rviz2', f'echo "$* $FASTDDS_DEFAULT_PROFILES_FILE" > {tmp_path}/rviz; '
+            'exec sleep 600')
+    launched = launch('mcn.launch.py', rviz='true', params_file=parameters, weights=tiny_weights,
+                      namespace='robot', image='/{camera}/raw', image_transport='compressed')
+    log = launched.wait_for('images from')
+    assert 'images from /front/raw/compressed, /rear/raw/compressed' in log
+    _, config, *words, profiles = (tmp_path / 'rviz').read_text().split()
+    assert {'__ns:=/robot', '__node:=mcn_rviz'} <= set(words) and Path(profiles).is_file()
+    displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
+    assert [display['Topic']['Value'] for display in displays][::3] == [
+        '/front/raw/compressed', '/rear/raw/compressed']
+    os.kill(int(re.search(r'mcn_node-\d+]: process started with pid \[(\d+)', log)[1]),
+            signal.SIGKILL)
+    code, log = launched.wait()
+    assert code == 0 and 'mcn_node-2]: process has died' in log, log
+
+
+def test_without_rviz_the_launch_ends_before_there_is_a_node(launch):
+    if shutil.which('rviz2'):
+        pytest.skip('RViz is installed')
+    code, log = launch('mcn.launch.py', rviz='true').wait()
+    assert code == 1 and "package 'rviz2' not found" in log and 'started' not in log, log
+
+
+@pytest.mark.parametrize('whole, expected', [('true', 1), ('false', 0)])
+def test_a_node_that_fails_ends_the_launch(launch, whole, expected):
+    """By itself, as nothing is left; the error of a node is that of a launch only if asked for."""
+    code, log = launch('mcn.launch.py', weights='/nowhere.safetensors',
+                       on_exit_shutdown=whole).wait()
+    assert 'cannot configure: weights: no such file' in log
+    assert re.search(r'mcn_node-1\]: process has died \[pid \d+, exit code 1', log)
+    assert code == expected, log

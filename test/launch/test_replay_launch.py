@@ -4,29 +4,28 @@
 """The launch file that plays a bag, run for real where `ros2 launch` is installed."""
 
 import importlib.util
-import os
 from pathlib import Path
 import shutil
-import signal
-import subprocess
 import time
 
 import pytest
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
-from mcn_ros.data.bag_writer import BagConfig, write_bag  # noqa: E402 (launch may be missing)
+from mcn_ros_msgs.msg import HumanPose2DArray  # noqa: E402, I100 (launch may be missing)
+import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+
+from mcn_ros.data.bag_writer import BagConfig, write_bag  # noqa: E402
 from mcn_ros.data.bags import Bag  # noqa: E402
 from mcn_ros.data.frames import read_frames  # noqa: E402
 from mcn_ros.evaluation.recording import Recording  # noqa: E402
-from mcn_ros.model import ModelConfig, MultiTaskNet, save_model  # noqa: E402
 
 LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'replay.launch.py'
 ARGUMENTS = {'bag', 'topic', 'rate', 'loop', 'record', 'rviz', 'heads', 'weights', 'device',
              'params_file', 'namespace', 'log_level'}
 PATIENCE_S = 120  # starting Python with PyTorch takes long on a busy machine
-
-needs_ros2 = pytest.mark.skipif(shutil.which('ros2') is None, reason='ros2cli is not installed')
 
 
 @pytest.fixture(scope='module')
@@ -37,15 +36,6 @@ def launch_file():
     return module
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    config = ModelConfig(tasks={'detection': {'classes': ['person']}, 'pose': {}},
-                         input_size=(64, 64))
-    save_model(MultiTaskNet(config), path)
-    return path
-
-
 @pytest.fixture(params=['raw', 'compressed'])
 def bag(request, tmp_path):
     frames = (frame for frame, _ in zip(read_frames('SYNTHETIC', size=(48, 64)), range(3)))
@@ -54,28 +44,11 @@ def bag(request, tmp_path):
 
 
 @pytest.fixture
-def bag_player(tmp_path, monkeypatch):
+def bag_player(package, environment):
     """Let `ros2 bag play` be installed, which tells what it is asked for and does nothing."""
-    index = tmp_path / 'prefix' / 'share' / 'ament_index' / 'resource_index' / 'packages'
-    index.mkdir(parents=True)
-    (index / 'ros2bag').touch()
-    command = tmp_path / 'prefix' / 'ros2'
-    command.write_text('#!/bin/sh\n[ "$1" = bag ] && exec echo "played: $*"\n'
-                       f'exec {shutil.which("ros2")} "$@"\n')
-    command.chmod(0o755)
-    monkeypatch.setenv('PATH', str(command.parent), prepend=os.pathsep)
-    monkeypatch.setenv('AMENT_PREFIX_PATH', str(command.parent), prepend=os.pathsep)
-
-
-def launch(tmp_path, **arguments):
-    chosen = {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_LOG_DIR': str(tmp_path),
-              'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'PYTHONUNBUFFERED': '1'}
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith('FASTDDS')} | chosen
-    command = ['ros2', 'launch', 'mcn_ros', 'replay.launch.py',
-               *(f'{name}:={value}' for name, value in arguments.items())]
-    with open(tmp_path / 'log', 'w') as file:
-        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+    ros2 = package('ros2bag', 'ros2', '[ "$1" = bag ] && exec echo "played: $*"\n'
+                   f'exec {shutil.which("ros2")} "$@"')
+    environment['PATH'] = f'{ros2.parent}:{environment["PATH"]}'
 
 
 def test_every_argument_is_declared_at_the_top_and_described(launch_file):
@@ -100,10 +73,10 @@ def test_the_player_gets_what_is_asked_for(launch_file, monkeypatch, installed):
         assert player.node_executable == 'camera_player'
 
 
-@needs_ros2
-def test_a_bag_is_played_and_recorded(tmp_path, bag, weights):
-    process = launch(tmp_path, bag=bag, weights=weights, heads='[pose]', record=tmp_path / 'out')
-    assert process.wait(timeout=PATIENCE_S) == 0, (tmp_path / 'log').read_text()
+def test_a_bag_is_played_and_recorded(launch, tmp_path, bag, tiny_weights):
+    code, log = launch('replay.launch.py', bag=bag, weights=tiny_weights, heads='[pose]',
+                       record=tmp_path / 'out').wait()
+    assert code == 0, log
     with Bag(tmp_path / 'out') as recorded:
         recording = Recording(recorded)
         assert list(recording.tasks) == ['pose']
@@ -113,34 +86,46 @@ def test_a_bag_is_played_and_recorded(tmp_path, bag, weights):
         assert list(recording.answers())
 
 
-@needs_ros2
-def test_a_bag_is_played_when_the_node_listens(tmp_path, bag, bag_player, weights):
-    process = launch(tmp_path, bag=bag, weights=weights, heads='[pose]')
-    assert process.wait(timeout=PATIENCE_S) == 0, (tmp_path / 'log').read_text()
-    _, configured, rest = (tmp_path / 'log').read_text().partition('images from')
+def test_a_bag_is_played_when_the_node_listens(launch, bag, bag_player, tiny_weights):
+    code, log = launch('replay.launch.py', bag=bag, weights=tiny_weights, heads='[pose]').wait()
+    assert code == 0, log
+    _, configured, rest = log.partition('images from')
     assert configured and rest.count('played: bag play') == 1
 
 
-@needs_ros2
 @pytest.mark.parametrize('bag', ['raw'], indirect=True)
-def test_the_node_survives_a_loop(tmp_path, bag, weights):
+def test_the_node_survives_a_loop(launch, environment, monkeypatch, tmp_path, bag, tiny_weights):
     """Time jumps back by a second, again and again."""
-    out, log = tmp_path / 'out', tmp_path / 'log'
-    process = launch(tmp_path, bag=bag, weights=weights, heads='[pose]', loop='true', record=out)
-    end = time.monotonic() + PATIENCE_S
-    while 'camera_player' not in log.read_text():
-        assert time.monotonic() < end and process.poll() is None, log.read_text()
-        time.sleep(0.2)
-    time.sleep(12)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=PATIENCE_S) == 0, log.read_text()
+    out, stamps = tmp_path / 'out', []
+    launched = launch('replay.launch.py', bag=bag, weights=tiny_weights, heads='[pose]',
+                      loop='true', record=out)
+    for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        monkeypatch.setenv(name, environment[name])
+    context = rclpy.Context()
+    with rclpy.init(context=context):
+        node = Node('listener', context=context)
+        node.create_subscription(HumanPose2DArray, '/mcn/poses',
+                                 lambda msg: stamps.append(str(msg.header.stamp)), 10)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        end = time.monotonic() + PATIENCE_S
+        while len(stamps) == len(set(stamps)):
+            executor.spin_once(timeout_sec=1.0)
+            assert time.monotonic() < end and launched.process.poll() is None, stamps
+        node.destroy_node()
+    code, log = launched.interrupt()
+    assert code == 0, log
     with Bag(out) as recorded:
         stamps = [answer.stamp_ns for answer in Recording(recorded).answers()]
     assert len(stamps) > len(set(stamps))
 
 
-@needs_ros2
-def test_a_wrong_bag_ends_the_launch_with_an_error(tmp_path):
-    process = launch(tmp_path, bag='/nowhere')
-    assert process.wait(timeout=PATIENCE_S) == 1
-    assert '/nowhere' in (tmp_path / 'log').read_text()
+def test_a_wrong_bag_ends_the_launch_with_an_error(launch):
+    code, log = launch('replay.launch.py', bag='/nowhere').wait()
+    assert code == 1 and '/nowhere' in log
+
+
+@pytest.mark.parametrize('bag', ['raw'], indirect=True)
+def test_a_node_that_fails_ends_the_launch_with_an_error(launch, bag):
+    code, log = launch('replay.launch.py', bag=bag, weights='/nowhere.safetensors').wait()
+    assert code == 1 and 'cannot configure: weights: no such file' in log

@@ -1,0 +1,48 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What RViz shows of a node: for each of its cameras the images and the pictures made of them."""
+
+import copy
+from typing import Any, Mapping
+
+NODE = 'mcn'  # as the configuration that others are made from calls it
+IMAGE = 'image'  # and the topic of the images
+
+
+def show_cameras(config: Mapping[str, Any], node: str, images: Mapping[str, str],
+                 transport: str) -> dict[str, Any]:
+    """
+    Return a configuration of RViz for a node, made from that for a node mcn with one camera.
+
+    :param config: what config/mcn.rviz holds; all its topics are relative.
+    :param node: name of the node, without the namespace, which is to be that of RViz.
+    :param images: name of the camera -> topic of its images; the name is '' where there is one.
+    :param transport: raw or compressed.
+    """
+    result = copy.deepcopy(dict(config))
+    manager, geometry = result['Visualization Manager'], result['Window Geometry']
+    displays = manager['Displays']
+    manager['Displays'] = [_for_camera(display, node, camera, image, transport)
+                           for camera, image in images.items() for display in displays]
+    # Each display of images has a dock, which goes by its name.
+    docks = [geometry.pop(display['Name']) for display in displays]
+    geometry.update({display['Name']: dict(docks[0]) for display in manager['Displays']})
+    return result
+
+
+def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
+                transport: str) -> dict[str, Any]:
+    result = copy.deepcopy(dict(display))
+    bare = camera.strip('/')
+    topic = result['Topic']['Value']
+    if topic == IMAGE:
+        topic = image
+        # The end of the name is all that tells RViz the transport.
+        if transport == 'compressed' and not image.endswith('/compressed'):
+            topic += '/compressed'
+    else:
+        topic = '/'.join(filter(None, (node, bare, topic.removeprefix(f'{NODE}/'))))
+    result['Topic']['Value'] = topic
+    result['Name'] = f'{bare} {display["Name"]}'.lstrip()
+    return result

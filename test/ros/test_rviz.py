@@ -1,0 +1,112 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What RViz is to show: pictures that are there, by names that every RViz reads."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mcn_ros.ros.rviz import show_cameras
+
+CONFIG = yaml.safe_load(
+    (Path(__file__).resolve().parents[2] / 'config' / 'mcn.rviz').read_text())
+
+# What rviz2 reads of a display of images and of its topic. It passes over other names silently.
+DISPLAY = {'Class', 'Name', 'Enabled', 'Value', 'Topic', 'Normalize Range', 'Min Value',
+           'Max Value', 'Median window'}
+TOPIC = {'Value', 'Depth', 'History Policy', 'Reliability Policy', 'Durability Policy'}
+POLICIES = {
+    'History Policy': {'System Default', 'Keep Last', 'Keep All'},
+    'Reliability Policy': {'System Default', 'Reliable', 'Best Effort'},
+    'Durability Policy': {'System Default', 'Transient Local', 'Volatile'}}
+CLASSES = {'rviz_common/Displays', 'rviz_common/Time', 'rviz_default_plugins/Image',
+           'rviz_default_plugins/MoveCamera', 'rviz_default_plugins/Orbit',
+           'rviz_default_plugins/TF'}
+TOP = {'Panels', 'Visualization Manager', 'Window Geometry'}
+MANAGER = {'Class', 'Displays', 'Enabled', 'Global Options', 'Name', 'Tools', 'Transformation',
+           'Value', 'Views'}
+
+SEVERAL = {'front': '/front/raw', '/rear': '/rear/image'}
+CONFIGS = {
+    'shipped': CONFIG,
+    'one camera': show_cameras(CONFIG, 'mcn', {'': 'image'}, 'raw'),
+    'several cameras': show_cameras(CONFIG, 'eye', SEVERAL, 'compressed')}
+each = pytest.mark.parametrize('config', CONFIGS.values(), ids=CONFIGS)
+
+
+def displays(config):
+    return config['Visualization Manager']['Displays']
+
+
+def topics(config):
+    return {display['Name']: display['Topic']['Value'] for display in displays(config)}
+
+
+def classes(part):
+    """Yield all names of classes in a part of a configuration."""
+    if isinstance(part, dict):
+        yield from [part['Class']] if part.get('Class') else []
+        part = part.values()
+    if not isinstance(part, str):
+        for child in part or ():
+            yield from classes(child) if isinstance(child, (dict, list)) else ()
+
+
+@each
+def test_names_are_those_that_rviz_reads(config):
+    assert set(config) == TOP and set(config['Visualization Manager']) <= MANAGER
+    assert set(classes(config)) == CLASSES
+    for display in displays(config):
+        assert display['Class'] == 'rviz_default_plugins/Image' and display['Enabled'] is True
+        assert set(display) <= DISPLAY and set(display['Topic']) == TOPIC
+        for policy, choices in POLICIES.items():
+            assert display['Topic'][policy] in choices
+
+
+@each
+def test_every_panel_is_shown(config):
+    geometry = config['Window Geometry']
+    # Where a side is not mentioned, RViz hides it or not as chance will have it.
+    assert geometry['Hide Left Dock'] is False and geometry['Hide Right Dock'] is False
+    panels = {panel['Name'] for panel in config['Panels']} | set(topics(config))
+    assert {name for name, value in geometry.items() if isinstance(value, dict)} == panels
+    assert all(geometry[name] == {'collapsed': False} for name in panels)
+
+
+@each
+def test_reliability_is_what_is_offered(config):
+    for display in displays(config):
+        # Every camera offers best effort; the node itself publishes reliably.
+        expected = 'Best Effort' if display['Name'].endswith('Camera') else 'Reliable'
+        assert display['Topic']['Reliability Policy'] == expected
+
+
+def test_the_shipped_one_is_for_a_node_with_one_camera():
+    # Skeletons are part of the overlay: as markers they would need a frame in space.
+    assert topics(CONFIG) == {
+        'Camera': 'image', 'Overlay': 'mcn/overlay', 'Semantic': 'mcn/semantic/color'}
+    assert CONFIGS['one camera'] == CONFIG
+
+
+def test_each_camera_has_its_displays():
+    assert topics(CONFIGS['several cameras']) == {
+        'front Camera': '/front/raw/compressed', 'front Overlay': 'eye/front/overlay',
+        'front Semantic': 'eye/front/semantic/color',
+        'rear Camera': '/rear/image/compressed', 'rear Overlay': 'eye/rear/overlay',
+        'rear Semantic': 'eye/rear/semantic/color'}
+
+
+@pytest.mark.parametrize('transport, image, topic', [
+    ('raw', '/eye', '/eye'), ('compressed', '/eye', '/eye/compressed'),
+    ('compressed', '/eye/compressed', '/eye/compressed')])
+def test_the_transport_is_the_end_of_the_topic(transport, image, topic):
+    assert topics(show_cameras(CONFIG, 'mcn', {'': image}, transport))['Camera'] == topic
+
+
+def test_the_original_is_left_alone():
+    before = copy.deepcopy(CONFIG)
+    show_cameras(CONFIG, 'eye', SEVERAL, 'raw')
+    assert CONFIG == before
