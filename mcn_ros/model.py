@@ -183,8 +183,11 @@ def save_model(model: MultiTaskNet, path: str | Path,
                for k, v in (model.state_dict() if state is None else state).items()}
     description = json.dumps(to_dict(Description(FORMAT, to_dict(model.config))))
     partial = path.with_name(path.name + '.partial')
-    save_file(tensors, partial, metadata={METADATA_KEY: description})
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, metadata={METADATA_KEY: description})
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_model(path: str | Path, heads: Sequence[str] | None = None,

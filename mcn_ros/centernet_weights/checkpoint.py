@@ -64,8 +64,8 @@ def read_centernet(path: str | Path, classes: Sequence[str] = ()) -> Checkpoint:
     :param classes: names of the classes of a detector, in its order. Not given, 80 are those of
         COCO in the order of their ids, and others are class_1, class_2, ...
     :raises ValueError: for a file that cannot be read, an architecture that is not one of
-        ``ARCHITECTURES``, weights that are missing, unknown or of a wrong shape (the first few
-        are named), and for names of other than so many classes.
+        ``ARCHITECTURES``, weights that are missing, unknown, of a wrong shape or type or not
+        finite (the first few are named), and for names of other than so many classes.
     """
     content = read_checkpoint(path)
     state = _plain_numbers(path, state_dict(path, content))
@@ -233,6 +233,13 @@ def _translate(path: str | Path, state: Mapping[str, Tensor], architecture: str,
             if mapped and state[name].shape != expected[mapped].shape])
     zeros = {name: torch.zeros_like(value, device='cpu')
              for name, value in counters(expected).items()}
+    refuse(path, 'has no floating-point numbers as',
+           [name for name, mapped in own.items() if mapped in found and mapped not in zeros
+            and not state[name].is_floating_point()])
+    # As they will be stored: larger ones of 64 bits are infinite then.
+    refuse(path, 'has numbers that are not finite as',
+           [name for name, mapped in own.items() if mapped in found
+            and not state[name].to(expected[mapped].dtype).isfinite().all()])
     return zeros | found
 
 

@@ -3,12 +3,14 @@
 
 """Command line programs: each parses, calls and prints."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 import contextlib
 import json
 import os
 from pathlib import Path
 import sys
+import tempfile
 from typing import Any
 
 
@@ -34,14 +36,42 @@ def check_writable(path: Path) -> None:
     """
     Find out at the start of a long run whether its results can be written.
 
-    :raises OSError: if they cannot.
+    :param path: of a file; what is there stays as it is.
+    :raises OSError: if it cannot.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(f'{path}: is a folder')
-    partial = _partial(path)
-    partial.touch()
-    partial.unlink()
+    check_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """
+    Find out at the start of a long run whether files can be written to a folder.
+
+    :param path: of the folder, which need not be there yet; nothing is left in it.
+    :raises OSError: if they cannot.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        raise NotADirectoryError(f'{path}: {there} is not a folder')
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise OSError(f'{path}: cannot be written to: {error.strerror}') from error
+
+
+def check_results(args: Namespace) -> None:
+    """
+    Find out at the start of a long run whether --json, --report and --log can be written.
+
+    :param args: a command line, which may have them or not.
+    :raises OSError: if one cannot.
+    """
+    if getattr(args, 'json', None):
+        check_writable(args.json)
+    for folder in (getattr(args, 'report', None), getattr(args, 'log', None)):
+        if folder:
+            check_folder(folder)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -51,14 +81,22 @@ def write_json(path: Path, content: Any) -> None:
     :raises OSError: if it cannot be written, such as on a full disk.
     :raises ValueError: for numbers that are not finite.
     """
-    text, partial = json.dumps(content, indent=2, allow_nan=False) + '\n', _partial(path)
+    write_file(path, (json.dumps(content, indent=2, allow_nan=False) + '\n').encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """
+    Write a file, which is whole or as it was before; its folder is made where it is missing.
+
+    :raises OSError: if it cannot be written, such as on a full disk.
+    """
+    partial = path.with_name(path.name + '.partial')
     try:
-        partial.write_text(text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OSError(f'{path}: cannot be written: {error}') from error
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + '.partial')
+    finally:
+        with contextlib.suppress(OSError):  # where there is not even a folder
+            partial.unlink()

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from mcn_ros.benchmark import complexity, machine, memory, networks, node, predictor
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
-from mcn_ros.commands import check_writable, clear_errors, node_times, write_json
+from mcn_ros.commands import check_results, clear_errors, node_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.model import ModelConfig
 from mcn_ros.network.backbones import BACKBONES
@@ -238,6 +238,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     args = parse(arguments)
     with clear_errors():
-        if args.json:
-            check_writable(args.json)
+        check_results(args)
         (measure_memory if args.memory else measure_parts)(args)

@@ -11,7 +11,7 @@ from typing import Any, Mapping, Sequence
 import cv2
 import numpy as np
 
-from mcn_ros.commands import clear_errors, write_json
+from mcn_ros.commands import check_folder, clear_errors, write_json
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError('frames: expected a positive number, or 0 (all) for a source that ends, '
                          f'got {args.frames}')
     weights = weights_path(args.weights)
+    check_folder(args.out)
     log = args.out / 'log'
     log.mkdir(parents=True, exist_ok=True)
     for old in [*args.out.glob('overlay_*.png'), args.out / 'summary.json']:

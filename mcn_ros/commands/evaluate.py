@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_json
+from mcn_ros.commands import check_results, clear_errors, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
 from mcn_ros.evaluation.report import read_report, Report, write_report
+from mcn_ros.evaluation.scorers import score_text
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
 from mcn_ros.runtime.views import Resolution, Views
 
@@ -72,8 +73,9 @@ def table(results: dict[str, Any]) -> str:
             continue
         summary = {name: value for name, value in scores.items() if name != 'per_class'}
         width = max(7, *(len(name) + 2 for name in summary))
+        figures = [score_text(value) for value in summary.values()]
         lines += [f'{task:14}' + ''.join(f'{name:>{width}}' for name in summary),
-                  ' ' * 14 + ''.join(f'{_number(value):>{width}}' for value in summary.values())]
+                  ' ' * 14 + ''.join(f'{figure:>{width}}' for figure in figures)]
         if scores.get('per_class'):
             lines += [f'  {next(iter(summary))} by class', *_classes(scores['per_class'])]
         lines.append('')
@@ -85,11 +87,7 @@ def _classes(per_class: dict[str, float]) -> Iterator[str]:
     names = sorted(per_class, key=lambda name: (name != 'person', name))
     for start in range(0, len(names), COLUMNS):
         row = names[start:start + COLUMNS]
-        yield '    ' + '  '.join(f'{name:16}{_number(per_class[name])}' for name in row)
-
-
-def _number(value: float | None) -> str:
-    return '    -' if value is None else f'{value:.3f}'
+        yield '    ' + '  '.join(f'{name:16}{score_text(per_class[name]):>5}' for name in row)
 
 
 def facts(args: argparse.Namespace, predictor: Predictor) -> dict[str, str]:
@@ -116,14 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
+        check_results(args)
         views = Views(args.resolution, tuple(args.scales), args.reference)
         predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
                                    args.precision, flip=args.flip, views=views)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
-        if args.json:  # a path that cannot be written to should not cost a whole run
-            check_writable(args.json)
-        if args.report:
-            args.report.mkdir(parents=True, exist_ok=True)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
             name, sample.image, predictions, sample.annotations), reference=args.reference)

@@ -15,13 +15,13 @@ import sys
 import tempfile
 from typing import Any, Mapping, Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_json
+from mcn_ros.commands import check_folder, check_results, clear_errors, write_json
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.frames import image_topics
+from mcn_ros.data.frames import image_topics, IMAGE_TYPES
 from mcn_ros.evaluation.bag import evaluate_offline, Evaluation, StampedTruth
 from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
 from mcn_ros.evaluation.recording import Recording
@@ -109,7 +109,7 @@ def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPi
         predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
                                    args.precision)
         truth = read_truth(args, bag, predictor.tasks)
-        total = sum(bag.counts[topic] for topic in topics)
+        total = bag.count(topics, IMAGE_TYPES)
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
         predictor.warm_up()
         outcome = evaluate_offline(predictor, bag, topics, truth, args.frames,
@@ -168,13 +168,14 @@ def summary(outcome: Evaluation) -> str:
               if name not in ('bag', 'replay')}
     lines = [table(scores)] if scores else []
     for heading, figures in measures(outcome).items():
-        shown = ', '.join(f'{name} {_text(value)}' for name, value in figures.items()
-                          if value is not None)
+        shown = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())
         lines.append(f'{heading}: {shown}')
     return '\n'.join(lines)
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return '-'
     return f'{value:.4g}' if isinstance(value, float) else str(value)
 
 
@@ -183,11 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
-        # A path that cannot be written to should not cost a whole run.
-        if args.json:
-            check_writable(args.json)
-        if args.report:
-            args.report.mkdir(parents=True, exist_ok=True)
+        check_results(args)
+        if args.recording and not args.recording.exists():
+            check_folder(args.recording.parent)
         outcome, facts, pictures = (offline if args.mode == 'offline' else replayed)(args)
         for line in notes(outcome):
             print(f'warning: {line}', file=sys.stderr)

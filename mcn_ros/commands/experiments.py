@@ -18,7 +18,7 @@ from typing import Sequence
 
 from tqdm import tqdm
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_folder, check_writable, clear_errors
 from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
 from mcn_ros.trainer.config import TrainConfig
@@ -84,6 +84,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_intermixed_args(arguments)
     if args.jobs < 0:
         parser.error(f'--jobs: {args.jobs} is negative')
+    if args.report and not args.report.suffix:
+        parser.error(f'--report: {args.report} has no ending such as .md; its pictures go into a '
+                     'folder of the name without it')
     args.runs = args.runs or Path('runs', 'experiments', args.config.stem)
     args.report = args.report or args.runs / 'report.md'
     return args
@@ -98,7 +101,10 @@ def read_experiments(args: argparse.Namespace) -> Experiments:
     values = read_yaml(args.config)
     values |= {name: value for name in ('base', 'seeds')
                if (value := getattr(args, name)) is not None}
-    return from_dict(Experiments, values)
+    try:
+        return from_dict(Experiments, values)
+    except ValueError as error:
+        raise ValueError(f'{args.config}: {error}') from error
 
 
 def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) -> list[Trial]:
@@ -119,7 +125,7 @@ def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) ->
             try:
                 config = from_dict(TrainConfig, functools.reduce(apply_override, changes, base))
             except ValueError as error:
-                raise ValueError(f'networks.{name}: {error}') from error
+                raise ValueError(f'{experiments.base} for networks.{name}: {error}') from error
             trials.append(Trial(name, seed, (experiments.base, *changes), config))
             _check_same(trials[-1])
     return trials
@@ -221,6 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with clear_errors():
         experiments = read_experiments(args)
         trials = plan(experiments, args.runs, args.overrides)
+        check_folder(args.runs)
+        check_writable(args.report)
+        check_folder(args.report.with_suffix(''))  # of its pictures
         failed = train(trials, args.jobs) if args.jobs else []
         report(args, experiments, trials)
         if failed:

@@ -5,11 +5,10 @@
 
 import argparse
 from importlib.util import find_spec
-import os
 from pathlib import Path
 from typing import Sequence
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_writable, clear_errors, write_file
 from mcn_ros.model import load_model
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
@@ -41,14 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if missing:
             raise ValueError(f'not installed: {", ".join(missing)} (pip install '
                              f'{" ".join(missing)})')
+        check_writable(args.out)  # a path that cannot be written to should not cost an export
         model = load_model(weights_path(args.weights), args.heads, args.size)
         graph = Graph(model, args.maps)
         content = export(graph)
         told = check_parity(content, graph)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        partial = args.out.with_name(f'{args.out.name}.partial')
-        partial.write_bytes(content)
-        os.replace(partial, args.out)
+        write_file(args.out, content)
         print(f'{args.out}: {len(content) / 2**20:.1f} MiB; from the network itself, it is apart '
               f'by at most {told}')
         for name, shape in zip(graph.names, graph.layout.shapes):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mcn_ros.centernet_weights import build_network, read_centernet
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.model import save_model
 
 
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Import."""
     args = parse(arguments)
     with clear_errors():
+        check_writable(args.out)
         checkpoints = [read_centernet(args.checkpoint, args.classes)]
         if args.pose:
             checkpoints.append(read_centernet(args.pose))

@@ -5,11 +5,10 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any, Sequence
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_writable, clear_errors, write_file
 from mcn_ros.data.pseudo_labels import add_pseudo_labels
 from mcn_ros.runtime.yolox import YoloxTeacher
 
@@ -53,12 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Add pseudo-labels."""
     args = parse(arguments)
     with clear_errors():
+        check_writable(args.out)  # a path that cannot be written to should not cost a whole run
         teacher = YoloxTeacher(args.teacher, floor=args.unsure)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        partial = args.out.with_name(args.out.name + '.part')
-        partial.touch()  # a path that cannot be written to should not cost a whole run
         content = add_pseudo_labels(args.annotations, args.images, teacher, teacher.classes,
                                     args.keep, args.unsure, progress=True)
-        partial.write_text(json.dumps(content, separators=(',', ':')))
-        os.replace(partial, args.out)
+        write_file(args.out, json.dumps(content, separators=(',', ':')).encode())
         print(f'{args.out}: {summary(content)}')

@@ -16,7 +16,7 @@ from typing import Any, Sequence
 
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.frames import image_topics
+from mcn_ros.data.frames import image_topics, IMAGE_TYPES
 from mcn_ros.runtime import weights_path
 
 MOST_DETECTIONS = 1000  # more than any head gives
@@ -51,7 +51,11 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     weights_file = weights_path(weights)
     with Bag(bag) as opened:
         topic, = image_topics(opened, [topic] if topic else ())
-        compressed = opened.topics[topic].endswith('/CompressedImage')
+        types = [name for name in opened.topics[topic] if name in IMAGE_TYPES]
+        if len(types) > 1:
+            raise ValueError(f'bag {bag}: topic {topic} has images of several types, of which one '
+                             f'can be played: {", ".join(types)}')
+        compressed = types[0].endswith('/CompressedImage')
         problems = list(opened.problems)
     notes = {'bag': str(bag.resolve()), 'topic': topic, 'problems': problems, 'frames': frames,
              'weights': str(weights_file.resolve()), 'heads': list(heads), 'speed': speed,

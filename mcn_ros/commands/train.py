@@ -10,7 +10,7 @@ from typing import Any, Mapping, Sequence
 
 import yaml
 
-from mcn_ros.commands import clear_errors
+from mcn_ros.commands import check_folder, clear_errors
 from mcn_ros.config import from_dict
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.config import TrainConfig
@@ -47,7 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             overrides = [args.config, *args.overrides] if args.config else []
         for override in overrides:
             values = apply_override(values, override)
-        config = from_dict(TrainConfig, values)
+        try:
+            config = from_dict(TrainConfig, values)
+        except ValueError as error:
+            raise ValueError(f'{args.resume or args.config}: {error}') from error
+        check_folder(Path(config.run))
         scores = train(config, resume=args.resume is not None)
         if scores:
             print(summarise(scores, build_tasks(config.model.tasks)))

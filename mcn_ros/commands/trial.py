@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_json
+from mcn_ros.commands import check_results, clear_errors, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.runtime import weights_path
 
@@ -41,8 +41,7 @@ def judge(args: Namespace, run: Callable[[Namespace], Found],
     :param report: what to print.
     """
     with clear_errors():
-        if args.json:
-            check_writable(args.json)
+        check_results(args)
         found = run(args)
         found['problems'] = list(problems(found))
         if args.json:

@@ -21,7 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
 from mcn_ros.data.coco_file import read_coco
-from mcn_ros.data.frames import Frame, PERIOD_NS
+from mcn_ros.data.frames import Frame, PERIOD_NS, read_encoded
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 
 ANNOTATIONS = 'annotations.json'
@@ -118,11 +118,7 @@ def coco_frames(annotations: Path, images: Path) -> Iterator[Frame]:
     :raises ValueError: for a malformed annotation file, and for a missing image.
     """
     for index, record in enumerate(read_coco(annotations, with_masks=False).records):
-        path = images / record.file_name
-        try:
-            content = EncodedImage.read(path)
-        except OSError as error:
-            raise ValueError(f'{path}: no such image') from error
+        content = read_encoded(images / record.file_name)
         yield Frame(str(record.image_id), index * PERIOD_NS, content)
 
 

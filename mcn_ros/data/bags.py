@@ -10,20 +10,28 @@ copied. What can be read is read, and what is missing is told.
 
 import contextlib
 from pathlib import Path, PurePath
-import re
+import shutil
 import tempfile
 from typing import Any, Iterator, NamedTuple, Sequence
 
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2.storage_mcap import zstd
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 import yaml
 
-from mcn_ros.data.rescue import RescuedFile, unpack
+from mcn_ros.data.database import has_log
+from mcn_ros.data.listing import list_files
+from mcn_ros.data.mcap import is_indexed, unpack
+from mcn_ros.data.rescue import RescuedFile
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
 ROS1_SUFFIX = '.bag'
 PACKED_SUFFIX = '.zstd'
+FILE_ENDINGS = (*STORAGE_SUFFIXES, *(suffix + PACKED_SUFFIX for suffix in STORAGE_SUFFIXES))
 METADATA = 'metadata.yaml'
+
+# How a message begins that is compressed by itself; one that is not begins with 0.
+PACKED_START = b'\x28\xb5\x2f\xfd'
 
 
 class Message(NamedTuple):
@@ -43,7 +51,8 @@ class Message(NamedTuple):
 def is_bag(path: Path) -> bool:
     """Return whether a path looks like a bag: one of its files, or the folder of them."""
     if path.is_dir():
-        return (path / METADATA).is_file() or bool(_storage_files(path))
+        return (path / METADATA).is_file() or bool(
+            list_files(path, (*FILE_ENDINGS, ROS1_SUFFIX)))
     return path.suffix.lower() in (*STORAGE_SUFFIXES, ROS1_SUFFIX)
 
 
@@ -51,7 +60,8 @@ class Bag:
     """
     A bag that is open, to be used in a ``with`` statement.
 
-    - ``topics``: topic -> type of its messages, such as 'sensor_msgs/msg/Image'.
+    - ``topics``: topic -> types of its messages, such as 'sensor_msgs/msg/Image'; nearly always
+      one, but nodes may publish several on a topic.
     - ``counts``: topic -> number of messages that are there.
     - ``problems``: one line for everything that is missing or cannot be read; it may grow while
       messages are read.
@@ -62,9 +72,10 @@ class Bag:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        self.topics: dict[str, str] = {}
-        self.counts: dict[str, int] = {}
+        self.topics: dict[str, tuple[str, ...]] = {}
         self.problems: list[str] = []
+        self.counts: dict[str, int] = {}
+        self._counts: dict[tuple[str, str], int] = {}  # by topic and type
         self._stack = contextlib.ExitStack()
         try:
             self._parts = self._open()
@@ -76,8 +87,10 @@ class Bag:
                 if not isinstance(topic, str) or not isinstance(msgtype, str):
                     self.problems.append(f'{part.path.name}: {count} messages are of no topic')
                     continue
-                self.topics[topic] = msgtype
+                self.topics[topic] = tuple(dict.fromkeys((*self.topics.get(topic, ()), msgtype)))
                 self.counts[topic] = self.counts.get(topic, 0) + count
+                kind = topic, msgtype
+                self._counts[kind] = self._counts.get(kind, 0) + count
 
     def __enter__(self) -> 'Bag':
         return self
@@ -85,10 +98,23 @@ class Bag:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
-        """Yield the messages of some topics in the order of their recording."""
+    def topics_of(self, *types: str) -> list[str]:
+        """Return the topics that have messages of one of some types, by name."""
+        return sorted(topic for topic, own in self.topics.items() if set(own) & set(types))
+
+    def count(self, topics: Sequence[str], types: Sequence[str]) -> int:
+        """Return the number of messages of some topics that are of some types."""
+        return sum(count for (topic, msgtype), count in self._counts.items()
+                   if topic in topics and msgtype in types)
+
+    def messages(self, topics: Sequence[str], types: Sequence[str] = ()) -> Iterator[Message]:
+        """Yield the messages of some topics, of some types or of all, in order of recording."""
         for part in self._parts:
-            messages = part.messages(topics)
+            chosen = [(topic, msgtype) for topic, msgtype, _ in part.contents()
+                      if topic in topics and (not types or msgtype in types)]
+            expected = sum(count for topic, msgtype, count in part.contents()
+                           if (topic, msgtype) in chosen)
+            found, messages = 0, part.messages(chosen)
             while True:
                 # The libraries that read files and messages share no exception.
                 try:
@@ -97,26 +123,44 @@ class Bag:
                     self.problems.append(f'{part.path.name}: the rest cannot be read ({error})')
                     break
                 if message is None:
+                    if found < expected:
+                        self.problems.append(
+                            f'{part.path.name}: {expected - found} of {expected} messages on '
+                            f'{", ".join(topics)} are missing')
                     break
+                found += 1
                 yield message
 
     def _open(self) -> list['_SoundPart | _RescuedPart']:
-        try:
-            return [self._sound(self._paths())]
-        except Exception as error:  # see messages()
-            reason = str(error)
-        if self.path.suffix == ROS1_SUFFIX or not self.path.exists():
-            raise ValueError(f'bag {self.path}: {reason}')
-        parts = self._open_files()
+        ros1 = self._ros1_files()
+        if ros1:
+            try:
+                return [self._sound(ros1)]
+            except Exception as error:  # see messages()
+                raise ValueError(f'bag {self.path}: {error}') from error
+        if not self.path.exists():
+            raise ValueError(f'bag {self.path}: does not exist')
+        expected, files = self._metadata() if self.path.is_dir() else (None, [self.path])
+        parts = []
+        for file in files:
+            try:
+                parts.append(self._open_file(file))
+            except (ValueError, OSError) as error:
+                self.problems.append(f'{file.name}: cannot be read ({error})')
         if not parts:
             raise ValueError(f'bag {self.path}: nothing of it can be read: '
-                             f'{"; ".join(self.problems) or reason}')
+                             f'{"; ".join(self.problems) or "it has no files"}')
+        found = sum(count for part in parts for _, _, count in part.contents())
+        if expected and found < expected:
+            self.problems.append(f'{expected - found} of {expected} messages are missing')
         return parts
 
-    def _paths(self) -> list[Path]:
-        """Return what makes the bag: its folder or file; of ROS 1, all files of the folder."""
-        ros1 = sorted(self.path.glob(f'*{ROS1_SUFFIX}')) if self.path.is_dir() else []
-        return ros1 if ros1 and not (self.path / METADATA).exists() else [self.path]
+    def _ros1_files(self) -> list[Path]:
+        """Return the files of a bag of ROS 1: one, or all of a folder."""
+        if self.path.is_dir():
+            described = (self.path / METADATA).exists()
+            return [] if described else list_files(self.path, (ROS1_SUFFIX,))
+        return [self.path] if self.path.suffix.lower() == ROS1_SUFFIX else []
 
     def _sound(self, paths: Sequence[Path]) -> '_SoundPart':
         # Bags of older ROS 2 versions do not describe their messages.
@@ -124,74 +168,79 @@ class Bag:
         reader = AnyReader(paths, default_typestore=store)
         return _SoundPart(paths[0], self._stack.enter_context(reader))
 
-    def _open_files(self) -> list['_SoundPart | _RescuedPart']:
-        """Open the files of a damaged bag one by one, in order."""
-        packing, expected, files = '', None, [self.path]
-        if self.path.is_dir():
-            packing, expected, files = self._metadata()
-        parts = []
-        for file in files:
-            try:
-                parts.append(self._open_file(file, packing == 'message'))
-            except (ValueError, OSError) as error:
-                self.problems.append(f'{file.name}: cannot be read ({error})')
-        found = sum(count for part in parts for _, _, count in part.contents())
-        if expected and found < expected:
-            self.problems.append(f'{expected - found} of {expected} messages are missing')
-        return parts
-
-    def _open_file(self, file: Path, packed: bool) -> '_SoundPart | _RescuedPart':
-        """
-        Open one file of a damaged bag.
-
-        :param packed: each message is compressed, which such a file by itself does not tell.
-        """
+    def _open_file(self, file: Path) -> '_SoundPart | _RescuedPart':
+        """Open one file of a bag of ROS 2; tell what is missing of it."""
         if not file.exists():
             raise ValueError('it is missing')
         if file.suffix == PACKED_SUFFIX:
             file = self._unpacked(file)
-        reason = ''
-        if not packed:
-            try:
-                return self._sound([file])
-            except Exception as error:  # see messages()
-                reason = str(error).replace(str(file), file.name)
-        found = RescuedFile(file, packed)
-        if reason:
+        try:
+            _check_complete(file)
+            part = self._sound([file])
+            if part.unknown > 0:
+                self.problems.append(f'{file.name}: {part.unknown} messages are of no topic')
+            return part
+        except Exception as error:  # see messages()
+            reason = str(error).replace(str(file), file.name)
+        found = RescuedFile(file)
+        number = sum(found.counts.values())
+        if not found.whole:
             self.problems.append(
-                f'{file.name}: is cut off or damaged ({reason}); {sum(found.counts.values())} '
-                f'messages are left, the last of {found.last_ns / 1e9:.3f} s')
+                f'{file.name}: is cut off or damaged ({reason}); {number} messages are left, '
+                f'the last of {found.last_ns / 1e9:.3f} s')
+        elif found.counted is not None and number < found.counted:
+            self.problems.append(f'{file.name}: {found.counted - number} of {found.counted} '
+                                 'messages are missing')
         return _RescuedPart(found)
 
     def _unpacked(self, file: Path) -> Path:
+        """Unpack a file as far as it goes."""
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix='mcn_bag_'))
         target = Path(folder, file.stem)
-        target.write_bytes(unpack(file.read_bytes()))
+        try:
+            with zstd.open(file, 'rb') as packed, target.open('wb') as out:
+                shutil.copyfileobj(packed, out)
+        except (EOFError, zstd.ZstdError) as error:
+            self.problems.append(f'{file.name}: is cut off or damaged ({error})')
         return target
 
-    def _metadata(self) -> tuple[str, int | None, list[Path]]:
-        """Return how a bag is compressed, how many messages it should have, and its files."""
-        path = self.path / METADATA
+    def _metadata(self) -> tuple[int | None, list[Path]]:
+        """Return how many messages a bag should have, None for unknown, and its files."""
+        path, there = self.path / METADATA, list_files(self.path, FILE_ENDINGS)
         try:
             content = yaml.safe_load(path.read_bytes())['rosbag2_bagfile_information']
-            files = [self.path / PurePath(name).name for name in content['relative_file_paths']]
-            mode = (content.get('compression_mode') or '').lower()
-            return mode.replace('none', ''), int(content['message_count']), files
+            named = [self.path / PurePath(name).name for name in content['relative_file_paths']]
+            return int(content['message_count']), self._choose_files(named, there)
         except OSError:
             self.problems.append(f'{METADATA}: is missing')
         except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError,
                 RecursionError):
             self.problems.append(f'{METADATA}: cannot be read')
-        return '', None, _storage_files(self.path)
+        return None, there
+
+    def _choose_files(self, named: list[Path], there: list[Path]) -> list[Path]:
+        """Return the files that are named, or all that are there if some have other names."""
+        missing = ', '.join(file.name for file in named if file not in there)
+        others = ', '.join(file.name for file in there if file not in named)
+        if missing and others:
+            self.problems.append(f'{METADATA}: names {missing}, which is not there; {others} is '
+                                 'read, which it does not name')
+            return there
+        if others:
+            self.problems.append(f'{others}: is not read, as {METADATA} does not name it')
+        return named
 
 
-def _storage_files(folder: Path) -> list[Path]:
-    """Return the files of a bag in the order of their numbers: _2 comes before _10."""
-    suffixes = (*STORAGE_SUFFIXES, *(suffix + PACKED_SUFFIX for suffix in STORAGE_SUFFIXES),
-                ROS1_SUFFIX)
-    files = [file for file in folder.iterdir() if file.name.endswith(suffixes)]
-    return sorted(files, key=lambda file: [
-        int(word) if word.isdecimal() else word for word in re.split(r'(\d+)', file.name)])
+def _check_complete(file: Path) -> None:
+    """
+    Make sure that the library finds all messages of a file.
+
+    :raises ValueError: if it may not.
+    """
+    if file.suffix == '.mcap' and not is_indexed(file):
+        raise ValueError('its index does not have all messages')
+    if has_log(file):
+        raise ValueError('it has a write-ahead log')
 
 
 class _SoundPart:
@@ -200,36 +249,52 @@ class _SoundPart:
     def __init__(self, path: Path, reader: AnyReader):
         self.path, self._reader = path, reader
 
+    @property
+    def unknown(self) -> int:
+        """Return how many messages the file counts beyond those of its topics."""
+        return self._reader.message_count - sum(count for _, _, count in self.contents())
+
     def contents(self) -> Iterator[tuple[str, str, int]]:
         """Yield topic, type and number of messages; a topic has one entry per publisher."""
         for connection in self._reader.connections:
             yield connection.topic, connection.msgtype, connection.msgcount
 
-    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
-        chosen = [c for c in self._reader.connections if c.topic in topics]
-        if not chosen:  # which would mean all to the library
+    def messages(self, chosen: Sequence[tuple[str, str]]) -> Iterator[Message]:
+        """Yield the messages of some pairs of topic and type."""
+        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) in chosen]
+        if not connections:  # which would mean all to the library
             return
-        for connection, recorded_ns, data in self._reader.messages(chosen):
+        for connection, recorded_ns, data in self._reader.messages(connections):
+            if self._reader.is2:
+                data = _plain(data)
             content = self._reader.deserialize(data, connection.msgtype)
             yield Message(connection.topic, recorded_ns, content)
 
 
 class _RescuedPart:
-    """What is left of a file that the library does not read."""
+    """What is left of a file that the library does not read, or not all of."""
 
     def __init__(self, file: RescuedFile):
         self.path, self._file = file.path, file
 
     def contents(self) -> Iterator[tuple[str, str, int]]:
-        for topic, (msgtype, _) in self._file.topics.items():
-            yield topic, msgtype, self._file.counts.get(topic, 0)
+        for number, channel in self._file.channels.items():
+            yield channel.topic, channel.msgtype, self._file.counts.get(number, 0)
 
-    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+    def messages(self, chosen: Sequence[tuple[str, str]]) -> Iterator[Message]:
+        channels = {number: channel for number, channel in self._file.channels.items()
+                    if (channel.topic, channel.msgtype) in chosen}
         store = get_typestore(Stores.LATEST)
-        for topic in topics:
-            msgtype, definition = self._file.topics.get(topic, ('', ''))
-            if definition and msgtype not in store.types:
-                store.register(get_types_from_msg(definition, msgtype))
-        for topic, recorded_ns, data in self._file.messages(topics):
-            content = store.deserialize_cdr(data, self._file.topics[topic][0])
-            yield Message(topic, recorded_ns, content)
+        for channel in channels.values():
+            if channel.definition and channel.msgtype not in store.types:
+                store.register(get_types_from_msg(channel.definition, channel.msgtype))
+        for record in self._file.records():
+            if record.channel in channels:
+                channel = channels[record.channel]
+                content = store.deserialize_cdr(_plain(record.data), channel.msgtype)
+                yield Message(channel.topic, record.recorded_ns, content)
+
+
+def _plain(data: bytes) -> bytes:
+    """Decompress a message if it is compressed by itself."""
+    return unpack(data) if data[:len(PACKED_START)] == PACKED_START else data

@@ -103,9 +103,7 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
         path = Path(source)
         file = _load(path)
     categories = _by_id(file, 'categories', path)
-    classes = {_get(c, 'name', f'{path}: category {i}', str): i for i, c in categories.items()}
-    if len(classes) < len(categories):
-        raise ValueError(f'{path}: two categories have the same name')
+    classes = _classes(categories, path)
     person = classes.get(PERSON)
     joints = () if person is None else _texts(
         categories[person], 'keypoints', f'{path}: category {person}') or ()
@@ -129,6 +127,8 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
     if entries:
         raise ValueError(f'{path}: annotations of image {min(entries)}, which is not in the file')
     _tell_left_out(left_out, path)
+    if person is not None and not joints:
+        _tell_unnamed_joints(file, person, path)
     masked = any(mask is not None for record in records for mask in record.masks)
     return CocoFile(path, classes, joints, tuple(records), masked)
 
@@ -168,11 +168,25 @@ def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | 
 
 
 def _by_id(file: Mapping[str, Any], key: str, path: Path) -> dict[int, Mapping[str, Any]]:
-    entries = _get(file, key, str(path), list)
-    found = {_get(entry, 'id', f'{path}: an entry of {key}', int): entry for entry in entries}
-    if len(found) < len(entries):
-        raise ValueError(f'{path}: two entries of {key} have the same id')
+    found: dict[int, Mapping[str, Any]] = {}
+    for entry in _get(file, key, str(path), list):
+        number = _get(entry, 'id', f'{path}: an entry of {key}', int)
+        if number in found:
+            raise ValueError(f'{path}: two entries of {key} have the same id, {number}')
+        found[number] = entry
     return found
+
+
+def _classes(categories: Mapping[int, Mapping[str, Any]], path: Path) -> dict[str, int]:
+    """Return class name -> category id."""
+    classes: dict[str, int] = {}
+    for number, category in categories.items():
+        name = _get(category, 'name', f'{path}: category {number}', str)
+        if name in classes:
+            raise ValueError(f'{path}: categories {classes[name]} and {number} have the same '
+                             f'name, {brief(name)}')
+        classes[name] = number
+    return classes
 
 
 def _entries_by_image(file: Mapping[str, Any], categories: Mapping[int, Any],
@@ -225,12 +239,30 @@ def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, m
     """
     keypoints = None
     if num_joints is not None:
-        values = entry.get('keypoints') or [0] * 3 * num_joints
+        values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints
         keypoints = _numbers(values, 3 * num_joints, f'{where}: keypoints').reshape(-1, 3)
-    area = entry.get('area') or entry['bbox'][2] * entry['bbox'][3]
-    if isinstance(area, bool) or not isinstance(area, (int, float)) or not 0 <= area < 1e12:
+    area = _number(entry, 'area', where, 'square pixels')
+    if not 0 <= area < 1e12:
         raise ValueError(f'{where}: area: expected square pixels, got {brief(area)}')
-    return (entry['category_id'], box, area, bool(entry.get('iscrowd', 0)), keypoints, mask)
+    crowd = _number(entry, 'iscrowd', where, '0 or 1')
+    if crowd not in (0, 1):
+        raise ValueError(f'{where}: iscrowd: expected 0 or 1, got {brief(crowd)}')
+    area = area or entry['bbox'][2] * entry['bbox'][3]
+    return (entry['category_id'], box, area, bool(crowd), keypoints, mask)
+
+
+def _has_joints(entry: Mapping[str, Any]) -> bool:
+    return entry.get('keypoints') not in (None, [])
+
+
+def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int | float:
+    """Return a number that may be absent, which means 0; a text of a number is none."""
+    value = entry.get(key)
+    if value is None:
+        return 0
+    if not isinstance(value, (int, float)) or isinstance(value, bool) and key != 'iscrowd':
+        raise ValueError(f'{where}: {key}: expected {meaning}, got {brief(value)}')
+    return value
 
 
 def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
@@ -274,7 +306,19 @@ def _check_labelled(record: Record, classes: Mapping[str, int], path: Path) -> N
 
 def _tell_left_out(annotations: list[int], path: Path) -> None:
     if annotations:
-        named = ', '.join(map(str, annotations[:NAMED]))
         logging.getLogger(__name__).warning(
             '%s: %d objects are left out, without an area or outside of their image: annotations '
-            '%s', path, len(annotations), named + (', ...' if annotations[NAMED:] else ''))
+            '%s', path, len(annotations), _first(annotations))
+
+
+def _tell_unnamed_joints(file: Mapping[str, Any], person: int, path: Path) -> None:
+    people = [entry['id'] for entry in file['annotations']
+              if entry['category_id'] == person and _has_joints(entry)]
+    if people:
+        logging.getLogger(__name__).warning(
+            '%s: %d people have joints, but the category person names no keypoints: boxes and '
+            'masks are used, poses cannot be: annotations %s', path, len(people), _first(people))
+
+
+def _first(numbers: list[int]) -> str:
+    return ', '.join(map(str, numbers[:NAMED])) + (', ...' if numbers[NAMED:] else '')

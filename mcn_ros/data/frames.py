@@ -15,6 +15,7 @@ import numpy as np
 
 from mcn_ros.data.bags import Bag, is_bag, Message
 from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, too_large
+from mcn_ros.data.listing import list_files
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
 
@@ -102,10 +103,25 @@ def _draw_scenes(size: Size, seed: int) -> Iterator[Frame]:
 
 
 def _read_images(path: Path) -> Iterator[Frame]:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = list_files(path, IMAGE_SUFFIXES) if path.is_dir() else [path]
     for index, file in enumerate(files):
-        yield Frame(file.stem, index * PERIOD_NS, EncodedImage.read(file))
+        yield Frame(file.stem, index * PERIOD_NS, read_encoded(file))
+
+
+def read_encoded(path: Path) -> EncodedImage:
+    """
+    Read an image file, without decoding it.
+
+    :raises ValueError: naming the file, if it cannot be read or is too large for an image.
+    """
+    try:
+        return EncodedImage.read(path)
+    except FileNotFoundError as error:
+        raise ValueError(f'{path}: no such image') from error
+    except OSError as error:
+        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
 
 
 def _read_video(path: Path) -> Iterator[Frame]:
@@ -142,14 +158,12 @@ def image_topics(bag: Bag, wanted: Sequence[str] = (), others: Sequence[str] = (
     :return: the topics, each of which has at least one message.
     :raises ValueError: if they are not there, or if there are several to choose from.
     """
+    known = ', '.join(sorted(bag.topics)) or 'none'
     if not any(bag.counts.values()):
-        raise ValueError(f'bag {bag.path}: is empty (topics: '
-                         f'{", ".join(sorted(bag.topics)) or "none"})')
-    images = sorted(name for name, msgtype in bag.topics.items() if msgtype in IMAGE_TYPES
-                    and name not in others)
+        raise ValueError(f'bag {bag.path}: is empty (topics: {known})')
+    images = [name for name in bag.topics_of(*IMAGE_TYPES) if name not in others]
     if not images:
-        raise ValueError(f'bag {bag.path}: no image topic (topics: '
-                         f'{", ".join(sorted(bag.topics))})')
+        raise ValueError(f'bag {bag.path}: no image topic (topics: {known})')
     for topic in wanted:
         if topic not in images:
             raise ValueError(f'bag {bag.path}: no images on topic {topic!r} '
@@ -158,27 +172,28 @@ def image_topics(bag: Bag, wanted: Sequence[str] = (), others: Sequence[str] = (
         raise ValueError(f'bag {bag.path}: several image topics, name one: {", ".join(images)}')
     chosen = list(dict.fromkeys(wanted)) or images
     for topic in chosen:
-        if not bag.counts[topic]:
-            raise ValueError(f'bag {bag.path}: topic {topic!r} has no messages')
+        if not bag.count([topic], IMAGE_TYPES):
+            raise ValueError(f'bag {bag.path}: topic {topic!r} has no images')
     return chosen
 
 
 def bag_frames(bag: Bag, topics: Sequence[str]) -> Iterator[Frame]:
     """Yield the images on some topics of a bag, in the order of their recording."""
-    return map(_to_frame, bag.messages(topics))
+    for message in bag.messages(topics, IMAGE_TYPES):
+        try:
+            yield _to_frame(message)
+        except (AttributeError, TypeError) as error:  # a bag describes its messages itself
+            raise ValueError(f'bag {bag.path}: topic {message.topic}: a message is no image as '
+                             f'ROS has it: {error}') from error
 
 
 def _to_frame(message: Message) -> Frame:
-    try:
-        image, stamp = message.content, message.content.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or message.recorded_ns
-        if hasattr(image, 'format'):
-            content = EncodedImage(str(image.format), memoryview(image.data))
-        else:
-            content = RawImage(str(image.encoding), int(image.height), int(image.width),
-                               int(image.step), memoryview(image.data), bool(image.is_bigendian))
-        return Frame(str(int(stamp_ns)), int(stamp_ns), content, str(image.header.frame_id),
-                     message.topic)
-    except (AttributeError, TypeError) as error:  # a bag describes its messages itself
-        raise ValueError(f'topic {message.topic}: a message is no image as ROS has it: '
-                         f'{error}') from error
+    image, stamp = message.content, message.content.header.stamp
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec or message.recorded_ns
+    if hasattr(image, 'format'):
+        content = EncodedImage(str(image.format), memoryview(image.data))
+    else:
+        content = RawImage(str(image.encoding), int(image.height), int(image.width),
+                           int(image.step), memoryview(image.data), bool(image.is_bigendian))
+    return Frame(str(int(stamp_ns)), int(stamp_ns), content, str(image.header.frame_id),
+                 message.topic)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.coco import CocoAnnotations
-from mcn_ros.data.frames import bag_frames, Frame
+from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
 from mcn_ros.evaluation.gallery import SCORE_THRESHOLD
 from mcn_ros.evaluation.ground_truth import read_ground_truth
 from mcn_ros.evaluation.scorers import Scorers
@@ -141,7 +141,7 @@ def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
         stamp of an annotated one.
     """
     run = _Run(predictor, bag, topics, truth, watch)
-    total = sum(bag.counts[topic] for topic in topics)
+    total = bag.count(topics, IMAGE_TYPES)
     frames = islice(bag_frames(bag, topics), limit or None)
     for frame in tqdm(frames, unit='image', total=min(total, limit or total),
                       disable=None if progress else True):

@@ -72,11 +72,9 @@ def measures(outcome: Evaluation) -> dict[str, dict[str, Any]]:
     if summary.get('found'):
         heading = f'found with a score of at least {SCORE_THRESHOLD}'
         found[heading] = dict(summary['found'])
-    rates = {name: summary[key] for key, name in RATES.items() if summary.get(key)}
-    if rates:
-        # Offline, frames do not arrive: the rate is that of the recording.
-        found['rate'] = rates if 'replay' in outcome.results else {
-            'of the bag (Hz)': summary['rate_hz']}
+    # Offline, frames do not arrive: the rate is that of the recording.
+    found['rate'] = {name: summary[key] for key, name in RATES.items()} if (
+        'replay' in outcome.results) else {'of the bag (Hz)': summary['rate_hz']}
     for key, name in TIMES.items():
         if summary.get(key):
             found[name] = {f'{part} (ms)': value for part, value in summary[key].items()}

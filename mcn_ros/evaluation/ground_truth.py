@@ -40,8 +40,9 @@ class Truth:
     """
 
     def __init__(self, ground_truth: Path | str | Mapping[str, Any]):
+        self._name = 'annotations'
         if not isinstance(ground_truth, Mapping):
-            ground_truth = read_ground_truth(ground_truth)
+            self._name, ground_truth = str(ground_truth), read_ground_truth(ground_truth)
         self.categories = {c['name']: c['id'] for c in ground_truth['categories']}
         self._content = ground_truth
         self._known = {image['id'] for image in ground_truth['images']}
@@ -59,9 +60,9 @@ class Truth:
         :raises ValueError: if the image is not in the file, or was added before.
         """
         if image_id not in self._known:
-            raise ValueError(f'image {image_id!r} is not in the annotation file')
+            raise ValueError(f'{self._name}: image {image_id!r} is not in the file')
         if image_id in self._scored:
-            raise ValueError(f'image {image_id!r} was added before')
+            raise ValueError(f'{self._name}: image {image_id!r} was added before')
         self._scored[image_id] = categories
 
     def coco(self, joints: Sequence[str] = ()) -> COCO:
@@ -71,7 +72,9 @@ class Truth:
             if annotation['category_id'] in self._scored.get(annotation['image_id'], ()):
                 width, height = annotation['bbox'][2:]
                 # A copy: COCOeval writes into annotations.
-                annotation = {'area': width * height, 'iscrowd': 0, **annotation}
+                area = annotation.get('area')
+                annotation = {**annotation, 'area': width * height if area is None else area,
+                              'iscrowd': int(annotation.get('iscrowd') or 0)}
                 if joints:
                     annotation |= self._keypoints(annotation, joints)
                 annotations.append(annotation)
@@ -82,7 +85,7 @@ class Truth:
         category = next(c for c in self._content['categories']
                         if c['id'] == annotation['category_id'])
         values = np.zeros((len(joints), 3))
-        if 'keypoints' in annotation:
+        if annotation.get('keypoints'):
             order = [category['keypoints'].index(name) for name in joints]
             values = np.reshape(annotation['keypoints'], (-1, 3))[order]
         return {'keypoints': values.ravel().tolist(),

@@ -98,7 +98,8 @@ class Recording:
     def answers(self) -> Iterator[Answer]:
         """Yield what was said about each image, when all of it has come or nothing more will."""
         pending: dict[int, Answer] = {}
-        for message in self.bag.messages(list(self._topics)):
+        types = [msgtype for _, msgtype, _ in HEADS.values()]
+        for message in self.bag.messages(list(self._topics), types):
             sent_ns = stamp_ns(message.content)
             if sent_ns not in pending:
                 source_ns = sent_ns if self.sent is None else self.sent.get(sent_ns)
@@ -106,7 +107,11 @@ class Recording:
                     continue
                 pending[sent_ns] = Answer(source_ns, sent_ns)
             answer, head = pending[sent_ns], self._topics[message.topic]
-            answer.predictions[head] = self._decode(head, message.content)
+            try:
+                answer.predictions[head] = self._decode(head, message.content)
+            except ValueError as error:
+                raise ValueError(f'recording {self.bag.path}: {message.topic}: stamp {sent_ns}: '
+                                 f'{error}') from error
             answer.received_ns = max(answer.received_ns, message.recorded_ns)
             if len(answer.predictions) == len(self.tasks):
                 yield pending.pop(sent_ns)
@@ -132,20 +137,24 @@ class Recording:
         return names, {'classes': names}
 
     def _read_stamps(self) -> dict[int, int] | None:
-        topics = [name for name, kind in self.bag.topics.items() if kind == STAMPS_TYPE]
+        topics = self.bag.topics_of(STAMPS_TYPE)
         stamps = {stamp_ns(message.content): time_ns(message.content.time_ref)
-                  for message in self.bag.messages(topics)}
+                  for message in self.bag.messages(topics, (STAMPS_TYPE,))}
         return stamps or None
 
     def _read_notes(self) -> dict[str, Any]:
         topic = next((name for name in self.bag.topics if name.endswith(f'/{NOTES}')), '')
         message = self._last(topic)
-        return {} if message is None else json.loads(message.data)
+        try:
+            return {} if message is None else json.loads(message.data)
+        except ValueError as error:
+            raise ValueError(f'recording {self.bag.path}: {topic}: is not JSON ({error})'
+                             ) from error
 
     def _read_report(self, node: str) -> Mapping[str, str]:
         report: dict[str, str] = {}
-        topics = [name for name, kind in self.bag.topics.items() if kind == REPORTS_TYPE]
-        for message in self.bag.messages(topics):
+        topics = self.bag.topics_of(REPORTS_TYPE)
+        for message in self.bag.messages(topics, (REPORTS_TYPE,)):
             for status in message.content.status:
                 values = {item.key: item.value for item in status.values}
                 if status.name.startswith(f'{node}:') and set(CAUSES.values()) <= set(values):
@@ -161,8 +170,8 @@ class Recording:
 
 def _node(bag: Bag) -> str:
     """Return the name of the node whose results a bag has."""
-    nodes = {name.removesuffix(end) for name, msgtype in bag.topics.items()
-             for end, wanted, _ in HEADS.values() if name.endswith(end) and msgtype == wanted}
+    nodes = {name.removesuffix(end) for end, msgtype, _ in HEADS.values()
+             for name in bag.topics_of(msgtype) if name.endswith(end)}
     if len(nodes) != 1:
         raise ValueError(f'recording {bag.path}: expected the results of one node, got '
                          f'{", ".join(sorted(nodes)) or "none"} '

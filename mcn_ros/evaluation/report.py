@@ -9,6 +9,7 @@ and ``scores.json``, by which a later report can be compared with this one.
 """
 
 from dataclasses import dataclass, field
+import functools
 import json
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -164,10 +165,12 @@ def _facts(report: Report, against: Report | None) -> str:
 def _headlines(report: Report, against: Report | None) -> Iterator[str]:
     entries = []
     for path, label in HEADLINES.items():
-        value = _look_up(report.scores, path)
-        if value is not None:
-            other = _look_up(against.scores, path) if against else None
-            entries.append((label, _text(value), None if other is None else _change(value, other)))
+        *parents, name = path.split('.')
+        scores = functools.reduce(lambda found, key: found.get(key, {}), parents, report.scores)
+        if name in scores:
+            value, other = scores[name], _look_up(against.scores, path) if against else None
+            entries.append((label, _text(value),
+                            None if None in (value, other) else _change(value, other)))
     if 'images' in report.scores:
         entries.append(('images', str(report.scores['images']), None))
     if entries:

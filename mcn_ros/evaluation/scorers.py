@@ -85,3 +85,8 @@ def _add(scorer: BoxScorer | PoseScorer | ClassMapScorer, image_id: int, annotat
         scorer.add(image_id, prediction)
     else:
         scorer.add(annotation, prediction)
+
+
+def score_text(score: float | None) -> str:
+    """Return a score as text, '-' for one that does not exist: there is nothing to score."""
+    return '-' if score is None else f'{score:.3f}'

@@ -68,16 +68,20 @@ class TopicTruth:
         return dict(self._ids)
 
     def _task(self, topic: str) -> str:
-        kind = self._bag.topics.get(topic)
-        if kind not in TASK_OF_TYPE:
-            known = sorted(name for name, kind in self._bag.topics.items() if kind in TASK_OF_TYPE)
-            raise ValueError(f'{self.name}: topic {topic!r} is {kind or "not there"} '
+        types = self._bag.topics.get(topic, ())
+        tasks = [TASK_OF_TYPE[kind] for kind in types if kind in TASK_OF_TYPE]
+        if len(tasks) > 1:
+            raise ValueError(f'{self.name}: topic {topic!r} has messages of several types that '
+                             f'can be ground truth: {", ".join(types)}')
+        if not tasks:
+            known = self._bag.topics_of(*TASK_OF_TYPE)
+            raise ValueError(f'{self.name}: topic {topic!r} is {", ".join(types) or "not there"} '
                              f'(topics that can be ground truth: {", ".join(known) or "none"})')
-        return TASK_OF_TYPE[kind]
+        return tasks[0]
 
     def _read(self, topic: str, name: str, task: Any) -> None:
         messages: dict[int, Any] = {}
-        for message in self._bag.messages([topic]):
+        for message in self._bag.messages([topic], tuple(TASK_OF_TYPE)):
             messages.setdefault(stamp_ns(message.content), message.content)
         if name == 'pose':
             labels = {'': PERSON}
@@ -89,7 +93,7 @@ class TopicTruth:
             try:
                 annotation = READERS[name](message, task, labels)
             except ValueError as error:
-                raise ValueError(f'{self.name}: {topic}: {error}') from error
+                raise ValueError(f'{self.name}: {topic}: {error} (stamp {stamp})') from error
             self.annotations.setdefault(image_id, {})[name] = annotation
             if isinstance(annotation, ClassMap):
                 self.sizes[image_id] = annotation.labels.shape
@@ -104,10 +108,9 @@ class TopicTruth:
         parent, _, end = topic.rpartition('/')
         beside = f'{parent}/detection/label_info' if end == 'detections' else ''
         for info in (f'{topic}/label_info', f'{parent}/label_info', beside):
-            if self._bag.topics.get(info) == INFO_TYPE:
-                for message in self._bag.messages([info]):
-                    return {str(item.class_id): item.class_name
-                            for item in message.content.class_map}
+            for message in self._bag.messages([info], (INFO_TYPE,)):
+                return {str(item.class_id): item.class_name
+                        for item in message.content.class_map}
         return {}
 
 

@@ -105,8 +105,9 @@ class Row:
     A network in a table.
 
     :param title: of the network.
-    :param values: one per seed, in points; at least one.
-    :param difference: of the means, to the first row; None there.
+    :param values: one per seed for which the figure exists, in points.
+    :param difference: of the means, to the first row that has values; None there and where there
+        are none.
     :param error: standard error of the difference; None where no network has several seeds.
     :param paper: the paper's figure, in points, if it has one.
     :param paper_difference: to that of the first row, if both have one.
@@ -133,19 +134,25 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], results: Results,
             ) -> list[Row]:
-    """Return the rows of a table: the networks that have the figure, in the order given."""
-    values = {name: [value for seed in sorted(results.get(name, {}))
-                     if (value := _points(results[name][seed], figure)) is not None]
-              for name in networks}
+    """
+    Return the rows of a table: the networks that are scored by the figure, in the order given.
+
+    One for which it does not exist, as there was nothing to score, has a row without values.
+    """
+    scored = {name: [points for seed in sorted(results.get(name, {}))
+                     for points in _points(results[name][seed], figure)] for name in networks}
+    values = {name: [value for value in points if value is not None]
+              for name, points in scored.items()}
     names = [name for name in networks if values[name]]
     # The same for all: two or three seeds alone tell little about a deviation.
     freedom = sum(len(values[name]) - 1 for name in names)
     squares = sum(np.var(values[name]) * len(values[name]) for name in names)
     rows = []
-    for name in names:
-        paper, first = known[name].paper.get(figure), known[names[0]].paper.get(figure)
+    for name in [name for name in networks if scored[name]]:
+        paper, first = known[name].paper.get(figure), (
+            known[names[0]].paper.get(figure) if names else None)
         row = Row(known[name].title, tuple(values[name]), paper=paper)
-        if name != names[0]:
+        if values[name] and name != names[0]:
             own, others = values[name], values[names[0]]
             row = Row(row.title, row.values, float(np.mean(own) - np.mean(others)),
                       math.sqrt(squares / freedom * (1 / len(own) + 1 / len(others)))
@@ -155,12 +162,14 @@ def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], 
     return rows
 
 
-def _points(scores: Mapping[str, Any], figure: str) -> float | None:
-    """Look up a figure such as 'detection.AP'; None where it is not there."""
+def _points(scores: Mapping[str, Any], figure: str) -> Iterator[float | None]:
+    """Look up a figure such as 'detection.AP'; yield nothing where it is not there."""
     value: Any = scores
     for key in figure.split('.'):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return None if value is None else 100 * value
+        if not isinstance(value, Mapping) or key not in value:
+            return
+        value = value[key]
+    yield None if value is None else 100 * value
 
 
 def write_report(path: Path, experiments: Experiments, results: Results,
@@ -194,16 +203,22 @@ def _table(heading: str, rows: Sequence[Row]) -> str:
     header = [cell.format(heading) for cell in HEADER]
     cells = [header, ['---'] * len(header)]
     for row in rows:
-        mean, spread = np.mean(row.values), _spread(row.values)
-        seeds = '1 seed' if spread is None else f'{len(row.values)} seeds'
         cells.append([
-            row.title, _with(f'{mean:.2f}', spread) + f' ({seeds})',
+            row.title, _mean(row.values),
             '' if row.difference is None else _with(f'{row.difference:+.2f}', row.error),
             '' if row.difference is None else 'not known' if row.error is None else
             'yes' if row.clear else 'no',
             '' if row.paper is None else f'{row.paper:.1f}',
             '' if row.paper_difference is None else f'{row.paper_difference:+.1f}'])
     return '\n'.join(f'| {" | ".join(line)} |' for line in cells)
+
+
+def _mean(values: Sequence[float]) -> str:
+    """Return the mean over seeds as text, '-' where the figure does not exist."""
+    if not values:
+        return '-'
+    seeds = '1 seed' if len(values) == 1 else f'{len(values)} seeds'
+    return _with(f'{np.mean(values):.2f}', _spread(values)) + f' ({seeds})'
 
 
 def _spread(values: Sequence[float]) -> float | None:
@@ -222,6 +237,8 @@ def _plot(tables: Mapping[str, Sequence[Row]], path: Path) -> None:
             figure.subplots(1, len(tables), sharey=True, squeeze=False)[0], tables.items()):
         for row in rows:
             place = titles.index(row.title)
+            if not row.values:
+                continue
             axes.errorbar(np.mean(row.values), place, xerr=_spread(row.values) or 0, fmt='s',
                           color='tab:blue', capsize=4)
             axes.plot(row.values, [place] * len(row.values), '.', color='tab:orange')

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.union import TrainingSet, Union
 from mcn_ros.evaluation.dataset import evaluate
+from mcn_ros.evaluation.scorers import score_text
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
@@ -239,7 +240,7 @@ def summarise(scores: Mapping[str, Any], tasks: Mapping[str, Task]) -> str:
     figures = []
     for name, task in tasks.items():
         if name in scores:
-            figures.append(f'{name} {task.figure} {scores[name][task.figure] or 0:.3f}')
+            figures.append(f'{name} {task.figure} {score_text(scores[name][task.figure])}')
             person = scores[name].get('per_class', {}).get('person')
             figures += [] if person is None else [f'(person {person:.3f})']
     return ' '.join(figures)

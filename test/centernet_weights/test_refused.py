@@ -44,6 +44,14 @@ def changed(**changes):
     (changed(**{'hm.2.bias': torch.zeros(1).expand(80)}), 'no plain numbers as hm.2.bias'),
     (changed(**{'hm.2.bias': torch.zeros(80).to_sparse()}), 'no plain numbers as hm.2.bias'),
     (changed(**{'hm.2.bias': 3}), 'no plain numbers as hm.2.bias'),
+    *((changed(**{'hm.2.bias': torch.full((80,), value, dtype=torch.float64)}),
+       'numbers that are not finite as hm.2.bias')
+      for value in (float('nan'), float('inf'), -float('inf'), 1e300)),
+    (changed(**{'bn1.running_var': torch.full((64,), float('nan'))}), 'finite as bn1.running_var'),
+    (changed(**{'hm.2.bias': torch.zeros(80, dtype=torch.int64)}),
+     'no floating-point numbers as hm.2.bias'),
+    (changed(**{'hm.2.bias': torch.zeros(80, dtype=torch.bool)}),
+     'no floating-point numbers as hm.2.bias'),
     (lambda state: {f'kps.{name}': value for name, value in state.items()},
      'of no known architecture .*dla_34, dlav0_34, resdcn_18'),
     (lambda state: {}, 'of no known architecture')])

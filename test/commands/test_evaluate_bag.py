@@ -3,14 +3,16 @@
 
 """The command line of the evaluation on bags, offline, on a tiny network and a few pictures."""
 
+from dataclasses import asdict
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.commands.evaluate_bag import main, parse
+from mcn_ros.commands.evaluate_bag import main, parse, summary
 from mcn_ros.data.bag_writer import BagConfig, coco_frames, write_bag
+from mcn_ros.evaluation.bag import BagSummary, Evaluation
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 
 COUNT = 5
@@ -121,3 +123,8 @@ def test_arguments_that_do_not_go_together(capsys, words, message):
     with pytest.raises(SystemExit) as info:
         parse(words)
     assert info.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_rate_that_does_not_exist_is_a_dash():
+    outcome = Evaluation({'bag': asdict(BagSummary('some/bag', ['/eye'], frames=1))})
+    assert 'rate: of the bag (Hz) -' in summary(outcome)

@@ -214,3 +214,11 @@ def test_repetitions_do_not_multiply_in_errors(tmp_path):
     values = read_yaml(path)
     with pytest.raises(ValueError, match='^run: expected str, got .{1,1000}$'):
         from_dict(TrainConfig, {'run': values['run']})
+
+
+def test_an_error_of_a_configuration_names_its_file(tmp_path, capsys):
+    path = tmp_path / 'run.yaml'
+    path.write_text('stepps: 3')
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert f'error: {path}: ' in capsys.readouterr().err

@@ -5,6 +5,7 @@
 
 import re
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def cut(file, share=0.5):
 @pytest.mark.parametrize('plugin', PLUGINS)
 def test_a_sound_bag(tmp_path, plugin):
     with Bag(write(tmp_path / 'bag', plugin=plugin)) as bag:
-        assert bag.topics == {'/text': TEXT, '/other': TEXT}
+        assert bag.topics == {'/text': (TEXT,), '/other': (TEXT,)}
         assert bag.counts == {'/text': SPLIT, '/other': SPLIT}
         messages = list(bag.messages(['/other', '/text']))
         assert [m.recorded_ns for m in messages] == [1000 + i // 2 for i in range(2 * SPLIT)]
@@ -159,7 +160,7 @@ def test_bags_of_ros_1(tmp_path):
 
 def test_a_bag_without_messages(tmp_path):
     with Bag(write(tmp_path / 'bag', [])) as bag:
-        assert bag.counts == {'/text': 0, '/other': 0} and numbers(bag) == []
+        assert bag.counts == {'/text': 0, '/other': 0} and numbers(bag) == [] and not bag.problems
 
 
 @pytest.mark.parametrize('content, message', [
@@ -179,3 +180,112 @@ def test_nothing_can_be_read(tmp_path, content, message):
 def test_images_are_no_bag(tmp_path):
     (tmp_path / 'a.png').write_bytes(np.zeros(3, np.uint8))
     assert not is_bag(tmp_path) and not is_bag(tmp_path / 'a.png')
+
+
+def test_messages_that_no_index_has_are_read(tmp_path):
+    file = write(tmp_path / 'bag') / 'bag.mcap'
+    data = file.read_bytes()
+    file.write_bytes(data[:-28] + bytes(20) + data[-8:])  # as of a writer without an index
+    for path in (file.parent, file):
+        with Bag(path) as bag:
+            assert numbers(bag) == list(range(SPLIT)) and not bag.problems
+
+
+@pytest.mark.parametrize('indexed', [True, False])
+def test_fewer_messages_than_a_file_counts_are_told(tmp_path, indexed):
+    file = write(tmp_path / 'bag') / 'bag.mcap'
+    data, head = bytearray(file.read_bytes()), 9 + 2  # of a message, and its channel
+    first = data.index(b'\x05' + (22 + 4 + 4 + 5003).to_bytes(8, 'little'))
+    data[first] = 0x80  # a kind of record that is nobody's
+    assert data[first + head - 2:first + head] in (b'\1\0', b'\2\0')
+    if not indexed:
+        data[-28:-20] = bytes(8)
+    file.write_bytes(data)
+    with Bag(file) as bag:
+        assert numbers(bag) == list(range(1, SPLIT))
+        told = ' '.join(bag.problems)
+        assert ('1 of 4 messages on /text are missing' in told) == indexed
+
+
+def test_fewer_messages_than_the_metadata_counts_are_told(tmp_path):
+    path = write(tmp_path / 'bag', range(3))
+    text = (path / 'metadata.yaml').read_text()
+    (path / 'metadata.yaml').write_text(text.replace('message_count: 6', 'message_count: 10'))
+    with Bag(path) as bag:
+        assert numbers(bag) == [0, 1, 2]
+        assert bag.problems == ['4 of 10 messages are missing']
+
+
+@pytest.mark.parametrize('mode', [CompressionMode.NONE, CompressionMode.FILE,
+                                  CompressionMode.MESSAGE])
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_bag_whose_files_were_renamed(tmp_path, plugin, mode):
+    path = write_split(tmp_path / 'bag', 2, plugin=plugin, mode=mode)
+    for index, file in enumerate(sorted(path.glob('part_*'))):
+        file.rename(path / f'morning_{10 ** index}{"".join(file.suffixes)}')
+    with Bag(path) as bag:
+        assert numbers(bag) == list(range(2 * SPLIT))
+        problem, = bag.problems
+        assert re.fullmatch(r'metadata.yaml: names part_0\..*, part_1\..*, which is not there; '
+                            r'morning_1\..*, morning_10\..* is read.*', problem)
+
+
+def test_a_file_that_is_not_named_is_told(tmp_path):
+    path = write(tmp_path / 'bag')
+    shutil.copy(path / 'bag.mcap', path / 'copy.mcap')
+    with Bag(path) as bag:
+        assert numbers(bag) == list(range(SPLIT))
+        assert bag.problems == ['copy.mcap: is not read, as metadata.yaml does not name it']
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_compressed_messages_are_read_without_metadata(tmp_path, plugin):
+    path = write(tmp_path / 'bag', plugin=plugin, mode=CompressionMode.MESSAGE)
+    (path / 'metadata.yaml').unlink()
+    with Bag(path) as bag:
+        assert numbers(bag) == list(range(SPLIT))
+
+
+def test_a_compressed_file_that_is_cut_off(tmp_path):
+    path = write(tmp_path / 'bag', range(200), mode=CompressionMode.FILE)
+    file = path / 'bag.mcap.zstd'
+    cut(file, 0.5)
+    with Bag(path) as bag:
+        found = numbers(bag)
+        assert found == list(range(len(found))) and 0 < len(found) < 200
+        told = ' '.join(bag.problems)
+        assert 'bag.mcap.zstd: is cut off' in told and 'of 400 messages are missing' in told
+
+
+def test_messages_of_no_topic_are_told(tmp_path):
+    path = write(tmp_path / 'bag', plugin=StoragePlugin.SQLITE3)
+    database = sqlite3.connect(path / 'bag.db3')
+    database.execute("DELETE FROM topics WHERE name = '/other'")
+    database.commit()
+    database.close()
+    with Bag(path) as bag:
+        assert numbers(bag) == list(range(SPLIT))
+        assert bag.problems[0] == f'bag.db3: {SPLIT} messages are of no topic'
+
+
+@pytest.mark.parametrize('whole', [True, False])
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_topic_of_two_types(tmp_path, plugin, whole):
+    other = 'std_msgs/msg/Int32'
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=plugin) as writer:
+        to = {kind: writer.add_connection('/topic', kind, typestore=STORE)
+              for kind in (other, TEXT)}
+        for number in range(40):
+            for kind, value in ((TEXT, f'{number} ' + 5000 * 'x'), (other, number)):
+                message = STORE.types[kind](value)
+                writer.write(to[kind], 1000 + number, STORE.serialize_cdr(message, kind))
+    if not whole:
+        cut(next(file for file in (tmp_path / 'bag').iterdir() if file.suffix != '.yaml'), 0.8)
+    with Bag(tmp_path / 'bag') as bag:
+        assert set(bag.topics['/topic']) == {TEXT, other}
+        assert bag.topics_of(TEXT) == bag.topics_of(other, TEXT) == ['/topic']
+        for kind in (TEXT, other):
+            found = [message.content.data for message in bag.messages(['/topic'], (kind,))]
+            assert {type(value) for value in found} == {str if kind == TEXT else int}
+            assert len(found) == bag.count(['/topic'], (kind,)) >= (40 if whole else 10)
+        assert len(list(bag.messages(['/topic']))) == bag.counts['/topic']

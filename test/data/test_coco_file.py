@@ -165,8 +165,8 @@ BAD = {
     "has no 'images'": '{"categories": [], "annotations": []}',
     "category 1 has no 'name'": content(categories=[{'id': 1}]),
     "an entry of images has no 'id'": content(images=[{'file_name': 'a.png'}]),
-    'two entries of images have the same id': content(images=[image(), image()]),
-    'two categories have the same name': content(
+    'two entries of images have the same id, 5': content(images=[image(), image()]),
+    "categories 7 and 8 have the same name, 'car'": content(
         categories=[{'id': 7, 'name': 'car'}, {'id': 8, 'name': 'car'}]),
     "image 5 has no 'height'": content(images=[{'id': 5, 'file_name': 'a', 'width': 4}]),
     "annotation 3 has no 'bbox'": content(annotations=[annotation(bbox=...)]),
@@ -186,8 +186,17 @@ BAD = {
         annotations=[annotation(segmentation={'size': [9, 9], 'counts': [81]})]),
     'annotation 3: bbox: expected finite numbers up to': content(
         annotations=[annotation(bbox=[float('nan'), 2, 3, 4])]),
-    'annotation 3: area: expected square pixels': content(annotations=[annotation(area='x')]),
-    'two entries of annotations have the same id': content(
+    **{f'annotation 3: area: expected square pixels, got {told}': content(
+        annotations=[annotation(area=value)])
+       for told, value in (("'x'", 'x'), ("''", ''), ('False', False), (r'\[', []), ('-1', -1))},
+    **{f'annotation 3: iscrowd: expected 0 or 1, got {told}': content(
+        annotations=[annotation(iscrowd=value)])
+       for told, value in (("'0'", '0'), ("'1'", '1'), ("'false'", 'false'), ("''", ''),
+                           (r'\[0', [0]), (r'\[\]', []), ('2', 2), ('0.5', 0.5))},
+    **{f'annotation 4: keypoints: .*{told}': content(
+        annotations=[annotation(**PERSON, keypoints=value)])
+       for told, value in (("''", ''), ('0', 0), ('False', False), ('{}', {}))},
+    'two entries of annotations have the same id, 3': content(
         annotations=[annotation(), annotation()]),
     'images: expected list, got None': content(images=None),
     "an entry of images: id: expected int, got 'a'": content(images=[image(id='a')]),
@@ -217,6 +226,36 @@ BAD = {
     "labelled has 'detection:cow', but 'cow' is no category": content(
         images=[image(labelled=['detection:cow'])]),
 }
+
+
+@pytest.mark.parametrize('value, crowd', [
+    (..., False), (None, False), (0, False), (1, True), (False, False), (True, True),
+    (0.0, False)])
+def test_crowds(value, crowd):
+    (record,) = read_coco(content(annotations=[annotation(iscrowd=value)])).records
+    assert record.crowd.tolist() == [crowd]
+
+
+@pytest.mark.parametrize('value', [..., None, 0])
+def test_an_object_without_an_area_has_that_of_its_box(value):
+    (record,) = read_coco(content(annotations=[annotation(area=value)])).records
+    assert record.areas.tolist() == [400]
+
+
+@pytest.mark.parametrize('categories', [
+    [{'id': 1, 'name': 'person'}], [{'id': 1, 'name': 'person', 'keypoints': []}]])
+def test_joints_that_nothing_names_are_left_out_and_told(categories, caplog):
+    people = [annotation(**{**PERSON, 'id': number}, keypoints=[15, 15, 2] * 26)
+              for number in range(7)]
+    others = [annotation(**{**PERSON, 'id': 8}, keypoints=[]), annotation(**{**PERSON, 'id': 9})]
+    file = read_coco(content(annotations=people + others, categories=categories))
+    (record,) = file.records
+    assert file.joints == () and record.keypoints.shape == (9, 0, 3)
+    assert len(record.boxes) == 9 and all(record.masks)
+    (message,) = caplog.messages
+    assert message == ('annotations: 7 people have joints, but the category person names no '
+                       'keypoints: boxes and masks are used, poses cannot be: annotations '
+                       '0, 1, 2, 3, 4, ...')
 
 
 @pytest.mark.parametrize('message', BAD)

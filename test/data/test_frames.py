@@ -85,6 +85,12 @@ def test_a_single_image(tmp_path):
     np.testing.assert_array_equal(frame.image, picture(0))
 
 
+def test_the_frames_of_a_folder_are_in_the_order_of_their_numbers(tmp_path):
+    for number in (10, 9, 2, 100):
+        cv2.imwrite(str(tmp_path / f'frame_{number}.png'), np.full((8, 8), number, np.uint8))
+    assert [int(frame.image[0, 0, 0]) for frame in read_frames(str(tmp_path))] == [2, 9, 10, 100]
+
+
 def test_a_video_keeps_its_pace(tmp_path):
     path = str(tmp_path / 'video.avi')
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'MJPG'), 5, (64, 48))
@@ -127,6 +133,20 @@ def test_the_topic_of_a_bag(tmp_path):
         read_frames(path)
     with pytest.raises(ValueError, match="'/info'.*/left/image, /right/image"):
         read_frames(path, topic='/info')
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_images_on_a_topic_that_has_something_else_as_well(tmp_path, order):
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for make in (image_msg, camera_info)[::order]:
+            kind = make(0, 0).__msgtype__
+            connection = writer.add_connection('/eye', kind, typestore=STORE)
+            for index in range(3):
+                message = STORE.serialize_cdr(make(index, index), kind)
+                writer.write(connection, 1000 + index, message)
+    for index, frame in enumerate(read_frames(str(tmp_path / 'bag'))):
+        np.testing.assert_array_equal(frame.image, picture(index))
+    assert index == 2
 
 
 def test_several_topics_of_a_bag(tmp_path):

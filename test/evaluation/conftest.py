@@ -95,10 +95,11 @@ class Messages:
         with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
             for topic, time_ns, message in entries:
                 kind = message.__msgtype__
-                if topic not in connections:
-                    connections[topic] = writer.add_connection(topic, kind, typestore=self.store)
+                if (topic, kind) not in connections:
+                    connections[topic, kind] = writer.add_connection(
+                        topic, kind, typestore=self.store)
                 data = self.store.serialize_cdr(message, kind)
-                writer.write(connections[topic], time_ns, data)
+                writer.write(connections[topic, kind], time_ns, data)
         return path
 
 

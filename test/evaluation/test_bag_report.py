@@ -47,6 +47,12 @@ def test_counts_of_nothing_go_without_saying():
     assert notes(offline(frames=4)) == []
 
 
+def test_rates_that_do_not_exist_are_told_as_unknown():
+    assert measures(offline(frames=1))['rate'] == {'of the bag (Hz)': None}
+    assert measures(replayed(frames_sent=1))['rate'] == {
+        'sent (Hz)': None, 'achieved (Hz)': None}
+
+
 def test_everything_that_lowers_scores_is_told():
     told = notes(offline(frames=4, missed=1, left_out=2, unreadable=3, repeated=4, notes=['odd']))
     assert told[0] == 'odd' and sorted(line[0] for line in told[1:]) == ['1', '2', '3', '4']

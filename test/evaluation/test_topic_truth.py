@@ -41,6 +41,14 @@ def read(bag, topics, tasks=None):
         return TopicTruth(opened, topics, tasks or TASKS)
 
 
+def test_a_topic_of_two_kinds_of_truth_is_refused(messages, tmp_path):
+    bag = messages.write(tmp_path / 'bag', ('/truth', 10, messages.detections(100)),
+                         ('/truth', 20, messages.poses(100, BOX)))
+    with pytest.raises(ValueError, match="'/truth' has messages of several types.*Detection2DArray"
+                                         '.*HumanPose2DArray'):
+        read(bag, ['/truth'])
+
+
 def test_annotations_are_those_of_the_tasks(bag):
     truth = read(bag, TOPICS)
     ids = truth.ids('/camera/image')

@@ -181,3 +181,14 @@ def test_a_history_may_not_be_there_yet(tmp_path):
 def test_what_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         experiments(**changes)
+
+
+def test_a_figure_that_does_not_exist_is_a_dash(tmp_path):
+    results = {**RESULTS, 'det': {0: detection(None), 1: detection(None)},
+               'new': {0: detection(None), 1: detection(0.5)}}
+    rows = rows_of(written(tmp_path, results), 'AP')
+    assert rows['only det'][:3] == ['-', '', '']
+    assert rows['seg + det'][0].startswith('39.00') and rows['another'][0] == '50.00 (1 seed)'
+    assert 'only seg' not in rows  # does not detect at all
+    nothing = {'det': {0: detection(None)}}
+    assert rows_of(written(tmp_path, nothing), 'AP')['only det'][0] == '-'

@@ -331,5 +331,5 @@ def test_scores_in_one_line():
               'segmentation': {'mIoU': 0.125, 'per_class': {}}, 'images': 3}
     tasks = build_tasks({'detection': {}, 'pose': {}, 'segmentation': {}})
     assert summarise(scores, tasks) == (
-        'detection AP 0.250 (person 0.500) pose AP 0.000 segmentation mIoU 0.125')
+        'detection AP 0.250 (person 0.500) pose AP - segmentation mIoU 0.125')
     assert summarise({}, tasks) == ''
