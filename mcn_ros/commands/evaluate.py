@@ -131,6 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_json(args.json, results)
         if args.report:
             report = Report(f'Evaluation of {weights_path(args.weights).name}',
-                            facts(args, predictor), results, scorers.details(),
-                            pictures=gallery.sections())
+                            facts(args, predictor), predictor.tasks, results,
+                            scorers.details(), pictures=gallery.sections())
             print('report:', write_report(args.report, report, against))

@@ -27,7 +27,7 @@ from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_ba
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report
-from mcn_ros.evaluation.topic_truth import TopicTruth
+from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
 
 MODES = ('offline', 'replay')
@@ -50,7 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              f'{ANNOTATIONS} in the folder of the bag, if it is there)')
     parser.add_argument('--truth-topics', nargs='+', default=(), metavar='T',
                         help='topics of the bag that are annotations: Detection2DArray, '
-                             'HumanPose2DArray or mono8 Image of class ids')
+                             'HumanPose2DArray or mono8 Image of class ids; TASK=T where several '
+                             'tasks have annotations of that type')
     parser.add_argument('--mode', choices=MODES, default='offline',
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
@@ -105,7 +106,7 @@ def read_truth(args: argparse.Namespace, bag: Bag | None, tasks: Mapping[str, An
 def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPictures]:
     """Run the network on the images of the bag; return also facts and pictures of the run."""
     with Bag(args.bag) as bag:
-        topics = image_topics(bag, args.topic, args.truth_topics)
+        topics = image_topics(bag, args.topic, [topic_of(entry) for entry in args.truth_topics])
         predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
                                    args.precision)
         truth = read_truth(args, bag, predictor.tasks)
@@ -143,7 +144,7 @@ def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagP
 
 def play(args: argparse.Namespace, source: Bag, recording: Path) -> None:
     """Play the bag through the node; see :func:`replay`."""
-    topic, = image_topics(source, args.topic, args.truth_topics)
+    topic, = image_topics(source, args.topic, [topic_of(entry) for entry in args.truth_topics])
     print('starting the camera and the node ...', flush=True)
     replay(args.bag, recording, args.weights, topic, args.heads or (), args.device, args.backend,
            args.precision, 1.0 if args.rate is None else args.rate, args.frames)

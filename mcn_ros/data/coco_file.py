@@ -45,6 +45,7 @@ class Record:
     :param keypoints: (P, J, 3) float32 x, y, visibility (0 not labelled, 1 hidden, 2 visible).
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
     :param maps: task name -> PNG file, relative to the folder of the annotation file.
+    :param entry: what the file has of the image itself, for keys that it is not read for.
     """
 
     image_id: int
@@ -58,6 +59,7 @@ class Record:
     keypoints: np.ndarray
     masks: tuple[Any, ...]
     maps: Mapping[str, str]
+    entry: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
-        masks=tuple(masks), maps=_maps(image, where))
+        masks=tuple(masks), maps=_maps(image, where), entry=image)
 
 
 def _maps(image: Mapping[str, Any], where: str) -> dict[str, str]:

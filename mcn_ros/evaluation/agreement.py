@@ -14,10 +14,11 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from mcn_ros.structures import ClassMap, Instances, Poses, select
+from mcn_ros.structures import select, Structure
 
 PIXELS = 0.01  # tolerance of boxes and keypoints
-SCORES = 1e-4
+SCORES = 1e-4  # and of all other numbers
+LENGTHS = 'boxes', 'keypoints'
 
 
 @dataclass
@@ -28,8 +29,8 @@ class Agreement:
     :param frames: number of images.
     :param equal: images with the same objects, in the same order, within the tolerance.
     :param largest_px: largest difference of a box or keypoint where the objects are the same.
-    :param largest_score: largest difference of a score, likewise.
-    :param pixels: share of equal labels in class maps, None without.
+    :param largest_score: largest difference of a score, or of a number in a map, likewise.
+    :param pixels: share of equal labels in maps of labels, None without.
     :param unequal: task -> number of images on which it differs.
     """
 
@@ -64,32 +65,29 @@ class Agreement:
         """Return the fields."""
         return asdict(self)
 
-    def _is_equal(self, one: Any, other: Any) -> bool:
-        if isinstance(one, ClassMap):
-            if one.labels.shape != other.labels.shape:
-                return False
-            same = one.labels == other.labels
-            self._labels += (same.sum(), same.size)
+    def _is_equal(self, one: Structure, other: Structure) -> bool:
+        pairs = {name: (getattr(one, name), getattr(other, name)) for name in one.ROWS}
+        pairs = {name: pair for name, pair in pairs.items() if pair[0] is not None}
+        if any(left.shape != right.shape for left, right in pairs.values()):
+            return False
+        whole = [pairs.pop(name) for name in list(pairs) if pairs[name][0].dtype.kind != 'f']
+        if one.size is not None and whole:
+            self._labels += np.sum([((a == b).sum(), a.size) for a, b in whole], axis=0)
             self.pixels = float(self._labels[0] / self._labels[1])
-            return bool(same.all())
-        if len(one) != len(other):
+        if not all(np.array_equal(*pair) for pair in whole):
             return False
-        if isinstance(one, Instances) and not np.array_equal(one.classes, other.classes):
-            return False
-        lengths, scores = [(one.boxes, other.boxes)], [(one.scores, other.scores)]
-        if isinstance(one, Poses):
-            lengths.append((one.keypoints, other.keypoints))
-            scores.append((one.keypoint_scores, other.keypoint_scores))
-        pixels, score = (max(map(_difference, pairs)) for pairs in (lengths, scores))
-        if np.isfinite(pixels):
+        apart = {name: _difference(pair) for name, pair in pairs.items()}
+        pixels = max((apart.pop(name) for name in LENGTHS if name in apart), default=0.0)
+        score = max(apart.values(), default=0.0)
+        if np.isfinite(pixels + score):
             self.largest_px = max(self.largest_px, pixels)
             self.largest_score = max(self.largest_score, score)
         return pixels <= PIXELS and score <= SCORES
 
 
-def _best(predicted: Any, recorded: Any, threshold: float | None) -> Any:
-    """Return the objects that the node should have said something about."""
-    if isinstance(predicted, ClassMap):
+def _best(predicted: Structure, recorded: Structure, threshold: float | None) -> Structure:
+    """Return the objects that the node should have said something about; a map is all said."""
+    if 'scores' not in predicted.ROWS:
         return predicted
     if threshold is None:
         return select(predicted, slice(len(recorded)))

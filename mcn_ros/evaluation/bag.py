@@ -20,10 +20,10 @@ from tqdm import tqdm
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
-from mcn_ros.evaluation.gallery import SCORE_THRESHOLD
-from mcn_ros.evaluation.ground_truth import read_ground_truth
 from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
 from mcn_ros.runtime.predictor import Predictor
+from mcn_ros.tasks import Task
 
 PERCENTILES = (50, 95, 99)
 
@@ -39,21 +39,19 @@ class StampedTruth:
     :raises ValueError: for a malformed file, and for an image without a stamp.
     """
 
-    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Any]):
-        self.name = 'annotations' if isinstance(source, Mapping) else str(source)
-        self.content = source if isinstance(source, Mapping) else read_ground_truth(source)
+    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task]):
         self.annotations = CocoAnnotations(source, tasks)
+        self.name = str(self.annotations.file.path)
         self.sizes = {record.image_id: record.size for record in self.annotations.file.records}
         self._stamps: list[tuple[str, int, int]] = []
-        for image in self.content['images']:
-            stamp = image.get('stamp')
+        for record in self.annotations.file.records:
+            stamp, topic = record.entry.get('stamp'), record.entry.get('topic', '')
             if not isinstance(stamp, int) or isinstance(stamp, bool):
-                raise ValueError(f'{self.name}: image {image["id"]} has no stamp in integer '
+                raise ValueError(f'{self.name}: image {record.image_id} has no stamp in integer '
                                  'nanoseconds (images_to_bag writes annotations that have)')
-            topic = image.get('topic', '')
             if not isinstance(topic, str):
-                raise ValueError(f'{self.name}: image {image["id"]}: the topic is no text')
-            self._stamps.append((topic, stamp, image['id']))
+                raise ValueError(f'{self.name}: image {record.image_id}: the topic is no text')
+            self._stamps.append((topic, stamp, record.image_id))
         self.topics = sorted({topic for topic, _, _ in self._stamps if topic})
 
     def ids(self, topic: str) -> dict[int, int]:
@@ -160,7 +158,7 @@ class _Run:
         self.scorers = None
         if truth is not None:
             self.expected = {topic: truth.ids(topic) for topic in topics}
-            self.scorers = Scorers(truth.content, predictor.tasks)
+            self.scorers = Scorers(predictor.tasks)
             self.summary.notes += [
                 f'topic {topic} is not one of the annotations ({", ".join(truth.topics)}): '
                 'matched by stamp only' for topic in topics
@@ -184,7 +182,7 @@ class _Run:
         predictions = dict(self.predictor(image))  # all of it, so that all of it is timed
         self.times_ms.append(1000 * (time.perf_counter() - start))
         for name, prediction in predictions.items():
-            if hasattr(prediction, 'scores'):
+            if 'scores' in prediction.ROWS:
                 count = int((prediction.scores >= SCORE_THRESHOLD).sum())
                 self.summary.found[name] = self.summary.found.get(name, 0) + count
         annotations = self._score(frame, image.shape[:2], predictions)
@@ -206,7 +204,7 @@ class _Run:
                 f'{self.truth.sizes[image_id]} of image {image_id}')
         self.scored.add(image_id)
         annotations = self.truth.annotations[image_id]
-        self.scorers.add(image_id, predictions, annotations)
+        self.scorers.add(predictions, annotations)
         return annotations
 
     def result(self, whole: bool) -> Evaluation:
@@ -244,7 +242,7 @@ class _Run:
             self.summary.left_out = len(missing)
             return
         for image_id in missing:
-            self.scorers.add(image_id, None, self.truth.annotations[image_id])
+            self.scorers.add(None, self.truth.annotations[image_id])
         self.summary.missed = len(missing)
 
     def _no_match(self, stamps: Sequence[int]) -> str:

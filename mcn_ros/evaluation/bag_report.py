@@ -9,8 +9,10 @@ from typing import Any, Mapping
 
 from mcn_ros.data.frames import Frame
 from mcn_ros.evaluation.bag import Evaluation
-from mcn_ros.evaluation.gallery import Gallery, Picture, picture, SCORE_THRESHOLD
+from mcn_ros.evaluation.gallery import Gallery, Picture, picture
 from mcn_ros.evaluation.report import Report, write_report
+from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
+from mcn_ros.tasks import Task
 
 NUM_PICTURES = 12
 SUMMARIES = ('bag', 'replay')
@@ -41,8 +43,8 @@ class BagPictures:
     :param total: about how many frames there are.
     """
 
-    def __init__(self, tasks: Mapping[str, Any], total: int):
-        self._tasks, self._every = tasks, max(1, math.ceil(total / NUM_PICTURES))
+    def __init__(self, tasks: Mapping[str, Task], total: int):
+        self.tasks, self._every = tasks, max(1, math.ceil(total / NUM_PICTURES))
         self._gallery, self._annotated = Gallery(tasks), False
         self._seen, self._chosen = 0, []
 
@@ -53,7 +55,7 @@ class BagPictures:
             self._annotated = True
             self._gallery.add(frame.name, frame.image, predictions, annotations)
         elif self._seen % self._every == 0 and len(self._chosen) < NUM_PICTURES:
-            self._chosen.append(picture(frame.name, frame.image, predictions, self._tasks))
+            self._chosen.append(picture(frame.name, frame.image, predictions, self.tasks))
         self._seen += 1
 
     def sections(self) -> dict[str, tuple[Picture, ...]]:
@@ -107,8 +109,8 @@ def write_bag_report(folder: Path, outcome: Evaluation, facts: Mapping[str, str]
     if summary.get('topics'):
         facts['topics'] = ', '.join(summary['topics'])
     scores = {name: value for name, value in outcome.results.items() if name not in SUMMARIES}
-    report = Report(title=f'{Path(source).name}: {mode}', facts=facts, scores=scores,
-                    details=outcome.details, measures=measures(outcome),
+    report = Report(title=f'{Path(source).name}: {mode}', facts=facts, tasks=pictures.tasks,
+                    scores=scores, details=outcome.details, measures=measures(outcome),
                     distributions=outcome.distributions, notes=notes(outcome),
                     pictures=pictures.sections())
     return write_report(folder, report, against)

@@ -36,12 +36,12 @@ def score(predictor: Predictor, dataset: CocoDataset, progress: bool = True,
     :param watch: is given the file name of each image, its sample and what was predicted.
     :param reference: round as CenterNet does, see :class:`mcn_ros.evaluation.scorers.Scorers`.
     """
-    scorers = Scorers(dataset.file.path, predictor.tasks, reference)
+    scorers = Scorers(predictor.tasks, reference)
     records = tqdm(dataset.file.records, unit='image', disable=None if progress else True)
     for index, record in enumerate(records):
         sample = dataset[index]
         predictions = predictor(sample.image)
-        scorers.add(record.image_id, predictions, sample.annotations)
+        scorers.add(predictions, sample.annotations)
         if watch:
             watch(record.file_name, sample, predictions)
     return scorers

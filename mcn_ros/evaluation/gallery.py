@@ -4,28 +4,22 @@
 """Pictures of predictions beside the ground truth: the images understood best and worst."""
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Iterable, Mapping
 
 import cv2
 import numpy as np
 
-from mcn_ros.evaluation.dense import ClassMapScorer
-from mcn_ros.evaluation.matches import match_boxes, match_poses, OVERLAP
+from mcn_ros.evaluation.scorers import Figure, scorer_of
+from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
 from mcn_ros.geometry import scaling, warp_image
-from mcn_ros.structures import ClassMap, Instances, Poses, select
+from mcn_ros.structures import Structure
+from mcn_ros.tasks import Task
 from mcn_ros.visualization import draw
 
-SCORE_THRESHOLD = 0.3  # that of the node; drawn, and counted, is what is more certain
 LONG_SIDE = 640
 JPEG_QUALITY = 78
 
 RANKED = 'Best images', 'Worst images'
-RANKING = f"""\
-The figure of an image is the mean of what can be said of it: the F1 score of its objects (right
-are boxes of the same class with an IoU of {OVERLAP} or more), the F1 score of its poses (right are
-those with an OKS of {OVERLAP} or more) and the mean IoU of the classes that are to be seen. Drawn,
-and counted as found or false, is what has a score of {SCORE_THRESHOLD} or more. An image in which
-there is nothing to find, and nothing was found, has no figure."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +37,8 @@ class Picture:
     images: Mapping[str, bytes]
 
 
-def picture(title: str, image: np.ndarray, predictions: Mapping[str, Any],
-            tasks: Mapping[str, Any], annotations: Mapping[str, Any] | None = None,
+def picture(title: str, image: np.ndarray, predictions: Mapping[str, Structure],
+            tasks: Mapping[str, Task], annotations: Mapping[str, Structure] | None = None,
             caption: str = '') -> Picture:
     """
     Draw predictions, and annotations beside them where there are any.
@@ -75,15 +69,23 @@ def _jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
+def ranking(tasks: Iterable[Task]) -> str:
+    """Return what decides about the order of images, for people."""
+    figures = ', '.join(dict.fromkeys(scorer_of(task).IMAGE_FIGURE for task in tasks))
+    return (f'The figure of an image is the mean of what can be said of it: {figures}. Drawn, and '
+            f'counted as found or false, is what has a score of {SCORE_THRESHOLD} or more. An '
+            'image in which there is nothing to find, and nothing was found, has no figure.')
+
+
 class Gallery:
     """
-    The best and the worst of the images that are added, see ``RANKING``.
+    The best and the worst of the images that are added, see :func:`ranking`.
 
     :param tasks: task name -> task whose predictions are shown.
     :param count: how many images of each.
     """
 
-    def __init__(self, tasks: Mapping[str, Any], count: int = 6):
+    def __init__(self, tasks: Mapping[str, Task], count: int = 6):
         self._tasks = tasks
         self._count = count
         self._added = 0
@@ -91,8 +93,8 @@ class Gallery:
         self._best: list[tuple[tuple[float, int], int, Picture]] = []
         self._worst: list[tuple[tuple[float, int], int, Picture]] = []
 
-    def add(self, title: str, image: np.ndarray, predictions: Mapping[str, Any],
-            annotations: Mapping[str, Any]) -> None:
+    def add(self, title: str, image: np.ndarray, predictions: Mapping[str, Structure],
+            annotations: Mapping[str, Structure]) -> None:
         """
         Add an image; it is drawn only if it is among the best or worst so far.
 
@@ -101,14 +103,14 @@ class Gallery:
         :param predictions: task name -> prediction in the pixels of the image.
         :param annotations: task name -> annotation in the pixels of the image.
         """
-        found = _understood(predictions, annotations, self._tasks)
-        if found is None or not self._count:
+        found = self._understood(predictions, annotations) if self._count else None
+        if found is None:
             return
         self._added += 1
         drawn = None
         # Of equally good or bad images, those with more in them say more; then the first ones.
-        for ranked, rank in ((self._best, (-found.figure, -found.right)),
-                             (self._worst, (found.figure, -found.wrong))):
+        for ranked, rank in ((self._best, (-found.value, -found.right)),
+                             (self._worst, (found.value, -found.wrong))):
             if len(ranked) < self._count or rank < ranked[-1][0]:
                 drawn = drawn or picture(title, image, predictions, self._tasks, annotations,
                                          found.text)
@@ -124,40 +126,16 @@ class Gallery:
         return {heading: tuple(drawn for *_, drawn in entries)
                 for heading, entries in zip(RANKED, (best, worst)) if entries}
 
-
-@dataclass(frozen=True)
-class _Understood:
-    """The figure of an image in 0..1, how many things are right and wrong, and all as a text."""
-
-    figure: float
-    right: int
-    wrong: int
-    text: str
-
-
-def _understood(predictions: Mapping[str, Any], annotations: Mapping[str, Any],
-                tasks: Mapping[str, Any]) -> _Understood | None:
-    figures, right, wrong, texts = [], 0, 0, []
-    for name in predictions.keys() & annotations.keys():
-        prediction, annotation = predictions[name], annotations[name]
-        if isinstance(annotation, ClassMap):
-            scorer = ClassMapScorer(tasks[name].classes)
-            scorer.add(annotation, prediction)
-            figure = scorer.result()['mIoU']
-            text = '' if figure is None else f'mean IoU {figure:.2f}'
-        else:
-            matches = _MATCH[type(annotation)](
-                select(prediction, prediction.scores >= SCORE_THRESHOLD), annotation)
-            right, wrong = right + matches.found, wrong + matches.missed + matches.false
-            figure, text = matches.f1, f'{_THINGS[type(annotation)]}: {matches}'
-        if figure is not None:
-            figures.append(figure)
-            texts.append(text)
-    if not figures:
-        return None
-    figure = float(np.mean(figures))
-    return _Understood(figure, right, wrong, '; '.join([f'{figure:.2f}', *sorted(texts)]))
-
-
-_MATCH = {Instances: match_boxes, Poses: match_poses}
-_THINGS = {Instances: 'objects', Poses: 'poses'}
+    def _understood(self, predictions: Mapping[str, Structure],
+                    annotations: Mapping[str, Structure]) -> Figure | None:
+        """Return the figure of an image, None for one without."""
+        found = {name: scorer_of(task)(task).figure(annotations[name], predictions[name])
+                 for name, task in self._tasks.items() if name in predictions.keys() & annotations}
+        told = {name: figure for name, figure in found.items() if figure.value is not None}
+        if not told:
+            return None
+        mean = float(np.mean([figure.value for figure in told.values()]))
+        texts = [f'{name}: {figure.text}' for name, figure in told.items()]
+        return Figure(mean, '; '.join([f'{mean:.2f}', *texts]),
+                      sum(figure.right for figure in found.values()),
+                      sum(figure.wrong for figure in found.values()))

@@ -20,7 +20,6 @@ from mcn_ros.evaluation.bag import Evaluation, StampedTruth, Watch
 from mcn_ros.evaluation.recording import Answer, CAUSES, Recording
 from mcn_ros.evaluation.scorers import Scorers
 from mcn_ros.runtime.predictor import Predictor
-from mcn_ros.structures import ClassMap
 
 PERCENTILES = (50, 95, 99)
 
@@ -122,7 +121,7 @@ class _Run:
         self.scorers = None
         if truth is not None:
             self.expected = truth.ids(recording.topic)
-            self.scorers = Scorers(truth.content, recording.tasks)
+            self.scorers = Scorers(recording.tasks)
             if truth.topics and recording.topic not in truth.topics:
                 self.summary.notes.append(
                     f'topic {recording.topic or "(unknown)"} is not one of the annotations '
@@ -146,14 +145,13 @@ class _Run:
         self._check_size(image_id, answer)
         self.scored.add(image_id)
         annotations = self.truth.annotations[image_id]
-        self.scorers.add(image_id, answer.predictions, annotations)
+        self.scorers.add(answer.predictions, annotations)
         return annotations
 
     def _check_size(self, image_id: int, answer: Answer) -> None:
-        """Compare the size of the image, where a class map tells it, with that annotated."""
+        """Compare the size of the image, where a map tells it, with that annotated."""
         expected = self.truth.sizes.get(image_id)
-        maps = [found for found in answer.predictions.values() if isinstance(found, ClassMap)]
-        for size in {found.labels.shape for found in maps}:
+        for size in {found.size for found in answer.predictions.values()} - {None}:
             if expected and size != tuple(expected):
                 raise ValueError(f'frame {answer.stamp_ns}: (height, width) is {size}, but '
                                  f'{self.truth.name} says {expected} of image {image_id}')
@@ -195,7 +193,7 @@ class _Run:
             if self.recording.notes.get('problems') and not (sent and stamp in sent):
                 self.summary.left_out += 1
                 continue
-            self.scorers.add(image_id, None, self.truth.annotations[image_id])
+            self.scorers.add(None, self.truth.annotations[image_id])
             self.summary.missed += 1
 
     def _drops(self) -> Iterator[tuple[str, int]]:

@@ -9,38 +9,21 @@ and ``scores.json``, by which a later report can be compared with this one.
 """
 
 from dataclasses import dataclass, field
-import functools
 import json
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 from mcn_ros.evaluation import page, plots
-from mcn_ros.evaluation.gallery import Picture, RANKED, RANKING
+from mcn_ros.evaluation.gallery import Picture, RANKED, ranking
 from mcn_ros.evaluation.page import Cell
+from mcn_ros.evaluation.scorers import Plot, Scorer, scorer_of
+from mcn_ros.tasks import Task
 
 PAGE, SCORES = 'index.html', 'scores.json'
 # What scores.json keeps of a report.
 KEPT = 'title', 'facts', 'scores', 'details', 'measures', 'distributions', 'notes'
 
-HEADINGS = {'detection': 'Detection', 'pose': 'Pose', 'segmentation': 'Segmentation'}
-HEADLINES = {
-    'detection.AP': 'box AP', 'detection.per_class.person': 'box AP of people',
-    'pose.AP': 'keypoint AP', 'segmentation.mIoU': 'mean IoU',
-    'segmentation.per_class.person': 'IoU of people'}
-MEANINGS = {
-    'AP': 'average precision, mean over overlaps .50 to .95',
-    'AP50': 'at overlap .50', 'AP75': 'at overlap .75',
-    'APs': 'small ones, area below 32 x 32 pixels',
-    'APm': 'medium ones', 'APl': 'large ones, area above 96 x 96 pixels',
-    'AR1': 'average recall with one prediction per image and class',
-    'AR10': 'with ten predictions', 'AR': 'average recall with all predictions',
-    'AR50': 'at overlap .50', 'AR75': 'at overlap .75', 'ARs': 'small ones', 'ARm': 'medium ones',
-    'ARl': 'large ones', 'mIoU': 'intersection over union, mean over the classes that occur',
-    'background': 'IoU of the background',
-    'pixel_accuracy': 'share of right pixels, background included'}
-CURVES = {'detection': ('IoU', ('all', 'person')), 'pose': ('OKS', ('person',))}
-OKS_TEXT = ('How similar the predicted joints of each annotated person are to the true ones; '
-            'people who were not found have 0.')
+WATCHED = 'person'  # the class that is looked at first
 
 
 @dataclass(frozen=True)
@@ -50,6 +33,7 @@ class Report:
 
     :param title: heading of the page.
     :param facts: label -> text, such as the weights and the data that were used.
+    :param tasks: task name -> task, of those that are scored; nothing of it is kept.
     :param scores: as :meth:`mcn_ros.evaluation.scorers.Scorers.result` gives them.
     :param details: as :meth:`mcn_ros.evaluation.scorers.Scorers.details` gives them.
     :param measures: heading -> name with its unit -> number, text, or None for unknown.
@@ -60,6 +44,7 @@ class Report:
 
     title: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, Task] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -102,55 +87,55 @@ def write_report(folder: Path | str, report: Report, against: Report | None = No
     content = {name: getattr(report, name) for name in KEPT}
     (folder / SCORES).write_text(json.dumps(content, allow_nan=False) + '\n')
     drawn = draw_plots(report, against)
-    for name, png in drawn.items():
-        (folder / f'{name}.png').write_bytes(png)
+    for name, found in drawn.items():
+        for short, plot in found.items():
+            (folder / f'{name}_{short}.png').write_bytes(plot.png)
     path = folder / PAGE
     path.write_text(page.page(report.title, _parts(report, against, drawn)), encoding='utf-8')
     return path
 
 
-def draw_plots(report: Report, against: Report | None = None) -> dict[str, bytes]:
-    """Return name -> PNG of all plots that the report has numbers for."""
+def draw_plots(report: Report, against: Report | None = None) -> dict[str, dict[str, Plot]]:
+    """Return task, or 'distribution', -> short name -> plot, of all that there are numbers for."""
     other, drawn = against or Report(''), {}
-    for task, (overlap, names) in CURVES.items():
-        curves, others = (r.details.get(task, {}).get('precision', {}) for r in (report, other))
-        if any(name in curves for name in names):
-            drawn[f'{task}_precision'] = plots.precision_plot(curves, others, names, overlap)
-    similar, others = (r.details.get('pose', {}).get('oks', ()) for r in (report, other))
-    if sum(similar):
-        drawn['pose_similarity'] = plots.similarity_plot(similar, others)
-    for task, name in (('detection', 'AP'), ('segmentation', 'IoU')):
-        values, others = (r.scores.get(task, {}).get('per_class') for r in (report, other))
-        if values:
-            drawn[f'{task}_classes'] = plots.class_plot(values, others or {}, name)
-    for number, (name, values) in enumerate(report.distributions.items(), 1):
-        if values:
-            others = other.distributions.get(name, ())
-            drawn[f'distribution_{number}'] = plots.histogram(values, others, name)
+    for name, scorer in _scorers(report).items():
+        drawn[name] = scorer.plots(report.details.get(name, {}), other.details.get(name, {}))
+        if values := _classes(report, name):
+            drawn[name]['classes'] = Plot(plots.class_plot(
+                values, _classes(other, name), scorer.CLASS_SCORE), 'score of each class')
+    drawn['distribution'] = {
+        str(number): Plot(plots.histogram(values, other.distributions.get(name, ()), name),
+                          f'histogram: {name}')
+        for number, (name, values) in enumerate(report.distributions.items(), 1) if values}
     return drawn
 
 
-def _parts(report: Report, against: Report | None, drawn: Mapping[str, bytes]) -> Iterator[str]:
+def _scorers(report: Report) -> dict[str, type[Scorer]]:
+    return {name: scorer_of(task) for name, task in report.tasks.items() if name in report.scores}
+
+
+def _parts(report: Report, against: Report | None,
+           drawn: Mapping[str, Mapping[str, Plot]]) -> Iterator[str]:
     yield from (page.paragraph(note, 'note') for note in report.notes)
     yield _facts(report, against)
     yield from _headlines(report, against)
     for heading, values in report.measures.items():
         yield page.heading(heading)
         yield _numbers(values, against and against.measures.get(heading, {}))
-    for number, name in enumerate(report.distributions, 1):
-        if report.distributions[name]:
-            yield page.plot(drawn[f'distribution_{number}'], f'histogram: {name}')
-    for task, heading in HEADINGS.items():
-        if task in report.scores:
-            yield page.heading(heading)
-            yield from _task(task, report, against, drawn)
-    if any(_classes(report, task) for task in HEADINGS):
+    yield from (page.plot(plot.png, plot.text) for plot in drawn['distribution'].values())
+    for name, scorer in _scorers(report).items():
+        yield page.heading(name.replace('_', ' ').capitalize())
+        values = {key: v for key, v in report.scores[name].items() if key != 'per_class'}
+        yield _numbers(values, against and against.scores.get(name, {}), scorer)
+        yield from (page.plot(plot.png, plot.text) for plot in drawn[name].values())
+        yield from [page.paragraph(scorer.NOTE)] * bool(scorer.NOTE)
+    if any(_classes(report, name) for name in report.tasks):
         yield page.heading('Classes')
         yield _class_table(report, against)
     for heading, pictures in report.pictures.items():
         yield page.heading(heading)
         if heading in RANKED:
-            yield page.paragraph(RANKING)
+            yield page.paragraph(ranking(report.tasks.values()))
         yield from (page.pair(p.images.items(), p.title, p.caption) for p in pictures)
 
 
@@ -164,39 +149,34 @@ def _facts(report: Report, against: Report | None) -> str:
 
 def _headlines(report: Report, against: Report | None) -> Iterator[str]:
     entries = []
-    for path, label in HEADLINES.items():
-        *parents, name = path.split('.')
-        scores = functools.reduce(lambda found, key: found.get(key, {}), parents, report.scores)
-        if name in scores:
-            value, other = scores[name], _look_up(against.scores, path) if against else None
-            entries.append((label, _text(value),
-                            None if None in (value, other) else _change(value, other)))
+    for name, task in report.tasks.items():
+        scores, others = (r.scores.get(name, {}) if r else {} for r in (report, against))
+        if task.figure in scores:
+            gain = -1 if task.figure in scorer_of(task).ERRORS else 1
+            entries.append((f'{name} {task.figure}', scores[task.figure],
+                            others.get(task.figure), gain))
+        if WATCHED in scores.get('per_class', {}):
+            entries.append((f'{name} {scorer_of(task).CLASS_SCORE} of {WATCHED}',
+                            scores['per_class'][WATCHED],
+                            others.get('per_class', {}).get(WATCHED), 1))
+    cards = [(label, _text(value), None if None in (value, other) else _change(value, other, gain))
+             for label, value, other, gain in entries]
     if 'images' in report.scores:
-        entries.append(('images', str(report.scores['images']), None))
-    if entries:
-        yield page.cards(entries)
-
-
-def _task(task: str, report: Report, against: Report | None, drawn: Mapping[str, bytes],
-          ) -> Iterator[str]:
-    values = {name: value for name, value in report.scores[task].items() if name != 'per_class'}
-    yield _numbers(values, against and against.scores.get(task, {}), MEANINGS)
-    for name, text in ((f'{task}_precision', 'precision over recall'),
-                       (f'{task}_similarity', OKS_TEXT),
-                       (f'{task}_classes', 'score of each class')):
-        if name in drawn:
-            yield page.plot(drawn[name], text)
-    if f'{task}_similarity' in drawn:
-        yield page.paragraph(OKS_TEXT)
+        cards.append(('images', str(report.scores['images']), None))
+    if cards:
+        yield page.cards(cards)
 
 
 def _numbers(values: Mapping[str, Any], others: Mapping[str, Any] | None,
-             meanings: Mapping[str, str] | None = None) -> str:
+             scorer: type[Scorer] | None = None) -> str:
     """Return a table of values, beside those of another run if any; scores have meanings."""
-    rows = [[Cell(name), *_cells(name, values, others, meanings is not None),
-             *([] if meanings is None else [Cell(meanings.get(name, ''))])] for name in values]
+    rows = []
+    for name in values:
+        gain = 0 if scorer is None else -1 if name in scorer.ERRORS else 1
+        meaning = [] if scorer is None else [Cell(scorer.MEANINGS.get(name, ''))]
+        rows.append([Cell(name), *_cells(name, values, others, gain), *meaning])
     header = [] if others is None else [Cell(''), *_header('this run', True)]
-    return page.table(header if meanings is None or not header else [*header, Cell('')], rows)
+    return page.table(header if scorer is None or not header else [*header, Cell('')], rows)
 
 
 def _header(name: str, compared: bool) -> list[Cell]:
@@ -205,58 +185,56 @@ def _header(name: str, compared: bool) -> list[Cell]:
 
 
 def _cells(name: str, values: Mapping[str, Any], others: Mapping[str, Any] | None,
-           scores: bool) -> list[Cell]:
-    """Return a value; if runs are compared, also that of the other run and the difference."""
+           gain: int) -> list[Cell]:
+    """
+    Return a value; if runs are compared, also that of the other run and the difference.
+
+    :param gain: 1 for a score in 0..1, -1 for an error, 0 for what is neither good nor bad.
+    """
     value = values.get(name)
-    cells = [Cell(_text(value), True, value if scores else None)]
+    cells = [Cell(_text(value), True, value if gain > 0 else None)]
     if others is not None:
         other = others.get(name)
         both = all(isinstance(number, (int, float)) for number in (value, other))
         cells += [Cell(_text(other), True),
-                  _change(value, other, scores) if both else Cell('', True)]
+                  _change(value, other, gain) if both else Cell('', True)]
     return cells
 
 
-def _change(value: float, other: float, scores: bool = True) -> Cell:
-    """Return a difference; of scores, where more is better, with its tone."""
+def _change(value: float, other: float, gain: int) -> Cell:
+    """Return a difference; of scores and errors with its tone."""
     text = _text(value - other)
     if not float(text):
         return Cell(text.lstrip('-'), True)
-    tone = ('better' if value > other else 'worse') if scores else ''
+    tone = ('better' if gain * (value - other) > 0 else 'worse') if gain else ''
     return Cell(text if value < other else f'+{text}', True, tone=tone)
 
 
 def _class_table(report: Report, against: Report | None) -> str:
-    boxes, areas = _classes(report, 'detection'), _classes(report, 'segmentation')
-    objects = report.details.get('detection', {}).get('objects', {})
-    pixels = report.details.get('segmentation', {}).get('pixels', {})
-    columns = []  # (title, class -> value, those of the other run or None if not compared, scores)
-    if boxes:
-        columns += [('objects', objects, None, False),
-                    ('box AP', boxes, against and _classes(against, 'detection'), True)]
-    if areas:
-        shares = {name: f'{100 * share:.1f}%' for name, share in pixels.items()}
-        columns += [('pixels', shares, None, False),
-                    ('IoU', areas, against and _classes(against, 'segmentation'), True)]
+    columns = []  # (title, class -> value, those of the other run or None if not compared, gain)
+    amounts = []
+    for name, scorer in _scorers(report).items():
+        if scores := _classes(report, name):
+            amounts.append(report.details.get(name, {}).get(scorer.AMOUNT, {}))
+            texts = {key: f'{100 * value:.1f}%' if isinstance(value, float) else value
+                     for key, value in amounts[-1].items()}
+            columns += [(scorer.AMOUNT, texts, None, 0),
+                        (f'{name} {scorer.CLASS_SCORE}', scores,
+                         against and _classes(against, name), 1)]
     # The person, whom this package is mostly about, comes first, then what there is most of.
-    names = sorted(boxes.keys() | areas.keys(), key=lambda name: (
-        name != 'person', -objects.get(name, 0), -pixels.get(name, 0), name))
+    names = sorted({name for _, values, _, gain in columns if gain for name in values},
+                   key=lambda name: (name != WATCHED, *(-known.get(name, 0) for known in amounts),
+                                     name))
     return page.table(
         [Cell('class'), *(cell for title, _, others, _ in columns
                           for cell in _header(title, others is not None))],
-        ([Cell(name), *(cell for _, values, others, scores in columns
-                        for cell in _cells(name, values, others, scores))] for name in names))
+        ([Cell(name), *(cell for _, values, others, gain in columns
+                        for cell in _cells(name, values, others, gain))] for name in names))
 
 
-def _classes(report: Report, task: str) -> Mapping[str, float]:
-    return report.scores.get(task, {}).get('per_class', {})
-
-
-def _look_up(scores: Mapping[str, Any], path: str) -> float | None:
-    value: Any = scores
-    for key in path.split('.'):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+def _classes(report: Report, name: str) -> Mapping[str, float]:
+    """Return class -> score of a task, {} without."""
+    return report.scores.get(name, {}).get('per_class', {})
 
 
 def _text(value: Any) -> str:

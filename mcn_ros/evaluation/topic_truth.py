@@ -9,25 +9,18 @@ look just the same. A message belongs to the image whose stamp it has.
 """
 
 from dataclasses import replace
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.coco_file import PERSON
 from mcn_ros.data.messages import (
     boxes_from_msg, class_map_from_msg, poses_from_msg, stamp_ns)
-from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses
+from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Structure
+from mcn_ros.tasks import Task
 
 INFO_TYPE = 'vision_msgs/msg/LabelInfo'
 ENCODINGS = ('mono8', '8UC1')
-
-# Type of a topic -> task that it is the truth for.
-TASK_OF_TYPE = {
-    'vision_msgs/msg/Detection2DArray': 'detection',
-    'mcn_ros_msgs/msg/HumanPose2DArray': 'pose',
-    'sensor_msgs/msg/Image': 'segmentation',
-}
 
 
 class TopicTruth:
@@ -39,69 +32,75 @@ class TopicTruth:
     may also carry names themselves. A class that is not among the names is not labelled.
 
     :param bag: the bag, open.
-    :param topics: at most one per task.
+    :param topics: at most one per task: 'topic', or 'task=topic' where several tasks have
+        annotations of its type.
     :param tasks: task name -> task.
-    :raises ValueError: if a topic is missing or of another type, and for classes without a name.
+    :raises ValueError: if a topic is missing or of another type, for one that may be of several
+        tasks or is not of the task it is said to be, and for classes without a name.
     """
 
-    def __init__(self, bag: Bag, topics: Sequence[str], tasks: Mapping[str, Any]):
+    def __init__(self, bag: Bag, topics: Sequence[str], tasks: Mapping[str, Task]):
         self.name = f'bag {bag.path}'
         self.topics: list[str] = []  # of the images: any
         self.sizes: dict[int, tuple[int, int]] = {}
-        self.annotations: dict[int, dict[str, Any]] = {}
-        self.content: dict[str, dict[str, Any]] = {}
+        self.annotations: dict[int, dict[str, Structure]] = {}
         self._bag, self._ids = bag, {}
-        for topic in topics:
-            task = self._task(topic)
-            if task in self.content:
+        known: set[str] = set()
+        for entry in topics:
+            topic = topic_of(entry)
+            truth = self._truth(topic)
+            task = self._task(entry, truth, tasks)
+            if task in known:
                 raise ValueError(f'{self.name}: {topic} is the second topic for {task}')
-            if task in tasks:
-                self._read(topic, task, tasks[task])
+            if task is not None:
+                known.add(task)
+                self._read(topic, truth, task, tasks[task])
         if not self.annotations:
             raise ValueError(f'{self.name}: {", ".join(topics)} have nothing for the heads '
                              f'{", ".join(tasks)}')
-        for content in self.content.values():
-            content['images'] = [{'id': image_id} for image_id in self.annotations]
 
     def ids(self, topic: str) -> dict[int, int]:
         """Return stamp -> id of the annotated images."""
         return dict(self._ids)
 
-    def _task(self, topic: str) -> str:
+    def _truth(self, topic: str) -> '_Truth':
         types = self._bag.topics.get(topic, ())
-        tasks = [TASK_OF_TYPE[kind] for kind in types if kind in TASK_OF_TYPE]
-        if len(tasks) > 1:
+        found = [TRUTHS[kind] for kind in types if kind in TRUTHS]
+        if len(found) > 1:
             raise ValueError(f'{self.name}: topic {topic!r} has messages of several types that '
                              f'can be ground truth: {", ".join(types)}')
-        if not tasks:
-            known = self._bag.topics_of(*TASK_OF_TYPE)
+        if not found:
+            known = self._bag.topics_of(*TRUTHS)
             raise ValueError(f'{self.name}: topic {topic!r} is {", ".join(types) or "not there"} '
                              f'(topics that can be ground truth: {", ".join(known) or "none"})')
-        return tasks[0]
+        return found[0]
 
-    def _read(self, topic: str, name: str, task: Any) -> None:
+    def _task(self, entry: str, truth: '_Truth', tasks: Mapping[str, Task]) -> str | None:
+        """Return the task that a topic is the truth of, None for none that is there."""
+        fitting = [name for name, task in tasks.items() if task.annotation is truth.annotation]
+        name, named, topic = entry.rpartition('=')
+        if named and name not in fitting:
+            raise ValueError(f'{self.name}: {topic} cannot be the truth of {name!r} (tasks with '
+                             f'such annotations: {", ".join(fitting) or "none"})')
+        if not named and len(fitting) > 1:
+            raise ValueError(f'{self.name}: {topic} may be the truth of {", ".join(fitting)}: '
+                             f'say which, as in {fitting[0]}={topic}')
+        return name if named else next(iter(fitting), None)
+
+    def _read(self, topic: str, truth: '_Truth', name: str, task: Task) -> None:
         messages: dict[int, Any] = {}
-        for message in self._bag.messages([topic], tuple(TASK_OF_TYPE)):
+        for message in self._bag.messages([topic], tuple(TRUTHS)):
             messages.setdefault(stamp_ns(message.content), message.content)
-        if name == 'pose':
-            labels = {'': PERSON}
-        else:
-            labels = self._labels(topic) or _own_names(name, messages.values())
-        entries: list[dict[str, Any]] = []
+        labels = self._labels(topic) or truth.names(messages.values())
         for stamp, message in messages.items():
             image_id = self._ids.setdefault(stamp, len(self._ids) + 1)
             try:
-                annotation = READERS[name](message, task, labels)
+                annotation = truth.read(message, task, labels)
             except ValueError as error:
                 raise ValueError(f'{self.name}: {topic}: {error} (stamp {stamp})') from error
             self.annotations.setdefault(image_id, {})[name] = annotation
-            if isinstance(annotation, ClassMap):
-                self.sizes[image_id] = annotation.labels.shape
-            else:
-                entries += ({'image_id': image_id, **entry} for entry in _entries(annotation))
-        self.content[name] = {
-            'annotations': [{**entry, 'id': i + 1} for i, entry in enumerate(entries)],
-            'categories': _categories(name, task)}
+            if annotation.size is not None:
+                self.sizes[image_id] = annotation.size
 
     def _labels(self, topic: str) -> dict[str, str]:
         """Return class id as text -> name, {} if nothing describes the topic."""
@@ -114,11 +113,14 @@ class TopicTruth:
         return {}
 
 
-def _own_names(task: str, messages: Iterable[Any]) -> dict[str, str]:
+def topic_of(entry: str) -> str:
+    """Return the topic of 'topic' or 'task=topic'."""
+    return entry.rpartition('=')[2]
+
+
+def _own_names(messages: Iterable[Any]) -> dict[str, str]:
     """Return the names that objects themselves carry, as both id and name."""
-    names = set()
-    if task == 'detection':
-        names = {_class_id(found) for message in messages for found in message.detections}
+    names = {_class_id(found) for message in messages for found in message.detections}
     return {name: name for name in sorted(names) if not name.isdecimal()}
 
 
@@ -126,7 +128,7 @@ def _class_id(detection: Any) -> str:
     return detection.results[0].hypothesis.class_id if detection.results else ''
 
 
-def _labelled(task: Any, labels: Mapping[str, str]) -> np.ndarray | None:
+def _labelled(task: Task, labels: Mapping[str, str]) -> np.ndarray | None:
     """Return (C,) bool, which classes of the task have a name; None for all."""
     labelled = np.array([name in labels.values() for name in task.classes])
     if not labelled.any():
@@ -135,7 +137,7 @@ def _labelled(task: Any, labels: Mapping[str, str]) -> np.ndarray | None:
     return None if labelled.all() else labelled
 
 
-def _instances(message: Any, task: Any, labels: Mapping[str, str]) -> Instances:
+def _instances(message: Any, task: Task, labels: Mapping[str, str]) -> Instances:
     names = [labels.get(class_id, class_id) for class_id in map(_class_id, message.detections)]
     unknown = sorted(set(names) - set(labels.values()))
     if unknown:
@@ -147,14 +149,14 @@ def _instances(message: Any, task: Any, labels: Mapping[str, str]) -> Instances:
         scores=np.ones(len(keep), np.float32), labelled_classes=_labelled(task, labels))
 
 
-def _poses(message: Any, task: Any, labels: Mapping[str, str]) -> Poses:
+def _poses(message: Any, task: Task, labels: Mapping[str, str]) -> Poses:
     people = poses_from_msg(message, task.joints)
     known = ~np.isnan(people.keypoints).any(axis=2)
     return replace(people, scores=np.ones(len(people), np.float32),
                    keypoint_scores=known.astype(np.float32))
 
 
-def _class_map(message: Any, task: Any, labels: Mapping[str, str]) -> ClassMap:
+def _class_map(message: Any, task: Task, labels: Mapping[str, str]) -> ClassMap:
     if message.encoding not in ENCODINGS:
         raise ValueError(f'is an image of encoding {message.encoding!r}, not of class ids '
                          f'({", ".join(ENCODINGS)})')
@@ -167,23 +169,17 @@ def _class_map(message: Any, task: Any, labels: Mapping[str, str]) -> ClassMap:
     return ClassMap(meaning[class_map_from_msg(message).labels], _labelled(task, labels))
 
 
-READERS = {'detection': _instances, 'pose': _poses, 'segmentation': _class_map}
+class _Truth(NamedTuple):
+    """How messages of a type are read: their structure, and the names that they carry."""
+
+    annotation: type
+    read: Callable[[Any, Task, Mapping[str, str]], Structure]
+    names: Callable[[Iterable[Any]], dict[str, str]] = lambda _: {}
 
 
-def _categories(name: str, task: Any) -> list[dict[str, Any]]:
-    if name == 'pose':
-        return [{'id': 1, 'name': PERSON, 'keypoints': list(task.joints.keypoint_names)}]
-    return [{'id': index + 1, 'name': name} for index, name in enumerate(task.classes)]
-
-
-def _entries(annotation: Instances | Poses) -> Iterator[dict[str, Any]]:
-    """Yield the objects as a COCO file has them; of their areas only the boxes are known."""
-    for row, (left, top, right, bottom) in enumerate(annotation.boxes.tolist()):
-        entry = {'category_id': 1, 'bbox': [left, top, right - left, bottom - top]}
-        if isinstance(annotation, Instances):
-            entry['category_id'] = int(annotation.classes[row]) + 1
-        else:
-            known = annotation.keypoint_scores[row] > 0
-            joints = np.where(known[:, None], annotation.keypoints[row], 0)
-            entry['keypoints'] = np.column_stack([joints, 2 * known]).ravel().tolist()
-        yield entry
+# Type of a topic -> how it is read.
+TRUTHS = {
+    'vision_msgs/msg/Detection2DArray': _Truth(Instances, _instances, _own_names),
+    'mcn_ros_msgs/msg/HumanPose2DArray': _Truth(Poses, _poses),
+    'sensor_msgs/msg/Image': _Truth(ClassMap, _class_map),
+}

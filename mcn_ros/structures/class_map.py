@@ -30,6 +30,12 @@ class ClassMap:
     labelled_classes: Array | None = None
     stride: int = 1
 
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = self.labels.shape
+        return self.stride * height, self.stride * width
+
     def warp(self, affine: np.ndarray, size: Size) -> 'ClassMap':
         """Return a map of ``size`` in another frame: nearest label, 255 outside of this map."""
         affine = compose(affine, scaling(self.stride))

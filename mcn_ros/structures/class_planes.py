@@ -33,6 +33,12 @@ class ClassPlanes:
     labelled_classes: Array | None = None
     stride: int = 1
 
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = self.planes.shape[1:]
+        return self.stride * height, self.stride * width
+
     def warp(self, affine: np.ndarray, size: Size) -> 'ClassPlanes':
         """Return planes of ``size`` in another frame, see :meth:`ScalarMap.warp`."""
         affine = compose(affine, scaling(self.stride))

@@ -32,6 +32,8 @@ class Instances:
 
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas')
 
+    size: ClassVar[None] = None
+
     boxes: Array
     classes: Array
     scores: Array

@@ -33,6 +33,8 @@ class Poses:
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'scores', 'keypoints', 'keypoint_scores', 'crowd',
                                        'areas')
 
+    size: ClassVar[None] = None
+
     boxes: Array
     scores: Array
     keypoints: Array

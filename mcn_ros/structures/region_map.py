@@ -36,6 +36,12 @@ class RegionMap:
     labelled_classes: Array | None = None
     stride: int = 1
 
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = self.labels.shape
+        return self.stride * height, self.stride * width
+
     def warp(self, affine: np.ndarray, size: Size) -> 'RegionMap':
         """Return a map of ``size`` in another frame: nearest label, unknown outside of this."""
         affine = compose(affine, scaling(self.stride))

@@ -30,6 +30,12 @@ class ScalarMap:
     stride: int = 1
     lines: bool = False
 
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = self.values.shape
+        return self.stride * height, self.stride * width
+
     def warp(self, affine: np.ndarray, size: Size) -> 'ScalarMap':
         """
         Return a map of ``size`` in another frame.

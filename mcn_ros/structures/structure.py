@@ -18,9 +18,11 @@ class Structure(Protocol):
 
     :cvar ROWS: names of the arrays that have one row per object (or per image, in the batched
         predictions that a task decodes); those among them that are None are left alone.
+    :ivar size: (height, width) of the frame of a map; None of objects, which do not tell.
     """
 
     ROWS: ClassVar[tuple[str, ...]]
+    size: Size | None
 
     def warp(self, affine: np.ndarray, size: Size) -> 'Structure':
         """

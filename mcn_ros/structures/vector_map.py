@@ -29,6 +29,12 @@ class VectorMap:
     vectors: Array
     stride: int = 1
 
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = self.vectors.shape[:2]
+        return self.stride * height, self.stride * width
+
     def warp(self, affine: np.ndarray, size: Size) -> 'VectorMap':
         """
         Return a map of ``size`` in another frame: nearest vector, NaN outside of this map.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mcn_ros.structures import crowd_rows, Instances, Poses, select
+from mcn_ros.evaluation.scorers.scorer import Figure
+from mcn_ros.structures import area_rows, crowd_rows, Instances, Poses, select
 
 OVERLAP = 0.5  # IoU of boxes, or OKS of poses, from which on a prediction is right
-# Share of a person's box that a body fills, on average: annotations do not carry the area.
-BODY_SHARE = 0.53
+SCORE_THRESHOLD = 0.3  # that of the node; drawn, and counted, is what is more certain
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,11 @@ class Matches:
         errors = self.missed + self.false
         return self.found / (self.found + errors / 2) if self.found or errors else None
 
-    def __str__(self) -> str:
-        return f'{self.found} found, {self.missed} missed, {self.false} false'
+    @property
+    def figure(self) -> Figure:
+        """Return the figure of the image."""
+        text = f'{self.found} found, {self.missed} missed, {self.false} false'
+        return Figure(self.f1, text, self.found, self.missed + self.false)
 
 
 def match_boxes(predictions: Instances, annotation: Instances) -> Matches:
@@ -45,8 +48,9 @@ def match_boxes(predictions: Instances, annotation: Instances) -> Matches:
 
     What lies in a crowd is neither right nor false, nor is a class that is not labelled.
 
-    :param predictions: those that count, in camera pixels.
+    :param predictions: in camera pixels; those of ``SCORE_THRESHOLD`` or more count.
     """
+    predictions = select(predictions, predictions.scores >= SCORE_THRESHOLD)
     if annotation.labelled_classes is not None:
         known = np.asarray(annotation.labelled_classes)[predictions.classes]
         predictions = select(predictions, known)
@@ -62,8 +66,9 @@ def match_poses(predictions: Poses, annotation: Poses) -> Matches:
 
     Crowds, and people of whom no joint is labelled, are neither to be found nor false.
 
-    :param predictions: those that count, in camera pixels.
+    :param predictions: in camera pixels; those of ``SCORE_THRESHOLD`` or more count.
     """
+    predictions = select(predictions, predictions.scores >= SCORE_THRESHOLD)
     crowd = crowd_rows(annotation)
     unknown = crowd | ~(annotation.keypoint_scores > 0).any(axis=1)
     overlap = np.where(unknown, _box_overlap(predictions.boxes, annotation.boxes, crowd),
@@ -100,8 +105,7 @@ def _box_overlap(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray) -> np
 
 def _joint_similarity(predictions: Poses, annotation: Poses) -> np.ndarray:
     """Return (predictions, annotations) object keypoint similarity; an absent joint earns 0."""
-    sides = annotation.boxes[:, 2:] - annotation.boxes[:, :2]
-    scale = 2 * BODY_SHARE * sides.prod(axis=1)[:, None] + np.spacing(1)
+    scale = 2 * (area_rows(annotation)[:, None] + np.spacing(1))
     variance = (2 * np.array(annotation.skeleton.sigmas)) ** 2
     apart = predictions.keypoints[:, None] - annotation.keypoints
     similarity = np.exp(-(apart ** 2).sum(axis=-1) / (scale * variance))

@@ -8,11 +8,13 @@ The mean is over the classes that occur in the ground truth, background not amon
 area would flatter the mean, so it is reported apart.
 """
 
-from typing import Any, Sequence
+from typing import Any, ClassVar, Mapping
 
 import numpy as np
 
+from mcn_ros.evaluation.scorers.scorer import check_size, Scorer
 from mcn_ros.structures import ClassMap, IGNORE
+from mcn_ros.tasks import Task
 
 
 def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, num_labels: int) -> np.ndarray:
@@ -24,7 +26,6 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, num_labels: int)
     :param num_labels: number of labels, background included.
     :return: (num_labels, num_labels) int64; row: true label, column: predicted label.
     """
-    assert truth.shape == prediction.shape, (truth.shape, prediction.shape)
     known = truth != IGNORE
     truth, prediction = truth[known].astype(np.int64), prediction[known]
     assert max(truth.max(initial=0), prediction.max(initial=0)) < num_labels
@@ -33,47 +34,48 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, num_labels: int)
     return counts.reshape(num_labels, num_labels)
 
 
-class ClassMapScorer:
+class ClassMapScorer(Scorer):
     """
     IoU per class over the images that are added.
 
-    :param classes: class names; label c + 1 is class c.
+    :param task: task whose classes the maps have; label c + 1 is class c.
+    :param reference: makes no difference.
     """
 
-    def __init__(self, classes: Sequence[str]):
-        self._classes = tuple(classes)
-        self.confusion = np.zeros((len(classes) + 1,) * 2, np.int64)
+    MEANINGS: ClassVar[Mapping[str, str]] = {
+        'mIoU': 'intersection over union, mean over the classes that occur',
+        'background': 'IoU of the background',
+        'pixel_accuracy': 'share of right pixels, background included'}
+    CLASS_SCORE: ClassVar[str] = 'IoU'
+    AMOUNT: ClassVar[str] = 'pixels'
+    IMAGE_FIGURE: ClassVar[str] = 'the mean IoU of the classes that are to be seen'
 
-    def add(self, truth: ClassMap, prediction: ClassMap):
+    def __init__(self, task: Task, reference: bool = False):
+        super().__init__(task, reference)
+        self.confusion = np.zeros((len(task.classes) + 1,) * 2, np.int64)
+
+    def add(self, annotation: ClassMap, prediction: ClassMap) -> None:
         """
         Add one image.
 
-        Where the ground truth labels some classes only, its background says "none of these": a
+        Where the annotation labels some classes only, its background says "none of these": a
         prediction of any other class agrees with that, and counts as background.
-
-        :param truth: (H, W) labels, 255 where unknown.
-        :param prediction: (H, W) labels of the same image.
         """
+        check_size(annotation, prediction)
         labels = prediction.labels
-        if truth.labelled_classes is not None:
+        if annotation.labelled_classes is not None:
             meaning = np.arange(len(self.confusion), dtype=labels.dtype)
-            meaning[1:][~np.asarray(truth.labelled_classes)] = 0
+            meaning[1:][~np.asarray(annotation.labelled_classes)] = 0
             labels = meaning[labels]
-        self.confusion += confusion_matrix(truth.labels, labels, len(self.confusion))
+        self.confusion += confusion_matrix(annotation.labels, labels, len(self.confusion))
 
     def result(self) -> dict[str, Any]:
-        """
-        Return the scores, 0..1.
-
-        :return: 'mIoU', 'background' (IoU) and 'pixel_accuracy' (background included), None where
-            there is nothing to score; 'per_class': class -> IoU, without the classes that do not
-            occur in the ground truth.
-        """
+        """Return the scores."""
         correct = np.diag(self.confusion)
         present = self.confusion.sum(axis=1)
         union = present + self.confusion.sum(axis=0) - correct
         iou = [float(c / u) if p else None for c, u, p in zip(correct, union, present)]
-        per_class = {name: value for name, value in zip(self._classes, iou[1:])
+        per_class = {name: value for name, value in zip(self.task.classes, iou[1:])
                      if value is not None}
         total = present.sum()
         return {'mIoU': float(np.mean(list(per_class.values()))) if per_class else None,
@@ -90,4 +92,4 @@ class ClassMapScorer:
         """
         present = self.confusion.sum(axis=1)
         return {'pixels': {name: float(count / present.sum())
-                           for name, count in zip(self._classes, present[1:]) if count}}
+                           for name, count in zip(self.task.classes, present[1:]) if count}}

@@ -1,0 +1,109 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Scores of all tasks at once, wherever images, predictions and annotations come from.
+
+One file for each type of annotation; :class:`Scorer` says what the scorers have in common.
+"""
+
+from typing import Any, Mapping
+
+from mcn_ros.evaluation.scorers.class_map import ClassMapScorer
+from mcn_ros.evaluation.scorers.class_planes import ClassPlanesScorer
+from mcn_ros.evaluation.scorers.instances import InstancesScorer
+from mcn_ros.evaluation.scorers.poses import PosesScorer
+from mcn_ros.evaluation.scorers.scalar_map import ScalarMapScorer
+from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
+from mcn_ros.evaluation.scorers.vector_map import VectorMapScorer
+from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.tasks import Task
+
+__all__ = ['ClassMapScorer', 'ClassPlanesScorer', 'Figure', 'InstancesScorer', 'Plot',
+           'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer', 'scorer_of', 'Scorers',
+           'SCORERS', 'VectorMapScorer']
+
+# Type of the annotations of a task, or the name of a scorer that a task asks for.
+SCORERS: dict[type | str, type[Scorer]] = {
+    Instances: InstancesScorer,
+    Poses: PosesScorer,
+    ClassMap: ClassMapScorer,
+    ScalarMap: ScalarMapScorer,
+    VectorMap: VectorMapScorer,
+    ClassPlanes: ClassPlanesScorer,
+}
+
+
+def scorer_of(task: Task) -> type[Scorer]:
+    """
+    Return the scorer of a task.
+
+    :raises ValueError: if there is none.
+    """
+    wanted = task.scorer or task.annotation
+    if wanted not in SCORERS:
+        known = ', '.join(_name(key) for key in SCORERS)
+        raise ValueError(f'{type(task).__name__}: no scorer for {_name(wanted)} (known: {known})')
+    return SCORERS[wanted]
+
+
+def _name(key: type | str) -> str:
+    return key if isinstance(key, str) else key.__name__
+
+
+class Scorers:
+    """
+    The scorers of several tasks, each over the images that are labelled for it.
+
+    :param tasks: task name -> task whose predictions are scored.
+    :param reference: round as CenterNet does, where a scorer knows how.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], reference: bool = False):
+        self.tasks, self._reference = tasks, reference
+        self._scorers: dict[str, Scorer] = {}  # of those for which an image is labelled
+        self._images = 0
+
+    def add(self, predictions: Mapping[str, Any] | None, annotations: Mapping[str, Any]) -> None:
+        """
+        Add one image.
+
+        :param predictions: task name -> prediction in camera pixels. None, as a task that is not
+            there, means that nobody has looked: all that is annotated was missed.
+        :param annotations: task name -> annotation in camera pixels.
+        :raises ValueError: for a map of another size than the annotation, and for a task whose
+            type has no scorer.
+        """
+        for name, annotation in annotations.items():
+            if name in self.tasks:
+                if name not in self._scorers:
+                    task = self.tasks[name]
+                    self._scorers[name] = scorer_of(task)(task, self._reference)
+                prediction = (predictions or {}).get(name)
+                self._scorers[name].add(
+                    annotation, annotation.nothing() if prediction is None else prediction)
+        self._images += 1
+
+    def result(self) -> dict[str, Any]:
+        """
+        Return the scores.
+
+        :return: {task name: scores, see the scorers; 'images': number of images}. A task for
+            which no image is labelled is absent.
+        """
+        scores = {name: self._scorers[name].result() for name in self._scored}
+        return {**scores, 'images': self._images}
+
+    def details(self) -> dict[str, Any]:
+        """Return {task name: what is behind its scores, see the scorers}."""
+        return {name: self._scorers[name].details() for name in self._scored}
+
+    @property
+    def _scored(self) -> list[str]:
+        """Return the names of the tasks that have scores, in the order of the tasks."""
+        return [name for name in self.tasks if name in self._scorers]
+
+
+def score_text(score: float | None) -> str:
+    """Return a score as text, '-' for one that does not exist: there is nothing to score."""
+    return '-' if score is None else f'{score:.3f}'

@@ -1,0 +1,81 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Angles between predicted and annotated directions, over the known pixels of all images."""
+
+from typing import ClassVar, Mapping
+
+import numpy as np
+
+from mcn_ros.evaluation.scorers.scorer import check_size, Figure, Scorer
+from mcn_ros.structures import VectorMap
+from mcn_ros.tasks import Task
+
+LIMITS = {'below_11.25': 11.25, 'below_22.5': 22.5, 'below_30': 30.0}  # degrees
+BINS = 100  # per degree, of the histogram that the median is read from
+SMALLEST = 1e-6  # a shorter vector has no direction
+
+
+class VectorMapScorer(Scorer):
+    """
+    Statistics of the angles over the images that are added.
+
+    :param task: task that is scored.
+    :param reference: makes no difference.
+    """
+
+    MEANINGS: ClassVar[Mapping[str, str]] = {
+        'mean': 'angle in degrees', 'median': 'to a hundredth of a degree',
+        'RMSE': 'root of the mean square',
+        **{name: f'share of pixels below {limit:g} degrees' for name, limit in LIMITS.items()},
+        'mean_facing': 'mean of a guess: that everything faces the camera'}
+    ERRORS: ClassVar[frozenset[str]] = frozenset({'mean', 'median', 'RMSE', 'mean_facing'})
+    IMAGE_FIGURE: ClassVar[str] = 'the share of pixels with an angle below 22.5 degrees'
+
+    def __init__(self, task: Task, reference: bool = False):
+        super().__init__(task, reference)
+        self._histogram = np.zeros(180 * BINS + 1, np.int64)
+        self._below = np.zeros(len(LIMITS), np.int64)
+        self._sums = np.zeros(3)  # of angles, their squares, and those of the guess
+
+    def add(self, annotation: VectorMap, prediction: VectorMap) -> None:
+        """Add one image."""
+        check_size(annotation, prediction)
+        self.count(_angles(annotation, prediction), _angles(annotation, annotation.nothing()))
+
+    def count(self, angles: np.ndarray, guessed: np.ndarray) -> None:
+        """
+        Add pixels.
+
+        :param angles: (N,) degrees.
+        :param guessed: (N,) the same of the guess.
+        """
+        bins = np.rint(angles * BINS).astype(np.int64)
+        self._histogram += np.bincount(bins, minlength=len(self._histogram))
+        self._below += [(angles < limit).sum() for limit in LIMITS.values()]
+        self._sums += angles.sum(), np.square(angles).sum(), guessed.sum()
+
+    def result(self) -> dict[str, float | None]:
+        """Return the scores: errors in degrees, shares in 0..1."""
+        count = int(self._histogram.sum())
+        if not count:
+            return dict.fromkeys(self.MEANINGS)
+        # Of an even number of angles the median is the mean of the two in the middle.
+        middle = np.searchsorted(self._histogram.cumsum(), [(count + 1) // 2, count // 2 + 1])
+        mean, square, guess = (self._sums / count).tolist()
+        return {'mean': mean, 'median': float(middle.mean() / BINS), 'RMSE': square ** 0.5,
+                **dict(zip(LIMITS, (self._below / count).tolist())), 'mean_facing': guess}
+
+    def figure(self, annotation: VectorMap, prediction: VectorMap) -> Figure:
+        """Return a share of one image: the score of the task may be an error."""
+        return self._alone(annotation, prediction, 'below_22.5')
+
+
+def _angles(annotation: VectorMap, prediction: VectorMap) -> np.ndarray:
+    """Return the angles, (N,) degrees, of the known pixels; 90 where there is no direction."""
+    known = ~np.isnan(annotation.vectors).any(axis=2)
+    one, other = (np.nan_to_num(found.vectors[known].astype(float))
+                  for found in (annotation, prediction))
+    lengths = [np.maximum(np.linalg.norm(v, axis=1), SMALLEST) for v in (one, other)]
+    cosine = (one * other).sum(axis=1) / (lengths[0] * lengths[1])
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
