@@ -70,7 +70,8 @@ def _camera(name: str, warm_up: Mapping[str, Any], slices: Sequence[Mapping[str,
             answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     # What the node counts is told once per second: images of the edges may be in or out.
     before, after = (record['statuses'].get(name, {}) for record in (warm_up, slices[-1]))
-    counts = {key: int(after.get(told, 0)) - int(before.get(told, 0))
+    counts = {key: 'unknown' if 'unknown' in (after.get(told), before.get(told))
+              else int(after.get(told, 0)) - int(before.get(told, 0))
               for key, told in COUNTS.items()}
     times = [answer['stamp_ns'] / 1e9 + answer['published_ms'] / 1e3
              for answer in answers if answer['camera'] == name]

@@ -22,6 +22,7 @@ import sys
 import time
 from typing import Any, Callable, Mapping, Sequence
 
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 START_S = 180.0  # for three processes to start, the network to be loaded and the first result
 STALL_S = 60.0  # without any news
 STOP_S = 5.0  # for a process to end by itself
@@ -53,8 +54,12 @@ def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str, lo
     :param log: folder for a log file of each process.
     :param hear: is given what the listener tells on the way.
     :return: the summary.
+    :raises ValueError: if the environment keeps them from finding each other.
     :raises OSError: if a process fails or nothing happens for too long.
     """
+    if os.environ.get(DISCOVERY) == 'OFF':
+        raise ValueError(f'{DISCOVERY}=OFF: the processes of this command would not find each '
+                         'other; unset it, or set it to LOCALHOST')
     log.mkdir(parents=True, exist_ok=True)
     environment = ros_environment(log)
     with caught_signals() as caught, contextlib.ExitStack() as stack:
@@ -98,7 +103,7 @@ def ros_environment(log: Path) -> dict[str, str]:
     defaults = {
         # 1 to 101 are the domains whose ports are free for it on every system.
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 101),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        DISCOVERY: 'LOCALHOST',
         'ROS_LOG_DIR': str(log.resolve()),
         # Where nothing is sourced, messages are described where this Python has them from.
         'AMENT_PREFIX_PATH': sys.prefix,

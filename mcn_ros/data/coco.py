@@ -11,6 +11,7 @@ import numpy as np
 from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
+from mcn_ros.geometry import Size
 from mcn_ros.structures import ClassMap, Poses, Sample, Structure
 from mcn_ros.tasks import Task
 from mcn_ros.vocabulary import Skeleton
@@ -106,7 +107,7 @@ class CocoDataset:
         image = read_image(path)
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
-                             f'{self.file.path} says {record.size}')
+                             f'{self.file.path} says {record.size}{_turn(path, record.size)}')
         return Sample(image, self.annotations[record.image_id], str(record.image_id))
 
 
@@ -127,6 +128,14 @@ def read_image(path: Path | str) -> np.ndarray:
         raise ValueError(f'{path}: no such image') from error
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
+
+
+def _turn(path: Path, size: Size) -> str:
+    """Return what to do where an image would have a size if its EXIF orientation were followed."""
+    if EncodedImage.read(path).upright_size() != size:
+        return ''
+    return (': its EXIF data turn it; annotations are of the pixels as they are stored, so turn '
+            'those (magick mogrify -auto-orient FILE)')
 
 
 def _check_joints(file: CocoFile, skeleton: Skeleton) -> None:

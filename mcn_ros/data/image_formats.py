@@ -12,12 +12,15 @@ encodings. The tests compare the two wherever cv_bridge can do it.
 
 from dataclasses import dataclass
 from pathlib import Path
+import re
+import sys
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from mcn_ros.data.image_headers import image_size
+from mcn_ros.data.image_headers import image_extent
+from mcn_ros.geometry import Size
 
 # Of an image that is decoded, beyond those of any camera of a robot: 150 MB of RGB.
 MAX_PIXELS = 50_000_000
@@ -29,7 +32,7 @@ class Encoding(NamedTuple):
     """
     How a pixel is stored.
 
-    :param channels: values per pixel.
+    :param channels: values per pixel; of the first plane, where there are two.
     :param dtype: type of a value.
     :param to_rgb: OpenCV conversion to RGB, None where the data is RGB.
     """
@@ -48,15 +51,23 @@ ENCODINGS = {
     'bgra8': Encoding(4, 'uint8', cv2.COLOR_BGRA2RGB),
     'mono8': Encoding(1, 'uint8', cv2.COLOR_GRAY2RGB),
     'mono16': Encoding(1, 'uint16', cv2.COLOR_GRAY2RGB),
-    'bayer_rggb8': Encoding(1, 'uint8', cv2.COLOR_BayerRGGB2RGB),
-    'bayer_bggr8': Encoding(1, 'uint8', cv2.COLOR_BayerBGGR2RGB),
-    'bayer_gbrg8': Encoding(1, 'uint8', cv2.COLOR_BayerGBRG2RGB),
-    'bayer_grbg8': Encoding(1, 'uint8', cv2.COLOR_BayerGRBG2RGB),
+    **{f'bayer_{pattern.lower()}{bits}': Encoding(
+        1, f'uint{bits}', getattr(cv2, f'COLOR_Bayer{pattern}2RGB'))
+       for bits in (8, 16) for pattern in ('RGGB', 'BGGR', 'GBRG', 'GRBG')},
     'yuv422': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_UYVY),
     'uyvy': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_UYVY),
     'yuv422_yuy2': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_YUY2),
     'yuyv': Encoding(2, 'uint8', cv2.COLOR_YUV2RGB_YUY2),
+    'nv12': Encoding(1, 'uint8', cv2.COLOR_YUV2RGB_NV12),
+    'nv21': Encoding(1, 'uint8', cv2.COLOR_YUV2RGB_NV21),
 }
+# A plane of brightness is followed by one of colours, with half as many rows of the same step: one
+# pair for 2 x 2 pixels.
+TWO_PLANES = ('nv12', 'nv21')
+# Encodings whose data, seen as a gray picture, are chequers or stripes.
+_NOT_GRAY = ('bayer', 'yuv', 'uyvy', 'yuyv', *TWO_PLANES)
+# Measurements in the encodings of OpenCV: depths and the like, which are no pictures.
+_NO_PICTURE = re.compile(r'(16|32|64)[USF]C\d*$')
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,8 @@ class RawImage:
     :param height: rows.
     :param width: pixels per row.
     :param step: bytes per row, padding included.
-    :param data: buffer of at least step * height bytes.
+    :param data: buffer of at least step * height bytes; for one of TWO_PLANES of exactly half as
+        many more, as the length is all that says where the second plane begins.
     :param is_bigendian: byte order of 16 bit values.
     """
 
@@ -99,6 +111,8 @@ class RawImage:
         if encoding.dtype == 'uint16':
             # The copy is in the byte order of this machine, and aligned.
             pixels = cv2.convertScaleAbs(pixels.astype(np.uint16), alpha=255 / 65535)
+        if self.encoding in TWO_PLANES:
+            return cv2.cvtColorTwoPlane(pixels, self._second_plane(), encoding.to_rgb)
         return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
 
     def _pixels(self, encoding: Encoding) -> np.ndarray:
@@ -119,6 +133,16 @@ class RawImage:
         return np.ndarray((self.height, self.width, encoding.channels), value, data,
                           strides=(self.step, pixel, value.itemsize))
 
+    def _second_plane(self) -> np.ndarray:
+        """Return a (H / 2, W / 2, 2) view of the colours."""
+        start = self.step * self.height
+        if self.height % 2 or self.width % 2:
+            self._reject('needs an even height and width')
+        if len(self.data) != start * 3 // 2:
+            self._reject(f'needs exactly {start * 3 // 2} bytes')
+        return np.ndarray((self.height // 2, self.width // 2, 2), np.uint8,
+                          np.frombuffer(self.data, np.uint8), start, (self.step, 2, 1))
+
     def _reject(self, problem: str) -> None:
         raise ValueError(
             f'{self.encoding} image of {self.width}x{self.height} pixels with step {self.step} '
@@ -130,8 +154,9 @@ class EncodedImage:
     """
     An image in the fields of sensor_msgs/CompressedImage.
 
-    :param file_format: such as 'jpeg', 'png' or 'rgb8; jpeg compressed bgr8'; only named in
-        messages, the data itself decides how it is decoded.
+    :param file_format: such as 'jpeg' or 'bayer_rggb8; png compressed ': the encoding of the
+        camera, and behind 'compressed' that of the picture in the file, where that is another. The
+        data itself decides what kind of file it is.
     :param data: buffer with the content of an image file.
     """
 
@@ -168,27 +193,52 @@ class EncodedImage:
 
         :param max_pixels: a larger image is refused before any of it is decoded.
         :return: (H, W, 3) uint8 RGB.
-        :raises ValueError: for data that is no image, is cut off or is larger.
+        :raises ValueError: for data that is no image, is cut off or is larger, and where the
+            format says that it is no picture.
         """
+        encoding, _, rest = (part.strip() for part in self.file_format.partition(';'))
+        if _NO_PICTURE.match(encoding):
+            self._reject(f'encoding {encoding} is no picture')
+        # The picture may be the camera's data as they are, or be made of them.
+        packed = rest.rpartition('compressed')[2].strip() in ('', encoding)
+        if packed and encoding.startswith(_NOT_GRAY):
+            pixels = self._decode(cv2.IMREAD_UNCHANGED, max_pixels)
+            if pixels.ndim == 2:
+                return self._demosaic(encoding, pixels)
         # EXIF does not turn the image: pixels stay where they are.
         image = self._decode(cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
+    def upright_size(self) -> Size:
+        """Return the (height, width) that viewers show, who turn an image as its EXIF data say."""
+        return self._decode(cv2.IMREAD_GRAYSCALE, MAX_PIXELS).shape
+
     def _decode(self, flags: int, max_pixels: int) -> np.ndarray:
         data = np.frombuffer(self.data, np.uint8)
         try:
-            size = image_size(data.tobytes())
+            size, end = image_extent(data.tobytes())
         except ValueError as error:
             self._reject(str(error))
         if problem := too_large(*size, max_pixels):
             self._reject(f'of {size[1]}x{size[0]} pixels {problem}')
         try:
-            image = cv2.imdecode(data, flags)
+            image = cv2.imdecode(data[:end], flags)
         except cv2.error as error:  # OpenCV has limits of its own
             self._reject(' '.join(str(error).split()))
         if image is None:
             self._reject('is damaged')
         return image
+
+    def _demosaic(self, encoding: str, mosaic: np.ndarray) -> np.ndarray:
+        """Demosaic a gray file, of 8 or 16 bit whatever the camera had: JPEG has 8."""
+        if not encoding.startswith('bayer'):
+            self._reject(f'is a gray picture, which {encoding} would not be')
+        if encoding not in ENCODINGS:
+            self._reject(f'encoding {shown(encoding)} is not supported')
+        encoding = f'{encoding.rstrip("0123456789")}{8 * mosaic.itemsize}'
+        height, width = mosaic.shape
+        return RawImage(encoding, height, width, mosaic.strides[0], mosaic.reshape(-1).view('u1'),
+                        sys.byteorder == 'big').to_rgb()
 
     def _reject(self, problem: str) -> None:
         raise ValueError(f'compressed image of format {shown(self.file_format)} '

@@ -81,7 +81,7 @@ class Recording:
         self.tasks: dict[str, Task] = build_tasks(configs)
         self.sent = self._read_stamps()
         self.notes = self._read_notes()
-        self.report = self._read_report(node.rpartition('/')[2])
+        self.report = self._read_report(node.strip('/'))
 
     @property
     def pace(self) -> float:
@@ -157,7 +157,9 @@ class Recording:
         for message in self.bag.messages(topics, (REPORTS_TYPE,)):
             for status in message.content.status:
                 values = {item.key: item.value for item in status.values}
-                if status.name.startswith(f'{node}:') and set(CAUSES.values()) <= set(values):
+                # The recorder may have taken the namespace from topics, but not from names.
+                name = '/' + status.name.partition(':')[0]
+                if name.endswith(f'/{node}') and set(CAUSES.values()) <= set(values):
                     report = values
         return report
 

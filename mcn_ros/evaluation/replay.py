@@ -202,13 +202,18 @@ class _Run:
         if not report:
             summary.notes.append('the node has not reported why images were dropped')
             return
-        received, processed = int(report['images received']), int(report['frames processed'])
+        processed = int(report['frames processed'])
+        counts = {cause: report[key] for cause, key in CAUSES.items()}
         if processed < summary.frames_processed:
             summary.notes.append('the last report of the node is older than its last results: '
                                  'some drops may be missing')
         elif summary.frames_sent is not None:
-            yield 'not received', max(0, summary.frames_sent - received)
-        yield from ((cause, int(report[key])) for cause, key in CAUSES.items())
+            # A middleware that does not number images leaves two causes that cannot be told apart.
+            unknown = [cause for cause, count in counts.items() if count == 'unknown']
+            counted = processed + sum(int(counts[cause]) for cause in counts.keys() - unknown)
+            yield (' or '.join(['not received', *unknown]),
+                   max(0, summary.frames_sent - counted))
+        yield from ((cause, int(count)) for cause, count in counts.items() if count != 'unknown')
         yield 'not recorded', max(0, processed - summary.frames_processed - summary.incomplete)
 
 

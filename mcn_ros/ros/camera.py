@@ -18,6 +18,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
 from mcn_ros.data.messages import stamp_ns
+from mcn_ros.ros.arrivals import Arrivals
 from mcn_ros.ros.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.diagnostics import Statistics
 from mcn_ros.ros.intake import has_message, LeftAlone, Numbering, take_newest
@@ -28,6 +29,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
 TRANSPORT_CHOICES = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
                      'FASTRTPS_DEFAULT_PROFILES_FILE')
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
 
 
@@ -40,6 +42,7 @@ class Camera:
     :param tasks: task name -> task, of the heads that run.
     :param transport: a key of TRANSPORTS.
     :ivar subscription: to its images, None while there is none.
+    :ivar arrivals: of images that are not numbered.
     :ivar received_ns: when the image that was taken last had come, by the clock of the system.
     """
 
@@ -56,6 +59,7 @@ class Camera:
         self.received_ns = 0
         self._group = LeftAlone()
         self._numbering = Numbering()
+        self.arrivals = Arrivals()
         self._changed = None
 
     def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
@@ -73,11 +77,12 @@ class Camera:
         """
         Receive images from now on.
 
-        :param changed: called whenever the subscription is another one.
+        :param changed: called whenever the subscription is another one, or arrivals are awaited.
         """
         # Silence counts from here on.
         self.statistics = Statistics()
         self._numbering = Numbering()
+        self.arrivals = Arrivals()
         self._changed = changed
         self._create_subscription(self._wanted_reliability())
 
@@ -94,14 +99,22 @@ class Camera:
         :raises rclpy.impl.implementation_singleton.rclpy_implementation.RCLError: if the
             middleware cannot make a message of what has come.
         """
-        subscription = self.subscription
-        taken = subscription and take_newest(subscription)
-        if not taken:
-            return None
-        msg, info = taken
-        self.received_ns = info['received_timestamp']
-        self.statistics.add_received(stamp_ns(msg), self._numbering.count_missed(info))
+        subscription, arrivals = self.subscription, self.arrivals
+        with arrivals.lock:
+            taken = subscription and take_newest(subscription)
+            if not taken:
+                return None
+            msg, info = taken
+            self.received_ns = info['received_timestamp']
+            missed = self._numbering.count_missed(info, self._count_publishers)
+            interval = arrivals.measure(info) if missed is None else None
+        if missed is None:
+            self._changed()
+        self.statistics.add_received(stamp_ns(msg), missed, interval)
         return msg
+
+    def _count_publishers(self) -> int:
+        return self._node.count_publishers(self.topic)
 
     def look(self) -> None:
         """Note in the statistics if there is an image, however long the network takes."""
@@ -128,6 +141,8 @@ class Camera:
             text += f', of type {", ".join(sorted(wrong))}, where {wanted} is expected'
             return text + ('; see the parameter image_transport' if wrong & set(IMAGE_TYPES)
                            else '')
+        if not publishers and os.environ.get(DISCOVERY) == 'OFF':
+            return f'{text}: {DISCOVERY}=OFF, so that other processes are not found'
         if not publishers:
             return (f'{text}; images are published on, and image may be remapped to: '
                     f'{", ".join(self._image_topics()) or "none"}')

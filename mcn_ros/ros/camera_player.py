@@ -30,6 +30,7 @@ from std_msgs.msg import Header
 
 from mcn_ros.data.frames import Frame, PERIOD_NS, read_frames, SYNTHETIC
 from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.ros.command_line import check_command_line
 from mcn_ros.ros.conversions import encoded_to_compressed, raw_to_image, rgb_to_image
 from mcn_ros.ros.executable import run_node
 
@@ -217,6 +218,7 @@ def main(args: Sequence[str] | None = None) -> int:
     def run(player: CameraPlayer) -> None:
         player.get_logger().info(f'published {player.play()} frames')
 
+    check_command_line(NAME, __doc__, PARAMETERS, args)
     return run_node(NAME, CameraPlayer, run, args)
 
 

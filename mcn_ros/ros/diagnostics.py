@@ -39,6 +39,19 @@ class Circumstances:
     impaired: str = ''
 
 
+@dataclass(frozen=True)
+class Limits:
+    """
+    What a robot needs of a camera; 0 where anything will do.
+
+    :param max_latency: seconds, which 95 of 100 results keep to.
+    :param min_rate: frames per second.
+    """
+
+    max_latency: float = 0.0
+    min_rate: float = 0.0
+
+
 class Statistics:
     """
     Counts of one camera; the executor and the inference thread both write to it.
@@ -51,7 +64,10 @@ class Statistics:
         self._lock = Lock()
         self._started = clock()
         self._last_image = self._started
-        self._received: deque[tuple[float, int]] = deque()  # when, how many
+        # When, how many (None where that is unknown).
+        self._received: deque[tuple[float, int | None]] = deque()
+        # When, seconds from an image to the next one, where it is unknown how many came.
+        self._intervals: deque[tuple[float, float]] = deque()
         # When each frame was finished, and its latency in seconds (None without a stamp).
         self._processed: deque[tuple[float, float | None]] = deque()
         self._totals: Counter[str] = Counter()
@@ -63,18 +79,24 @@ class Statistics:
         self._last_stamp_ns = 0
         self._jump_s = 0.0  # the last one since the last report
 
-    def add_received(self, stamp_ns: int = 0, superseded: int = 0) -> None:
+    def add_received(self, stamp_ns: int = 0, superseded: int | None = 0,
+                     interval_s: float | None = None) -> None:
         """
         Count an image that is worked on now.
 
         :param stamp_ns: 0 for none.
-        :param superseded: images before it that nobody has looked at.
+        :param superseded: images before it that nobody has looked at; None if that is unknown.
+        :param interval_s: seconds from an image to the next one, where it is.
         """
         with self._lock:
             self._note_waiting()
-            self._received.append((self._last_image, 1 + superseded))
-            self._totals['received'] += 1 + superseded
-            self._totals['superseded'] += superseded
+            known = superseded is not None
+            self._received.append((self._last_image, 1 + superseded if known else None))
+            if interval_s is not None:
+                self._intervals.append((self._last_image, interval_s))
+            self._totals['received'] += 1 + (superseded or 0)
+            self._totals['superseded'] += superseded or 0
+            self._totals['unnumbered'] += not known
             if stamp_ns:
                 if stamp_ns < self._last_stamp_ns:
                     self._totals['stamps back'] += 1
@@ -132,38 +154,44 @@ class Statistics:
             return np.array([1000 * value for _, value in self._processed if value is not None])
 
     def report(self, name: str, hardware_id: str, details: Mapping[str, str],
-               circumstances: Circumstances = Circumstances()) -> DiagnosticStatus:
+               circumstances: Circumstances = Circumstances(),
+               limits: Limits = Limits()) -> DiagnosticStatus:
         """
         Return the status of now; errors count as news once.
 
         :param name: of the status.
         :param details: further values, put last.
         :param circumstances: what is known beside the images.
+        :param limits: what is asked for.
         """
         latencies = self.latencies_ms()
         with self._lock:
             self._forget()
             totals, error = self._totals, self._error
-            received = sum(num for _, num in self._received)
-            level, message = self._judge(latencies, circumstances)
+            level, message = self._judge(latencies, circumstances, limits)
+            known = not totals['unnumbered']
+            done = sum(totals[key] for key in ('superseded', 'processed', UNDECODABLE, FAILED))
             self._errors_since_report, self._jump_s = 0, 0.0
             values = {
-                'images per second': f'{self._per_second(received):.1f}',
+                'images per second': self._image_rate(),
                 'frames per second': f'{self._per_second(len(self._processed)):.1f}',
                 'latency p50 (ms)': _percentile(latencies, 50),
                 'latency p95 (ms)': _percentile(latencies, 95),
-                'images received': str(totals['received']),
+                'images received': str(totals['received']) if known else 'unknown',
                 'frames processed': str(totals['processed']),
-                'dropped: superseded by a newer image': str(totals['superseded']),
+                'dropped: superseded by a newer image':
+                    str(totals['superseded']) if known else 'unknown',
                 'dropped: image not decodable': str(totals[UNDECODABLE]),
                 'dropped: inference failed': str(totals[FAILED]),
+                'images at work': str(totals['received'] - done),
                 'stamps that went back': str(totals['stamps back']),
                 'last error': error or 'none', **details}
         return DiagnosticStatus(
             level=level, name=name, message=message, hardware_id=hardware_id,
             values=[KeyValue(key=key, value=value) for key, value in values.items()])
 
-    def _judge(self, latencies_ms: np.ndarray, now: Circumstances) -> tuple[bytes, str]:
+    def _judge(self, latencies_ms: np.ndarray, now: Circumstances,
+               limits: Limits) -> tuple[bytes, str]:
         """Return the worst that is true: what keeps results from coming goes first."""
         silence = self._clock() - self._last_image
         waited = 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
@@ -189,17 +217,41 @@ class Statistics:
         if latencies_ms.size and not low <= np.median(latencies_ms) / 1000 <= high:
             return (DiagnosticStatus.WARN, 'the stamps of the images are not of the time of this '
                     "node's clock: is use_sim_time as it should be?")
-        return DiagnosticStatus.OK, f'{self._per_second(len(self._processed)):.1f} frames/s'
+        rate = f'{self._per_second(len(self._processed)):.1f} frames/s'
+        missed = self._missed(latencies_ms, limits)
+        return (DiagnosticStatus.WARN, f'{rate}; {missed}') if missed else (
+            DiagnosticStatus.OK, rate)
+
+    def _missed(self, latencies_ms: np.ndarray, limits: Limits) -> str:
+        """Return which limits are not kept, '' if all are."""
+        texts, num = [], len(self._processed)
+        if limits.max_latency and latencies_ms.size:
+            latency_ms = np.percentile(latencies_ms, 95)
+            if latency_ms > limits.max_latency * 1000:
+                texts.append(f'the latency (p95) of {latency_ms:.0f} ms is more than '
+                             f'diagnostics.max_latency = {limits.max_latency:g} s')
+        # Before that, the rate is that of a beginning.
+        if self._clock() - self._started >= WINDOW_S and self._per_second(num) < limits.min_rate:
+            texts.append(f'that is less than diagnostics.min_rate = {limits.min_rate:g}, of '
+                         f'{self._image_rate()} images/s')
+        return ', and '.join(texts)
+
+    def _image_rate(self) -> str:
+        """Return how many images come per second: counted, else by the time between two."""
+        numbers = [num for _, num in self._received]
+        if None not in numbers:
+            return f'{self._per_second(sum(numbers)):.1f}'
+        intervals = [interval for _, interval in self._intervals]
+        return f'{len(intervals) / sum(intervals):.1f}' if intervals else 'unknown'
 
     def _per_second(self, num: int) -> float:
         return num / min(WINDOW_S, max(self._clock() - self._started, 1.0))
 
     def _forget(self) -> None:
         oldest = self._clock() - WINDOW_S
-        while self._received and self._received[0][0] <= oldest:
-            self._received.popleft()
-        while self._processed and self._processed[0][0] <= oldest:
-            self._processed.popleft()
+        for events in (self._received, self._intervals, self._processed):
+            while events and events[0][0] <= oldest:
+                events.popleft()
 
 
 def one_line(error: Exception) -> str:

@@ -3,23 +3,31 @@
 
 """What the executables have in common: how they run, what they tell, and how they end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import gc
 import json
 import os
 import signal
 import sys
-from threading import Event, Thread
+from threading import current_thread, Event, main_thread, Thread
 import time
 from typing import Any, Callable, NoReturn, Sequence, TypeVar
 
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
+from mcn_ros.ros.command_line import warn_of_unknown_parameters
+
 GRACE_S = 1.7  # for a process to end; more than a node takes to leave alone a network that hangs
 LOOK_S = 0.1  # between looks whether it has been asked to
+
+# What is wrong with what users give.
+ERRORS = (ValueError, OSError, ParameterException, NameValidationException)
 
 T = TypeVar('T')
 
@@ -31,9 +39,11 @@ def until_asked_to_end(work: Callable[[], T], args: Sequence[str] | None = None)
     :param work: what is done.
     :param args: command line, as rclpy has it.
     :return: what ``work`` returns; None if it was not to go on.
+    :raises ValueError: for arguments that are none of ROS.
+    :raises OSError: if logs cannot be written.
     """
     try:
-        with rclpy.init(args=args):
+        with _interrupted_once(args is None), _started(args):
             try:
                 return work()
             # Once an end is asked for, all that needs the middleware fails: it raises these.
@@ -45,13 +55,59 @@ def until_asked_to_end(work: Callable[[], T], args: Sequence[str] | None = None)
     return None
 
 
-def run_process(work: Callable[[], int], args: Sequence[str] | None = None) -> NoReturn:
+@contextmanager
+def _interrupted_once(for_ever: bool) -> Iterator[None]:
+    """
+    Let the first signal that asks for an end raise KeyboardInterrupt, and no other.
+
+    What is being closed is not to be interrupted again, whoever is impatient.
+
+    :param for_ever: whether signals are ignored afterwards: the process is about to end.
+    """
+    if current_thread() is not main_thread():  # which is who hears signals
+        yield
+        return
+    heard = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt)
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        heard.append(0)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if for_ever else handler)
+
+
+def _started(args: Sequence[str] | None) -> Any:
+    """Start rclpy; say in words of users why that fails."""
+    try:
+        return rclpy.init(args=args)
+    except _rclpy.UnknownROSArgsError as error:
+        raise ValueError(f'unknown arguments of ROS: {error}') from error
+    except RuntimeError as error:
+        rclpy.try_shutdown()
+        reason = ' '.join(str(error).split())
+        if 'initialize logging' in reason or 'opening file' in reason:
+            raise OSError('logs cannot be written: set ROS_LOG_DIR to a folder that can '
+                          f'({reason})') from error
+        raise ValueError(reason) from error
+
+
+def run_process(name: str, work: Callable[[], int],
+                args: Sequence[str] | None = None) -> NoReturn:
     """
     Do the work of a process that loads a network, and end it, soon where that is asked for.
 
     A library that loads or compiles a network may hear no signals for seconds; it is then left
     alone. Files are written as a whole or not at all, so nothing is lost.
 
+    :param name: of the node, for the log.
     :param work: makes a node, lets it run and destroys it; returns the exit code.
     :param args: command line, as rclpy has it.
     """
@@ -61,10 +117,12 @@ def run_process(work: Callable[[], int], args: Sequence[str] | None = None) -> N
         Thread(target=_end_in_time, args=(done,), name='end', daemon=True).start()
         return work()
 
-    # It interrupts the loading of a network, as SIGINT does, rather than what follows it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.freeze()  # what has been imported need not be looked at below, which takes a second
-    code = until_asked_to_end(watched, args) or 0
+    try:
+        code = until_asked_to_end(watched, args) or 0
+    except ERRORS as error:
+        get_logger(name).error(str(error))
+        code = 1
     done.set()
     # A lifecycle node refers to itself. Until it is collected, the middleware goes on, and its
     # shared memory would outlive the process.
@@ -96,6 +154,7 @@ def run_node(name: str, kind: Callable[[], Node], run: Callable[[Any], dict[str,
     def work() -> None:
         node = kind()
         try:
+            warn_of_unknown_parameters(node)
             summary = run(node)
         finally:
             node.destroy_node()
@@ -104,7 +163,7 @@ def run_node(name: str, kind: Callable[[], Node], run: Callable[[Any], dict[str,
 
     try:
         until_asked_to_end(work, args)
-    except (ValueError, OSError, ParameterException) as error:
+    except ERRORS as error:
         get_logger(name).error(str(error))
         return 1
     return 0

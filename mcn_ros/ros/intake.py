@@ -8,12 +8,13 @@ An executor takes every message as soon as it comes, and makes an object of it: 
 processor time for each image, also for those that are replaced by a newer one before anyone looks
 at them. So executors leave these subscriptions alone. The thread that runs the network waits for
 them itself and takes the newest image of each when it has time for it. The middleware keeps one
-image of a camera and numbers them, so what was replaced is known without having been received.
+image of a camera. Most number them, so what was replaced is known without having been received.
 """
 
 from contextlib import ExitStack
+from operator import attrgetter
 import time
-from typing import Any, Mapping, Protocol, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Protocol, Sequence, TypeVar
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.context import Context
@@ -62,19 +63,23 @@ class Numbering:
     def __init__(self):
         self._last: dict[bytes, int] = {}
 
-    def count_missed(self, info: Mapping[str, Any]) -> int:
+    def count_missed(self, info: Mapping[str, Any],
+                     count_publishers: Callable[[], int]) -> int | None:
         """
         Return how many messages of a publisher came between its last one and this one.
 
         :param info: what rclpy says of the message.
-        :return: 0 for the first message of a publisher, and where the middleware numbers nothing
-            or does not tell publishers apart.
+        :param count_publishers: returns how many publishers the topic has.
+        :return: 0 for the first message of a publisher; None if it cannot be known: where the
+            middleware numbers nothing (Cyclone DDS), or there are several publishers that rclpy
+            does not tell apart (before June 2025).
         """
         publisher = info.get('publisher_gid')
         number = info.get('publication_sequence_number')
-        if not publisher or number is None:
-            return 0
-        key = bytes(publisher['data'])
+        if number is None or not (publisher or count_publishers() == 1):
+            self._last.clear()
+            return None
+        key = bytes(publisher['data']) if publisher else b'the only one'
         last = self._last.pop(key, number - 1)
         self._last[key] = number
         if len(self._last) > MOST_PUBLISHERS:
@@ -112,11 +117,15 @@ class Intake:
 
     :param sources: what is waited for.
     :param context: of rclpy.
+    :param waited_for: source -> the subscription that is waited for now, None if there is none.
     """
 
-    def __init__(self, sources: Sequence[SourceT], context: Context):
+    def __init__(self, sources: Sequence[SourceT], context: Context,
+                 waited_for: Callable[[SourceT], Subscription | None] = attrgetter(
+                     'subscription')):
         self._sources = sources
         self._context = context
+        self._waited_for = waited_for
         self._guard = GuardCondition(None, None, context)
 
     def wait(self) -> list[SourceT] | None:
@@ -126,7 +135,7 @@ class Intake:
         :return: the sources that have one; None if none will come any more, as rclpy has ended.
             Where the middleware cannot wait, none after a moment.
         """
-        current = {source: source.subscription for source in self._sources}
+        current = {source: self._waited_for(source) for source in self._sources}
         present = [found for found in current.values() if found is not None]
         try:
             ready = _wait(present, self._context, self._guard, FOREVER)

@@ -15,21 +15,21 @@ from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from mcn_ros.ros.arrivals import ArrivalThread
 from mcn_ros.ros.camera import Camera, check_cameras
-from mcn_ros.ros.diagnostics import FAILED, one_line, UNDECODABLE
+from mcn_ros.ros.command_line import check_command_line, warn_of_unknown_parameters
+from mcn_ros.ros.diagnostics import FAILED, Limits, one_line, UNDECODABLE
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.intake import Intake
 from mcn_ros.ros.parameters import (
-    declare_parameters, parse_value, read_parameters, select_classes)
+    declare_parameters, descriptions, parse_value, read_parameters, select_classes)
 from mcn_ros.ros.resilience import ResilientPredictor
 from mcn_ros.ros.watch import REPEAT_S, Watch
 from mcn_ros.runtime import load_predictor, Predictor
@@ -51,9 +51,11 @@ class McnNode(LifecycleNode):
         self._cameras: list[Camera] = []
         self._largest_batch = 1
         self._thread = None
+        self._arrivals = None
         self._watch = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
+        warn_of_unknown_parameters(self)
         self.parameters = read_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
@@ -118,6 +120,7 @@ class McnNode(LifecycleNode):
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
             self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport))
+        warn_of_unknown_parameters(self, qos=True)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
@@ -156,15 +159,19 @@ class McnNode(LifecycleNode):
             raise RuntimeError('the network is still at work on an image from before')
         self._announce()
         intake = Intake(self._cameras, self.context)
+        arrivals = self._arrivals = ArrivalThread(self._cameras, self.context)
         for camera in self._cameras:
-            camera.subscribe(intake.wake)
+            camera.subscribe(lambda: (intake.wake(), arrivals.wake()))
         self._thread = InferenceThread(intake, self._process, self._largest_batch)
         self._watch = Watch(self, self._cameras, self._predictor,
-                            self.parameters.weights or 'default')
+                            self.parameters.weights or 'default', self._limits)
 
     def _stop(self) -> None:
         for camera in self._cameras:
             camera.unsubscribe()
+        if self._arrivals is not None:
+            self._arrivals.stop()
+            self._arrivals = None
         if self._thread is not None:
             if self._thread.stop():
                 self._thread = None
@@ -228,6 +235,10 @@ class McnNode(LifecycleNode):
         self.get_logger().error(f'{camera.topic}: image dropped: {one_line(error)}',
                                 throttle_duration_sec=REPEAT_S)
 
+    def _limits(self) -> Limits:
+        p = self.parameters
+        return Limits(p.diagnostics_max_latency, p.diagnostics_min_rate)
+
     def _announce(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())
         for camera in self._cameras:
@@ -259,11 +270,7 @@ class McnNode(LifecycleNode):
 
 def run(kind: type[McnNode]) -> int:
     """Run a node until the process is asked to end; return the exit code of the process."""
-    try:
-        node = kind()
-    except ParameterException as error:
-        get_logger(NAME).error(one_line(error))
-        return 1
+    node = kind()
     try:
         if node.parameters.autostart:
             for transition in (node.trigger_configure, node.trigger_activate):
@@ -278,7 +285,8 @@ def run(kind: type[McnNode]) -> int:
 
 def main(args: Sequence[str] | None = None, kind: type[McnNode] = McnNode) -> NoReturn:
     """Run the executable ``mcn_node``; it ends the process."""
-    run_process(lambda: run(kind), args)
+    check_command_line('mcn_node', __doc__, descriptions(), args)
+    run_process(NAME, lambda: run(kind), args)
 
 
 if __name__ == '__main__':

@@ -85,12 +85,31 @@ class Parameters:
         'retry', 'What is done when the device fails (out of memory, lost): retry (again and '
         'again, at longer intervals) or cpu (go on there, and return when the device works).',
         choices=('retry', 'cpu'))
+    diagnostics_max_latency: float = _parameter(
+        1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
+        'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
+    diagnostics_min_rate: float = _parameter(
+        0.0, 'Frames per second below which diagnostics warn; 0: never.',
+        'diagnostics.min_rate', limits=(0.0, 1000.0), live=True)
     overlay_text: bool = _parameter(
         True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
 
 
 # ROS name -> field.
 FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters)}
+
+
+def descriptions() -> dict[str, tuple[Any, str]]:
+    """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
+    found = {}
+    for name, declared in FIELDS.items():
+        meta, text = declared.metadata, declared.metadata['description']
+        if meta['choices']:
+            text += f' One of {", ".join(meta["choices"])}.'
+        if meta['limits']:
+            text += ' {} to {}.'.format(*meta['limits'])
+        found[name] = _ros_default(declared), text
+    return found
 
 
 def declare_parameters(node: Node) -> None:
@@ -101,8 +120,11 @@ def declare_parameters(node: Node) -> None:
     """
     node.add_on_set_parameters_callback(_check)
     for name, declared in FIELDS.items():
-        default = '' if isinstance(declared.default, tuple) else declared.default
-        node.declare_parameter(name, default, _descriptor(declared))
+        node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
+
+
+def _ros_default(declared: Any) -> Any:
+    return '' if isinstance(declared.default, tuple) else declared.default
 
 
 def read_parameters(node: Node) -> Parameters:

@@ -34,6 +34,7 @@ from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
 from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.ros.command_line import check_command_line
 from mcn_ros.ros.executable import end_of_input, run_node, tell
 
 NAME = 'recorder'
@@ -198,10 +199,7 @@ class Recorder(Node):
 
 def frames_at_work(status: DiagnosticStatus) -> int:
     """Return how many images the node has received but has neither processed nor dropped."""
-    values = {item.key: item.value for item in status.values}
-    done = [int(value) for key, value in values.items()
-            if key == 'frames processed' or key.startswith('dropped')]
-    return int(values['images received']) - sum(done)
+    return int(next(item.value for item in status.values if item.key == 'images at work'))
 
 
 def message_types() -> Any:
@@ -243,6 +241,7 @@ def main(args: Sequence[str] | None = None) -> int:
     def run(recorder: Recorder) -> dict[str, Any]:
         return recorder.run(end_of_input() if recorder.value('until_input_ends') else Event())
 
+    check_command_line(NAME, __doc__, PARAMETERS, args)
     return run_node(NAME, Recorder, run, args)
 
 

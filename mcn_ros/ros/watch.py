@@ -4,14 +4,14 @@
 """What the node does once per second: follow its publishers, tell on /diagnostics how it is."""
 
 import os
-from typing import Sequence
+from typing import Callable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from mcn_ros.ros.camera import Camera
-from mcn_ros.ros.diagnostics import Circumstances, one_line, SILENCE_S
+from mcn_ros.ros.diagnostics import Circumstances, Limits, one_line, SILENCE_S
 from mcn_ros.ros.resilience import ResilientPredictor
 
 PERIOD_S = 1.0
@@ -26,14 +26,16 @@ class Watch:
     :param cameras: what is watched.
     :param predictor: likewise.
     :param weights: as they are told.
+    :param limits: returns what is asked of each camera now.
     """
 
     def __init__(self, node: Node, cameras: Sequence[Camera], predictor: ResilientPredictor,
-                 weights: str):
+                 weights: str, limits: Callable[[], Limits]):
         self._node = node
         self._cameras = cameras
         self._predictor = predictor
         self._weights = weights
+        self._limits = limits
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Once per second whatever happens to ROS time.
         self._timer = node.create_timer(PERIOD_S, self._look, clock=Clock(
@@ -64,14 +66,16 @@ class Watch:
         details = {'device': predictor.device, 'backend': predictor.backend,
                    'heads': ', '.join(predictor.heads), 'weights': self._weights,
                    'process id': str(os.getpid())}
+        node = self._node.get_fully_qualified_name().lstrip('/')
         silences = []
         for camera in self._cameras:
             silent = camera.statistics.silence_s > SILENCE_S
             why = camera.describe_silence() if silent else ''
             silences += [why] * silent
             array.status.append(camera.statistics.report(
-                f'{self._node.get_name()}: {camera.name or "image"}', camera.topic, details,
-                Circumstances(broken, why, problem or camera.describe_publishers())))
+                f'{node}: {camera.name or "image"}', camera.topic, details,
+                Circumstances(broken, why, problem or camera.describe_publishers()),
+                self._limits()))
         self._publisher.publish(array)
         if silences:
             self._node.get_logger().warning('; '.join(silences), throttle_duration_sec=REPEAT_S)

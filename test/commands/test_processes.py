@@ -20,6 +20,13 @@ def modules(tmp_path):
     return write, {**os.environ, 'PYTHONPATH': str(tmp_path)}
 
 
+def test_processes_that_would_not_find_each_other_are_not_started(tmp_path, monkeypatch):
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
+    with pytest.raises(ValueError, match='ROS_AUTOMATIC_DISCOVERY_RANGE=OFF: .*LOCALHOST'):
+        processes.run_together({'collector': {}}, '/nowhere', tmp_path / 'log')
+    assert not (tmp_path / 'log').exists()
+
+
 def test_the_environment_is_the_users_where_there_is_one(tmp_path, monkeypatch):
     names = ('ROS_DOMAIN_ID', 'FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
              'FASTRTPS_DEFAULT_PROFILES_FILE')

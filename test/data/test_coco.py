@@ -186,6 +186,19 @@ def test_a_task_that_coco_does_not_know_is_absent(tmp_path):
         'detection'}
 
 
+def test_a_photograph_that_exif_turns_is_told(tmp_path):
+    dataset = make(tmp_path, [])
+    jpeg = cv2.imencode('.jpg', np.zeros((64, 48, 3), np.uint8))[1].tobytes()
+    exif = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
+    turned = jpeg[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + jpeg[2:]
+    (tmp_path / 'a.png').write_bytes(turned)
+    with pytest.raises(ValueError, match=r'a.png.*says \(48, 64\): its EXIF data turn it.*-auto'):
+        dataset[0]
+    (tmp_path / 'a.png').write_bytes(jpeg)
+    with pytest.raises(ValueError, match=r'says \(48, 64\)$'):
+        dataset[0]
+
+
 def test_errors_of_images_name_them(tmp_path):
     dataset = make(tmp_path, [])
     (tmp_path / 'a.png').write_bytes(b'nothing')

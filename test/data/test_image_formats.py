@@ -10,7 +10,7 @@ from hypothesis import given, strategies
 import numpy as np
 import pytest
 
-from mcn_ros.data.image_formats import EncodedImage, ENCODINGS, RawImage
+from mcn_ros.data.image_formats import EncodedImage, ENCODINGS, RawImage, TWO_PLANES
 
 # A smooth picture, as colour subsampling and demosaicing are exact for no other; sides are even.
 ROWS, COLUMNS = np.mgrid[0:24, 0:32].astype(np.float32)
@@ -39,7 +39,16 @@ def subsample(picture, luma):
     return packed.round().clip(0, 255).astype(np.uint8)
 
 
+def planes(picture, chroma):
+    """Return (H * 3 / 2, W): a plane of brightness, then half as many rows of colours."""
+    packed = subsample(picture, luma=0).astype(np.float32)
+    colors = packed[:, :, 1].reshape(len(picture) // 2, 2, -1).mean(axis=1)
+    colors = colors.reshape(len(colors), -1, 2)[:, :, ::chroma]
+    return np.concatenate([packed[:, :, 0], colors.reshape(len(colors), -1)]).round().astype('u1')
+
+
 GREY = cv2.cvtColor(PICTURE, cv2.COLOR_RGB2GRAY)
+PATTERNS = ('rggb', 'bggr', 'gbrg', 'grbg')
 OPAQUE = np.full((24, 32, 1), 255, np.uint8)
 # What a camera sends of PICTURE in each encoding.
 SENT = {
@@ -49,17 +58,22 @@ SENT = {
     'bgra8': np.dstack([PICTURE[:, :, ::-1], OPAQUE]),
     'mono8': GREY,
     'mono16': GREY.astype('<u2') * 257,
-    **{f'bayer_{p}8': mosaic(PICTURE, p) for p in ('rggb', 'bggr', 'gbrg', 'grbg')},
+    **{f'bayer_{p}8': mosaic(PICTURE, p) for p in PATTERNS},
+    **{f'bayer_{p}16': mosaic(PICTURE, p).astype('<u2') * 257 for p in PATTERNS},
     'yuv422': subsample(PICTURE, luma=1),
     'uyvy': subsample(PICTURE, luma=1),
     'yuv422_yuy2': subsample(PICTURE, luma=0),
     'yuyv': subsample(PICTURE, luma=0),
+    'nv12': planes(PICTURE, chroma=1),
+    'nv21': planes(PICTURE, chroma=-1),
 }
 
 
 def as_raw(encoding, pixels, padding=0, container=array, bigendian=False):
     height, width = pixels.shape[:2]
-    rows = np.ascontiguousarray(pixels).reshape(height, -1).view(np.uint8)
+    if encoding in TWO_PLANES:
+        height = height * 2 // 3
+    rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1).view(np.uint8)
     rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
     data = rows.tobytes()
     data = {array: lambda: array('B', data), bytes: lambda: data,
@@ -79,7 +93,7 @@ def test_the_picture_comes_back(encoding, padding):
     expected = np.dstack([GREY] * 3) if encoding.startswith('mono') else PICTURE
     # At the border, demosaicing has less to go by.
     difference = np.abs(rgb.astype(int) - expected)[2:-2, 2:-2]
-    assert difference.max() <= (8 if encoding.startswith(('bayer', 'yu', 'uy')) else 0)
+    assert difference.max() <= (8 if encoding.startswith(('bayer', 'yu', 'uy', 'nv')) else 0)
 
 
 @pytest.mark.parametrize('container', [array, bytes, np.ndarray])
@@ -93,23 +107,24 @@ def test_rgb_is_not_copied():
     assert np.shares_memory(raw.to_rgb(), np.frombuffer(raw.data, np.uint8))
 
 
-def test_byte_order_of_mono16():
-    little = as_raw('mono16', SENT['mono16'])
-    big = as_raw('mono16', SENT['mono16'].astype('>u2'), bigendian=True)
+@pytest.mark.parametrize('encoding', ['mono16', 'bayer_rggb16'])
+def test_byte_order_of_16_bit(encoding):
+    little = as_raw(encoding, SENT[encoding])
+    big = as_raw(encoding, SENT[encoding].astype('>u2'), bigendian=True)
     np.testing.assert_array_equal(little.to_rgb(), big.to_rgb())
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_byte_order_does_not_matter_for_bytes(encoding):
-    if encoding != 'mono16':
+    if not encoding.endswith('16'):
         little = as_raw(encoding, SENT[encoding])
         big = as_raw(encoding, SENT[encoding], bigendian=True)
         np.testing.assert_array_equal(little.to_rgb(), big.to_rgb())
 
 
-@pytest.mark.parametrize('encoding', ['32FC1', '16UC1', 'nv12', '', 'RGB8'])
+@pytest.mark.parametrize('encoding', ['32FC1', '16UC1', 'nv24', '', 'RGB8'])
 def test_unknown_encodings_are_named_with_the_known_ones(encoding):
-    with pytest.raises(ValueError, match=f'{encoding!r}.*32x24.*rgb8, bgr8.*yuyv'):
+    with pytest.raises(ValueError, match=f'{encoding!r}.*32x24.*rgb8, bgr8.*nv21'):
         RawImage(encoding, 24, 32, 96, bytes(96 * 24)).to_rgb()
 
 
@@ -126,6 +141,29 @@ def test_contradictions_are_named(height, width, step, size, problem):
         RawImage('bgr8', height, width, step, bytes(size)).to_rgb()
     for fact in ('bgr8', f'{width}x{height}', f'step {step}', f'{size} bytes'):
         assert fact in str(error.value)
+
+
+@given(encoding=strategies.sampled_from(TWO_PLANES), height=strategies.integers(1, 8),
+       width=strategies.integers(1, 8), padding=strategies.integers(0, 5),
+       container=strategies.sampled_from([array, bytes, np.ndarray]),
+       seed=strategies.integers(0, 99))
+def test_two_planes_are_what_opencv_makes_of_them(encoding, height, width, padding, container,
+                                                  seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (3 * height, 2 * width), np.uint8)
+    code = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21}[encoding]
+    rgb = as_raw(encoding, pixels, padding, container).to_rgb()
+    np.testing.assert_array_equal(rgb, cv2.cvtColor(pixels, code))
+
+
+@pytest.mark.parametrize('encoding', TWO_PLANES)
+@pytest.mark.parametrize('height, width, size, problem', [
+    (5, 4, 30, 'even height'), (4, 5, 30, 'even height and width'),
+    (4, 4, 16, 'exactly 24 bytes'), (4, 4, 23, 'exactly 24'), (4, 4, 25, 'exactly 24'),
+    (4, 4, 15, 'needs 16 bytes')])
+def test_two_planes_of_another_size_are_refused(encoding, height, width, size, problem):
+    """Of more data, where the second plane begins could only be guessed."""
+    with pytest.raises(ValueError, match=problem):
+        RawImage(encoding, height, width, width, bytes(size)).to_rgb()
 
 
 def test_yuv_of_odd_width_is_rejected():
@@ -153,6 +191,47 @@ def test_files_are_decoded_to_rgb(suffix, grey):
     rgb = EncodedImage('whatever', array('B', data)).to_rgb()
     expected = np.dstack([GREY] * 3) if grey else PICTURE
     assert np.abs(rgb.astype(int) - expected).max() <= (0 if suffix == '.png' else 12)
+
+
+@pytest.mark.parametrize('target', ['', 'bayer_{pattern}{bits}'])
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('pattern', PATTERNS)
+def test_a_mosaic_in_a_file_is_demosaicked_as_the_raw_form(pattern, bits, target):
+    encoding = f'bayer_{pattern}{bits}'
+    sent = SENT[encoding].astype(f'u{bits // 8}')
+    data = cv2.imencode('.png', sent)[1].tobytes()
+    file_format = f'{encoding}; png compressed {target.format(pattern=pattern, bits=bits)}'
+    np.testing.assert_array_equal(EncodedImage(file_format, data).to_rgb(),
+                                  as_raw(encoding, SENT[encoding]).to_rgb())
+
+
+def test_a_mosaic_is_what_the_file_has_not_what_the_camera_had():
+    """JPEG has 8 bit, a colour picture is none, nor one of which the format says so."""
+    sent = np.kron(SENT['bayer_rggb8'], np.ones((4, 4), np.uint8))
+    jpeg = cv2.imencode('.jpg', sent, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    stored = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(
+        EncodedImage('bayer_rggb16; jpeg compressed ', jpeg).to_rgb(),
+        as_raw('bayer_rggb8', stored).to_rgb())
+    gray = EncodedImage('bayer_rggb8; jpeg compressed mono8', jpeg).to_rgb()
+    np.testing.assert_array_equal(gray, np.dstack([stored] * 3))
+    color = cv2.imencode('.png', cv2.cvtColor(PICTURE, cv2.COLOR_RGB2BGR))[1].tobytes()
+    for file_format in ('bayer_rggb8; png compressed ', 'bayer_rggb8; png compressed bgr8'):
+        np.testing.assert_array_equal(EncodedImage(file_format, color).to_rgb(), PICTURE)
+
+
+@pytest.mark.parametrize('file_format, problem', [
+    ('16UC1; png compressed ', 'encoding 16UC1 is no picture'),
+    ('16UC1; compressedDepth png', '16UC1 is no picture'), ('32FC1', '32FC1 is no picture'),
+    ('yuv422_yuy2; png compressed ', 'a gray picture, which yuv422_yuy2 would not be'),
+    ('nv12; png compressed ', 'a gray picture, which nv12'),
+    ('bayer_rggb12; png compressed ', "'bayer_rggb12' is not supported"),
+    ('bayer_xxxx8; png compressed ', 'not supported')])
+def test_files_that_are_no_picture_are_refused(file_format, problem):
+    """Depths would be black, and data of other encodings chequers or stripes."""
+    image = EncodedImage(file_format, cv2.imencode('.png', GREY.astype('u2'))[1].tobytes())
+    with pytest.raises(ValueError, match=problem):
+        image.to_rgb()
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])

@@ -118,6 +118,18 @@ def test_counts_and_times(drive, run):
     assert summary['agreement'] is None and summary['notes'] == []
 
 
+def test_what_cannot_be_told_apart_is_told_together(robot, run):
+    """The middleware numbers nothing, and the node is one of two of its name."""
+    for index in range(FRAMES):
+        robot.send(index)
+    robot.answer(START, START)
+    robot.report('unknown', 1, 'unknown', node='robot/mcn')
+    robot.report(99, 99, 99, node='other_mcn')
+    assert run(robot)['replay']['drops'] == {
+        'not received or superseded': 5, 'not decodable': 0, 'inference failed': 0,
+        'not recorded': 0}
+
+
 def test_dropped_images_are_misses(drive, run):
     results = run(drive, truth_of(range(1, FRAMES + 1)))
     assert results['images'] == FRAMES

@@ -251,6 +251,15 @@ def test_silence_is_explained(world, capfd):
     assert re.search(r'WARN.*no image on /image .*0 publishers.*: /camera/image_raw$', warning)
 
 
+def test_a_node_that_is_told_to_find_nobody_says_so(world):
+    world.peer.destroy_publisher(world.peer.images)
+    node = world.start()
+    world.monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
+    world.wait(lambda: not node.count_publishers('/image'))
+    assert node._cameras[0].describe_silence().endswith(
+        '0 publishers: ROS_AUTOMATIC_DISCOVERY_RANGE=OFF, so that other processes are not found')
+
+
 def test_every_silent_camera_is_named(world, capfd):
     world.start(cameras='left,right')
     world.spin(4.5)

@@ -7,7 +7,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
 from mcn_ros.ros.diagnostics import (
-    Circumstances, FAILED, MAX_LINE, one_line, Statistics, UNDECODABLE)
+    Circumstances, FAILED, Limits, MAX_LINE, one_line, Statistics, UNDECODABLE)
 
 
 class Clock:
@@ -30,9 +30,9 @@ def statistics(clock):
     return Statistics(clock)
 
 
-def report(statistics, **circumstances):
+def report(statistics, limits=Limits(), **circumstances):
     status = statistics.report('mcn: image', '/image', {'device': 'cpu'},
-                               Circumstances(**circumstances))
+                               Circumstances(**circumstances), limits)
     return status.level, status.message, {value.key: value.value for value in status.values}
 
 
@@ -82,6 +82,54 @@ def test_newer_images_are_no_error_and_count_as_received(statistics, clock):
     level, _, values = report(statistics)
     assert level == DiagnosticStatus.OK
     assert (values['images received'], values['images per second']) == ('16', '16.0')
+
+
+def test_how_many_were_replaced_may_be_unknown_but_is_never_nothing(statistics, clock):
+    """A camera of 20 images per second, of which two are answered, without numbers."""
+    assert report(statistics)[2]['images per second'] == '0.0'
+    for _ in range(20):
+        clock.now += 0.5
+        statistics.add_received(superseded=None, interval_s=0.05)
+        statistics.add_processed(0.4)
+    statistics.add_received(superseded=None)
+    values = report(statistics)[2]
+    assert values['images received'] == values['dropped: superseded by a newer image'] == 'unknown'
+    assert (values['images per second'], values['frames per second']) == ('20.0', '2.0')
+    assert (values['frames processed'], values['images at work']) == ('20', '1')
+    clock.now += 9
+    assert report(statistics)[2]['images per second'] == '0.0'
+    statistics.add_received(superseded=None)
+    assert report(statistics)[2]['images per second'] == 'unknown'
+
+
+def test_what_is_at_work_is_neither_processed_nor_dropped(statistics):
+    for superseded in (0, 3, 0, 1):
+        statistics.add_received(superseded=superseded)
+    statistics.add_processed(0.1)
+    statistics.add_dropped(UNDECODABLE, 'broken')
+    assert report(statistics)[2]['images at work'] == '2'
+
+
+def test_what_a_robot_needs_is_compared_with_what_it_gets(statistics, clock):
+    for latency_s in (0.2, 2.0, 1.9, 0.3):
+        play(statistics, clock, 2.5, 0.4, latency_s)
+    for limits, expected in ((Limits(), '0.4 frames/s'), (Limits(2.1, 0.3), '0.4 frames/s'),
+                             (Limits(max_latency=1.0), '1820 ms is more than diagnostics.max'),
+                             (Limits(min_rate=0.5), 'less than diagnostics.min_rate = 0.5, of 0.4')
+                             ):
+        level, message, _ = report(statistics, limits)
+        warned = message != '0.4 frames/s'
+        assert expected in message and level == (
+            DiagnosticStatus.WARN if warned else DiagnosticStatus.OK)
+    _, message, _ = report(statistics, Limits(1.0, 9.0))
+    assert 'max_latency' in message and 'min_rate' in message
+
+
+def test_a_rate_is_not_judged_at_the_beginning(statistics, clock):
+    play(statistics, clock, 2, 2)
+    assert report(statistics, Limits(min_rate=5.0))[0] == DiagnosticStatus.OK
+    play(statistics, clock, 3, 2)
+    assert report(statistics, Limits(min_rate=5.0))[0] == DiagnosticStatus.WARN
 
 
 def test_an_error_is_an_error_until_it_is_over_and_is_told_once(statistics, clock):

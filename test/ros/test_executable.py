@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import rclpy
@@ -54,6 +55,59 @@ def shared_memory(pid):
     """Return the segments of Fast DDS that a process has mapped."""
     return set(re.findall(r'/dev/shm/fastdds_[0-9a-f]{16}$',
                           Path(f'/proc/{pid}/maps').read_text(), re.MULTILINE))
+
+
+# An executable that is at a point of its way when it is asked to end.
+AT = {
+    'imports': """
+import sys
+sys.argv[0] = 'recorder'  # as the script of that name has it
+import mcn_ros.ros, time
+print('here', flush=True)
+time.sleep(60)
+""",
+    'work': """
+import time
+from mcn_ros.ros.executable import run_node
+from rclpy.node import Node
+
+class Worker(Node):
+    def __init__(self):
+        super().__init__('worker')
+
+    def destroy_node(self):
+        for _ in range(10):
+            time.sleep(0.1)  # a signal that comes now is not to end it earlier
+        super().destroy_node()
+        print('closed', flush=True)
+
+def work(node):
+    print('here', flush=True)
+    time.sleep(60)
+
+code = run_node('worker', Worker, work)
+print('here', flush=True)
+time.sleep(0.5)
+raise SystemExit(code)
+"""}
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('place', AT)
+def test_who_is_impatient_gets_the_same_end(place, number):
+    """The first signal ends it, others change nothing, wherever it is by then."""
+    process = subprocess.Popen([sys.executable, '-c', AT[place]], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == 'here\n'
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.1)
+        told, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, '')
+    assert told == ('closed\nhere\n' if place == 'work' else '')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

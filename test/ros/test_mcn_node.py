@@ -173,8 +173,9 @@ def test_time_may_jump_back(world):
 
 def test_diagnostics(world):
     diagnostics = world.peer.listen(DiagnosticArray, '/diagnostics')
-    detections = world.peer.listen(Detection2DArray, 'mcn/detections')
-    node = world.start()
+    detections = world.peer.listen(Detection2DArray, 'robot/mcn/detections')
+    node = world.start(['-r', '__ns:=/robot', '-r', 'image:=/image'],
+                       **{'diagnostics.max_latency': 0.0})  # however slow this machine is
     world.connect()
     now = node.get_clock().now().to_msg()
     msg = rgb_to_image(BLANK, Header(stamp=now))
@@ -184,9 +185,19 @@ def test_diagnostics(world):
     world.wait(lambda: len(diagnostics) > count + 1, 'diagnostics every second', 4)
     status, = diagnostics[-1].status
     values = {value.key: value.value for value in status.values}
-    assert (status.name, status.hardware_id) == ('mcn: image', '/image')
+    assert (status.name, status.hardware_id) == ('robot/mcn: image', '/image')
     assert status.level == DiagnosticStatus.OK and values['device'] == 'cpu'
     assert 0 < float(values['latency p50 (ms)']) < 5000
+    node.set_parameters([Parameter('diagnostics.max_latency', value=1e-6)])
+
+    def warned():
+        msg.header.stamp = node.get_clock().now().to_msg()
+        world.peer.images.publish(msg)
+        world.spin(0.2)
+        return diagnostics[-1].status[0].level == DiagnosticStatus.WARN
+
+    world.wait(warned, 'a warning')
+    assert 'is more than diagnostics.max_latency' in diagnostics[-1].status[0].message
 
 
 def run_executable(*arguments):

@@ -54,8 +54,7 @@ class Robot:
 
     def report(self):
         values = {'device': 'cpu', 'heads': 'detection, segmentation',
-                  'images received': self.received, 'frames processed': self.processed,
-                  'dropped: inference failed': 0}
+                  'images at work': self.received - self.processed}
         status = DiagnosticStatus(
             name='mcn: image', hardware_id=self.node.resolve_topic_name('image'),
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
