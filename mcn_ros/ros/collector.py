@@ -15,35 +15,27 @@ from pathlib import Path
 import sys
 from threading import Event
 import time
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
-from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from sensor_msgs.msg import Image
-from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from mcn_ros.data.messages import class_map_from_msg, detections_from_msg, poses_from_msg
-from mcn_ros.ros.conversions import image_to_rgb
+from mcn_ros.data.results import HeadInfo, RESULTS
+from mcn_ros.ros.conversions import image_to_rgb, message_class
 from mcn_ros.ros.executable import end_of_input, run_node, tell
+from mcn_ros.ros.heads import LATCHED, meet_heads, SETTLE_S
 from mcn_ros.visualization import draw
 
-SETTLE_S = 0.5  # for the publishers of the node to find the new subscriptions
 QUIET_S = 0.5  # after the last image, in which one that is on its way would arrive
 PATIENCE_S = 20.0  # without any news, for results that are due; the slowest networks take seconds
 MAX_PENDING = 64  # frames that are kept until their results come
 
-# Head -> topic and type of its results, topic and type of their description.
-TOPICS = {
-    'detection': ('mcn/detections', Detection2DArray, 'mcn/detection/label_info', LabelInfo),
-    'pose': ('mcn/poses', HumanPose2DArray, 'mcn/skeleton_info', SkeletonInfo),
-    'segmentation': ('mcn/semantic/image', Image, 'mcn/semantic/label_info', LabelInfo),
-}
+NODE = 'mcn/'  # where its topics are
 
 
 @dataclass
@@ -58,7 +50,7 @@ class Frame:
 
 class Collector(Node):
     """
-    Collects; the node's own report on /diagnostics tells which heads there are.
+    Collects, once the node has told which heads it has and, on /diagnostics, where it runs.
 
     Only then does it subscribe to the images: a camera that waits for two subscribers, the node
     and this one, sends its first image when everyone is ready for it.
@@ -69,17 +61,18 @@ class Collector(Node):
         self._out = Path(self.declare_parameter('out', '.').value)
         self._image_topic = self.resolve_topic_name('image')
         self._details: dict[str, str] = {}
-        self._heads: list[str] = []
+        self._heads: Mapping[str, HeadInfo] = {}
         self._descriptions: dict[str, Any] = {}
         self._frames: dict[tuple[int, int], Frame] = {}
         self._last: Frame | None = None
-        self._counts = {'frames_sent': 0, 'frames_processed': 0, 'detections': 0, 'poses': 0,
-                        'semantic_images': 0}
+        self._counts = {'frames_sent': 0, 'frames_processed': 0,
+                        **{result.plural: 0 for result in RESULTS.values()}}
         self._latencies: list[float] = []
         self._news = time.monotonic()
         self._painter = ThreadPoolExecutor(1)
         self._pictures: list[Future] = []
         self._timer = None
+        meet_heads(self, NODE, self._subscribe)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._receive_diagnostics, 10)
 
     def collect(self, ended: Event) -> dict[str, Any]:
@@ -97,7 +90,7 @@ class Collector(Node):
                        else None for p in (50, 95, 99)}
         return {**self._counts, 'latency_ms': percentiles,
                 'device': self._details.get('device'), 'backend': self._details.get('backend'),
-                'heads': self._heads}
+                'heads': list(self._heads)}
 
     def _is_complete(self) -> bool:
         quiet = time.monotonic() - self._news
@@ -108,22 +101,22 @@ class Collector(Node):
         for status in msg.status:
             if status.hardware_id == self._image_topic and not self._details:
                 self._details = {item.key: item.value for item in status.values}
-                self._heads = [name for name in self._details['heads'].split(', ')
-                               if name in TOPICS]
-                self._subscribe()
 
-    def _subscribe(self) -> None:
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        for head in self._heads:
-            topic, kind, description, description_kind = TOPICS[head]
-            self.create_subscription(kind, topic, lambda msg, h=head: self._receive(h, msg), 100)
+    def _subscribe(self, heads: Mapping[str, HeadInfo]) -> None:
+        self._heads = heads
+        for name, head in heads.items():
             self.create_subscription(
-                description_kind, description,
-                lambda msg, h=head: self._descriptions.update({h: msg}), latched)
+                message_class(head.topics[head.topic]), NODE + head.topic,
+                lambda msg, name=name: self._receive(name, msg), 100)
+            for topic, kind in head.info.items():
+                self.create_subscription(
+                    message_class(kind), NODE + topic,
+                    lambda msg, name=name: self._descriptions.update({name: msg}), LATCHED)
         self._timer = self.create_timer(SETTLE_S, self._subscribe_to_images)
 
     def _subscribe_to_images(self) -> None:
-        if len(self._descriptions) == len(self._heads):
+        described = {name for name, head in self._heads.items() if head.info}
+        if self._details and described == self._descriptions.keys():
             self._timer.cancel()
             self.create_subscription(Image, 'image', self._receive_image, 100)
 
@@ -135,13 +128,9 @@ class Collector(Node):
 
     def _receive(self, head: str, msg: Any) -> None:
         frame = self._frame(msg)
-        frame.results[head] = msg
-        if head == 'detection':
-            self._counts['detections'] += len(msg.detections)
-        elif head == 'pose':
-            self._counts['poses'] += len(msg.poses)
-        else:
-            self._counts['semantic_images'] += 1
+        found = self._heads[head].read(msg)
+        frame.results[head] = found
+        self._counts[self._heads[head].result.plural] += 1 if found.size else len(found)
         if len(frame.results) == len(self._heads):
             age = self.get_clock().now() - Time.from_msg(msg.header.stamp)
             frame.latency_ms = age.nanoseconds / 1e6
@@ -169,21 +158,12 @@ class Collector(Node):
 
     def _paint(self, image: Image, results: dict[str, Any], latency_ms: float,
                index: int) -> None:
-        predictions, names, threshold = {}, {}, 0.0
-        for head, msg in results.items():
-            description = self._descriptions[head]
-            if head == 'pose':
-                predictions[head], threshold = poses_from_msg(msg), description.threshold
-                continue
-            names[head] = [item.class_name for item in description.class_map]
-            if head == 'detection':
-                predictions[head] = detections_from_msg(msg, names[head])
-            else:
-                names[head] = names[head][1:]  # without the background
-                predictions[head] = class_map_from_msg(msg)
-        # The node has applied its thresholds.
-        picture = draw(image_to_rgb(image), predictions, names, 0.0,
-                       keypoint_threshold=threshold, text=f'{latency_ms:.0f} ms')
+        names = {name: head.classes for name, head in self._heads.items()}
+        thresholds = {name: self._descriptions[name].threshold
+                      for name, head in self._heads.items() if head.skeleton}
+        # The node has applied its other thresholds.
+        picture = draw(image_to_rgb(image), results, names, 0.0, keypoint_thresholds=thresholds,
+                       text=f'{latency_ms:.0f} ms')
         path = self._out / f'overlay_{index:06d}.png'
         cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 

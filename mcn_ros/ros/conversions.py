@@ -11,7 +11,9 @@ is an argument: that of the image, on everything that comes from the image.
 """
 
 from array import array
+from importlib import import_module
 import math
+import sys
 from typing import Any, Sequence
 
 import cv2
@@ -25,7 +27,7 @@ from vision_msgs.msg import (
 
 from mcn_ros.colors import color_map
 from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, shown
-from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.vocabulary import Skeleton
 
 MAX_FRAME_ID = 255  # characters; every single detection repeats them
@@ -97,7 +99,8 @@ def rgb_to_image(rgb: np.ndarray, header: Header, encoding: str = 'bgr8') -> Ima
 
 def _pixels_to_image(pixels: np.ndarray, header: Header, encoding: str) -> Image:
     height, width = pixels.shape[:2]
-    return raw_to_image(RawImage(encoding, height, width, pixels[0].size, pixels), header)
+    big = pixels.itemsize > 1 and sys.byteorder == 'big'
+    return raw_to_image(RawImage(encoding, height, width, pixels[0].nbytes, pixels, big), header)
 
 
 def _bytes(buffer: Any) -> array:
@@ -182,6 +185,18 @@ def class_map_to_color_msg(class_map: ClassMap, header: Header, num_classes: int
     return rgb_to_image(color_map(class_map.labels, num_classes), header, 'rgb8')
 
 
+def scalar_map_to_msg(scalars: ScalarMap, header: Header) -> Image:
+    """Encode values of 0..1 as a mono8 image, 255 times as large."""
+    assert scalars.stride == 1, scalars.stride
+    return _pixels_to_image(cv2.convertScaleAbs(scalars.values, alpha=255), header, 'mono8')
+
+
+def vector_map_to_msg(directions: VectorMap, header: Header) -> Image:
+    """Encode vectors as a 32FC3 image, in the optical frame of the camera; NaN where unknown."""
+    assert directions.stride == 1, directions.stride
+    return _pixels_to_image(directions.vectors, header, '32FC3')
+
+
 def label_info_msg(class_names: Sequence[str], header: Header, threshold: float = 0.0,
                    first_id: int = 0) -> LabelInfo:
     """
@@ -206,3 +221,9 @@ def skeleton_info_msg(skeleton: Skeleton, header: Header, threshold: float) -> S
         header=header, name=skeleton.name, keypoint_names=list(skeleton.keypoint_names),
         edges=[joint for edge in skeleton.edges for joint in edge], flip=list(skeleton.flip),
         threshold=threshold)
+
+
+def message_class(msgtype: str) -> type:
+    """Return the class of messages of a type, such as 'std_msgs/msg/String'."""
+    package, _, name = msgtype.split('/')
+    return getattr(import_module(f'{package}.msg'), name)

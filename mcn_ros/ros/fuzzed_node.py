@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from rclpy.qos import QoSProfile
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
 from mcn_ros.ros.camera import Camera
 from mcn_ros.ros.diagnostics import one_line
@@ -29,18 +29,15 @@ class FuzzedNode(McnNode):
     """
 
     def __init__(self, **kwargs: Any):
-        self._frame_id = ''
         super().__init__(**kwargs)
         self._drops = self.create_publisher(String, '~/drops', QoSProfile(depth=DEPTH))
 
-    def _decode(self, camera: Camera, msg: Any) -> Any:
-        self._frame_id = msg.header.frame_id[:SHOWN]
-        return super()._decode(camera, msg)
-
-    def _drop(self, camera: Camera, cause: str, error: Exception) -> None:
-        super()._drop(camera, cause, error)
+    def on_dropped(self, camera: Camera, header: Header | None, cause: str,
+                   error: Exception) -> None:
+        """Tell of an image."""
+        frame_id = header.frame_id[:SHOWN] if header else ''
         self._drops.publish(String(data=json.dumps(
-            {'frame_id': self._frame_id, 'cause': cause, 'error': one_line(error)})))
+            {'frame_id': frame_id, 'cause': cause, 'error': one_line(error)})))
 
 
 if __name__ == '__main__':

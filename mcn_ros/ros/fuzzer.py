@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 import sys
 import time
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
@@ -25,14 +25,16 @@ from std_msgs.msg import Header, String
 
 from mcn_ros.data.frames import Frame
 from mcn_ros.data.image_formats import RawImage
-from mcn_ros.data.messages import boxes_from_msg
+from mcn_ros.data.results import HeadInfo
 from mcn_ros.data.synthetic import scene
 from mcn_ros.ros.camera_player import to_compressed, to_image
-from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.ros.conversions import message_class
 from mcn_ros.ros.executable import run_node, tell
 from mcn_ros.ros.fuzzed_node import SHOWN
+from mcn_ros.ros.heads import meet_heads, SETTLE_S
 from mcn_ros.ros.hostile import Fate, Hostile, hostile
 from mcn_ros.ros.prober import memory
+from mcn_ros.structures import Structure
 
 NAME = 'fuzzer'
 SIZE = 240, 320  # of the good image
@@ -61,12 +63,13 @@ class Fuzzer(Node):
         frame = Frame('good', 0, RawImage('rgb8', *SIZE, 3 * SIZE[1], picture.reshape(-1)))
         self._good = (to_image if raw else to_compressed)(frame, Header())
         self._pid = 0
-        self._heads: list[str] = []
-        self._answers: dict[str, Any] = {}  # to the image that was sent last
+        self._heads: Mapping[str, HeadInfo] = {}
+        self._answers: dict[str, Structure] = {}  # to the image that was sent last
         self._drops: list[dict[str, Any]] = []
         self._awaited: Header | None = None
         self._wrong: list[str] = []
         self._num_wrong = 0
+        meet_heads(self, 'mcn/', self._meet)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, 10)
         self.create_subscription(
             String, 'mcn/drops', lambda msg: self._drops.append(json.loads(msg.data)),
@@ -123,14 +126,14 @@ class Fuzzer(Node):
             self._complain(f'{sent.kind!r} ({index}): {dropped()[0]["error"]}')
         return fate.value
 
-    def _ask_good(self, frame_id: str) -> dict[str, np.ndarray]:
-        """Send the good image; return the numbers in its results, by head."""
+    def _ask_good(self, frame_id: str) -> dict[str, Structure]:
+        """Send the good image; return its results, by head."""
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=frame_id)
         self._good.header = header
         self._expect(header)
         self._images.publish(self._good)
         self._wait(self._is_answered, f'the answer to {frame_id}')
-        return {head: numbers(answer) for head, answer in self._answers.items()}
+        return dict(self._answers)
 
     def _expect(self, header: Header) -> None:
         self._awaited = header
@@ -139,26 +142,25 @@ class Fuzzer(Node):
 
     def _take_answer(self, head: str, msg: Any) -> None:
         if self._awaited is not None and msg.header == self._awaited:
-            self._answers[head] = msg
+            self._answers[head] = self._heads[head].read(msg)
 
     def _is_answered(self) -> bool:
         return len(self._answers) == len(self._heads)
 
     def _take_diagnostics(self, msg: DiagnosticArray) -> None:
-        if self._heads:
-            return
         values = {value.key: value.value for value in msg.status[0].values}
         self._pid = int(values['process id'])
-        self._heads = values['heads'].split(', ')
-        for head in self._heads:
-            topic, kind, *_ = TOPICS[head]
+
+    def _meet(self, heads: Mapping[str, HeadInfo]) -> None:
+        self._heads = heads
+        for name, head in heads.items():
             self.create_subscription(
-                kind, topic, lambda msg, head=head: self._take_answer(head, msg),
-                QoSProfile(depth=DEPTH))
+                message_class(head.topics[head.topic]), f'mcn/{head.topic}',
+                lambda msg, name=name: self._take_answer(name, msg), QoSProfile(depth=DEPTH))
 
     def _is_ready(self) -> bool:
-        return bool(self._heads and self._images.get_subscription_count() and all(
-            self.count_publishers(TOPICS[head][0]) for head in self._heads))
+        return bool(self._heads and self._pid and self._images.get_subscription_count() and all(
+            self.count_publishers(f'mcn/{head.topic}') for head in self._heads.values()))
 
     def _complain(self, what: str) -> None:
         self._num_wrong += 1
@@ -179,24 +181,11 @@ class Fuzzer(Node):
             rclpy.spin_once(self, timeout_sec=0.1)
 
 
-def numbers(msg: Any) -> np.ndarray:
-    """Return what a result says: boxes and scores, boxes and joints, or labels."""
-    if hasattr(msg, 'detections'):
-        results = [detection.results[0].hypothesis for detection in msg.detections]
-        columns = [[(float(result.class_id), result.score)] for result in results]
-        return np.hstack([boxes_from_msg(msg.detections), np.reshape(columns, (-1, 2))])
-    if hasattr(msg, 'poses'):
-        joints = [[(k.position.x, k.position.y, k.score) for k in person.keypoints]
-                  for person in msg.poses]
-        return np.hstack([boxes_from_msg(msg.poses), np.reshape(joints, (len(joints), -1))]
-                         ) if joints else np.zeros((0, 4))
-    return np.frombuffer(msg.data, np.uint8)
-
-
-def same(numbers_: np.ndarray, others: np.ndarray) -> bool:
+def same(one: Structure, other: Structure) -> bool:
     """Return whether two results say the same."""
-    return numbers_.shape == others.shape and np.allclose(
-        numbers_, others, rtol=0, atol=TOLERANCE, equal_nan=True)
+    pairs = [(getattr(one, name), getattr(other, name)) for name in one.ROWS]
+    return all(left is right is None or left.shape == right.shape and np.allclose(
+        left, right, rtol=0, atol=TOLERANCE, equal_nan=True) for left, right in pairs)
 
 
 def peak_memory(pid: int) -> int:

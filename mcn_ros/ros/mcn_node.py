@@ -23,13 +23,14 @@ from std_msgs.msg import Header
 
 from mcn_ros.ros.arrivals import ArrivalThread
 from mcn_ros.ros.camera import Camera, check_cameras
-from mcn_ros.ros.command_line import check_command_line, warn_of_unknown_parameters
+from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_parameters
 from mcn_ros.ros.diagnostics import FAILED, Limits, one_line, UNDECODABLE
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.intake import Intake
 from mcn_ros.ros.parameters import (
-    declare_parameters, descriptions, parse_value, read_parameters, select_classes)
+    declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS, parse_value,
+    read_parameters, select_classes)
 from mcn_ros.ros.resilience import ResilientPredictor
 from mcn_ros.ros.watch import REPEAT_S, Watch
 from mcn_ros.runtime import load_predictor, Predictor
@@ -40,6 +41,9 @@ NAME = 'mcn'
 class McnNode(LifecycleNode):
     """
     The lifecycle node; see the README for its topics and parameters.
+
+    Who wants to know what becomes of images overrides :meth:`on_predicted`, :meth:`on_published`
+    and :meth:`on_dropped`.
 
     :param kwargs: those of a node.
     :raises rclpy.exceptions.ParameterException: if the user has given a wrong parameter value.
@@ -55,7 +59,7 @@ class McnNode(LifecycleNode):
         self._watch = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
-        warn_of_unknown_parameters(self)
+        warn_of_unknown_parameters(self, lambda name: not _depends_on_weights(name))
         self.parameters = read_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
@@ -115,12 +119,15 @@ class McnNode(LifecycleNode):
         predictor = self._predictor.predictor
         if p.device == 'auto' and predictor.device == 'cpu':
             self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
-        self._check_classes(p.detection_classes)
+        declare_head_parameters(self, predictor.tasks)
+        p = self.parameters = read_parameters(self)
+        for name, task in predictor.tasks.items():
+            select_classes(name, p.of(name).classes, task.classes)
         check_cameras(p.cameras)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
             self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport))
-        warn_of_unknown_parameters(self, qos=True)
+        warn_of_unknown_parameters(self, _depends_on_weights)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
@@ -188,28 +195,27 @@ class McnNode(LifecycleNode):
             try:
                 msg = camera.take()
                 if msg is not None:
-                    images[camera] = self._decode(camera, msg)
                     headers[camera] = msg.header
+                    images[camera] = camera.decode(msg, self.parameters.max_pixels)
             # Whatever the middleware and a decoder may raise: only this image is lost.
             except Exception as error:
-                self._drop(camera, UNDECODABLE, error)
+                self._drop(camera, headers.get(camera), UNDECODABLE, error)
         batch = self._predict(images)
         for camera, error in batch.failures.items():
-            self._drop(camera, FAILED, error)
+            self._drop(camera, headers[camera], FAILED, error)
         for camera, prediction in batch.results.items():
             try:
                 self._publish(camera, images[camera], prediction, headers[camera])
             # Whatever drawing and the middleware may raise: only this image is lost.
             except Exception as error:
-                self._drop(camera, FAILED, error)
-
-    def _decode(self, camera: Camera, msg: Any) -> Any:
-        return camera.decode(msg, self.parameters.max_pixels)
+                self._drop(camera, headers[camera], FAILED, error)
 
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         if not images:
             return BatchResult()
+        start = time.perf_counter()
         batch = self._predictor.run(images)
+        self.on_predicted(len(images), time.perf_counter() - start)
         if batch.too_large is not None:
             self._largest_batch = self._thread.largest_batch = len(images) // 2
             self.get_logger().warning(
@@ -227,13 +233,30 @@ class McnNode(LifecycleNode):
         stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)
+        self.on_published(camera, header)
 
-    def _drop(self, camera: Camera, cause: str, error: Exception) -> None:
+    def _drop(self, camera: Camera, header: Header | None, cause: str, error: Exception) -> None:
         if not self.context.ok():  # the process is being ended, so publishing fails
             return
         camera.statistics.add_dropped(cause, one_line(error))
         self.get_logger().error(f'{camera.topic}: image dropped: {one_line(error)}',
                                 throttle_duration_sec=REPEAT_S)
+        self.on_dropped(camera, header, cause, error)
+
+    def on_predicted(self, num_images: int, seconds: float) -> None:
+        """Do nothing: the network has looked at images; called in its thread, as the next two."""
+
+    def on_published(self, camera: Camera, header: Header) -> None:
+        """Do nothing: the results of the image with this header have been published."""
+
+    def on_dropped(self, camera: Camera, header: Header | None, cause: str,
+                   error: Exception) -> None:
+        """
+        Do nothing: an image gives no results.
+
+        :param header: None if not even that could be read.
+        :param cause: UNDECODABLE or FAILED of :mod:`mcn_ros.ros.diagnostics`.
+        """
 
     def _limits(self) -> Limits:
         p = self.parameters
@@ -244,16 +267,13 @@ class McnNode(LifecycleNode):
         for camera in self._cameras:
             camera.outputs.announce(header, self.parameters)
 
-    def _check_classes(self, wanted: Sequence[str]) -> None:
-        tasks = self._predictor.predictor.tasks if self._predictor is not None else {}
-        if 'detection' in tasks:
-            select_classes(wanted, tasks['detection'].classes)
-
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        tasks = self._predictor.predictor.tasks if self._predictor is not None else {}
         try:
             for parameter in parameters:
-                if parameter.name == 'detection.classes':
-                    self._check_classes(parse_value(parameter))
+                head, _, key = parameter.name.rpartition('.')
+                if key == 'classes' and head in tasks:
+                    select_classes(head, parse_value(parameter), tasks[head].classes)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -266,6 +286,11 @@ class McnNode(LifecycleNode):
     def _on_time_jump(self, jump: Any) -> None:
         for camera in self._cameras:
             camera.statistics.forget_latencies()
+
+
+def _depends_on_weights(name: str) -> bool:
+    """Return whether a parameter is one that there is with a camera or a head."""
+    return name.startswith(QOS) or name.rpartition('.')[2] in HEAD_FIELDS
 
 
 def run(kind: type[McnNode]) -> int:

@@ -5,11 +5,12 @@
 The parameters of the node: declared once, read as one frozen dataclass.
 
 A field of :class:`Parameters` is a declaration: its name, default, description, limits, and
-whether it can change at run time. config/mcn.yaml says the same for users.
+whether it can change at run time. So is one of :class:`HeadParameters`, which each head has for
+itself, as ``HEAD.score_threshold``. config/mcn.yaml says the same for users.
 """
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Sequence
+from dataclasses import dataclass, Field, field, fields
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 from rcl_interfaces.msg import (
@@ -18,6 +19,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mcn_ros.data.image_formats import MAX_PIXELS
+from mcn_ros.structures import ClassPlanes, Instances, Poses
+from mcn_ros.tasks import Task, TASKS
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -38,8 +41,32 @@ def _parameter(default: Any, description: str, name: str = '', limits: tuple = (
 
 
 @dataclass(frozen=True)
+class HeadParameters:
+    """
+    What the node is told about a head.
+
+    :param class_id_format: that of :class:`Parameters`, as is ``max_detections``.
+    """
+
+    score_threshold: float = _parameter(
+        0.3, 'Objects, people or classes with a lower score are not published.',
+        limits=(0.0, 1.0), live=True)
+    classes: tuple[str, ...] = _parameter(
+        (), 'Names or ids of the classes that are published; empty for all.', live=True)
+    keypoint_threshold: float = _parameter(
+        0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
+        limits=(0.0, 1.0), live=True)
+    class_id_format: str = 'id'
+    max_detections: int = 100
+
+
+@dataclass(frozen=True)
 class Parameters:
-    """What the node is told; a snapshot."""
+    """
+    What the node is told; a snapshot.
+
+    :param of_heads: head -> what is told about it.
+    """
 
     weights: str = _parameter(
         '', 'Weights file: a path or the name of shipped weights; empty for the default ones.')
@@ -66,18 +93,6 @@ class Parameters:
     max_detections: int = _parameter(
         100, 'Most objects, and most people, that are published per image.', limits=(1, 1000),
         live=True)
-    detection_score_threshold: float = _parameter(
-        0.3, 'Objects with a lower score are not published.', 'detection.score_threshold',
-        limits=(0.0, 1.0), live=True)
-    detection_classes: tuple[str, ...] = _parameter(
-        (), 'Names or ids of the classes that are published; empty for all.', 'detection.classes',
-        live=True)
-    pose_score_threshold: float = _parameter(
-        0.3, 'People with a lower score are not published.', 'pose.score_threshold',
-        limits=(0.0, 1.0), live=True)
-    pose_keypoint_threshold: float = _parameter(
-        0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
-        'pose.keypoint_threshold', limits=(0.0, 1.0), live=True)
     max_pixels: int = _parameter(
         MAX_PIXELS, 'Images with more pixels are not decoded, but dropped with an error.',
         limits=(1, 1_000_000_000), live=True)
@@ -93,10 +108,32 @@ class Parameters:
         'diagnostics.min_rate', limits=(0.0, 1000.0), live=True)
     overlay_text: bool = _parameter(
         True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
+    of_heads: Mapping[str, HeadParameters] = field(default_factory=dict)
+
+    def of(self, head: str) -> HeadParameters:
+        """Return what is told about a head; the defaults where it has no parameters."""
+        return self.of_heads.get(head, HeadParameters())
 
 
-# ROS name -> field.
-FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters)}
+# Structure of predictions -> parameters that a head has; others have none.
+HEAD_PARAMETERS: dict[type, tuple[str, ...]] = {
+    Instances: ('score_threshold', 'classes'),
+    Poses: ('score_threshold', 'keypoint_threshold'),
+    ClassPlanes: ('score_threshold',),
+}
+HEAD_FIELDS = {f.name: f for f in fields(HeadParameters) if f.metadata}
+
+
+def head_fields(name: str, prediction: type) -> dict[str, Field]:
+    """Return ROS name -> field of a head."""
+    return {f'{name}.{key}': HEAD_FIELDS[key] for key in HEAD_PARAMETERS.get(prediction, ())}
+
+
+# ROS name -> field of what there is whatever the weights: also heads that are named like kinds.
+NODE_FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters) if f.metadata}
+FIELDS = {**NODE_FIELDS, **{
+    name: declared for kind, task in TASKS.items()
+    for name, declared in head_fields(kind, task.annotation).items()}}
 
 
 def descriptions() -> dict[str, tuple[Any, str]]:
@@ -114,13 +151,28 @@ def descriptions() -> dict[str, tuple[Any, str]]:
 
 def declare_parameters(node: Node) -> None:
     """
-    Declare all parameters.
+    Declare all parameters that do not depend on the weights.
 
     :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
     """
     node.add_on_set_parameters_callback(_check)
-    for name, declared in FIELDS.items():
-        node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
+    _declare(node, FIELDS)
+
+
+def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
+    """
+    Declare those of the heads of the weights.
+
+    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
+    """
+    for name, task in tasks.items():
+        _declare(node, head_fields(name, task.prediction))
+
+
+def _declare(node: Node, wanted: Mapping[str, Field]) -> None:
+    for name, declared in wanted.items():
+        if not node.has_parameter(name):
+            node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
 
 
 def _ros_default(declared: Any) -> Any:
@@ -129,13 +181,26 @@ def _ros_default(declared: Any) -> Any:
 
 def read_parameters(node: Node) -> Parameters:
     """Return the values of now."""
-    return Parameters(**{
-        declared.name: parse_value(node.get_parameter(name)) for name, declared in FIELDS.items()})
+    own = {declared.name: parse_value(node.get_parameter(name))
+           for name, declared in NODE_FIELDS.items()}
+    common = {key: own[key] for key in ('class_id_format', 'max_detections')}
+    heads: dict[str, dict[str, Any]] = {}
+    for name, parameter in node.get_parameters_by_prefix('').items():
+        head, _, key = name.rpartition('.')
+        if head and key in HEAD_FIELDS:
+            heads.setdefault(head, dict(common))[key] = parse_value(parameter)
+    return Parameters(**own, of_heads={head: HeadParameters(**values)
+                                       for head, values in heads.items()})
+
+
+def find_field(name: str) -> Field | None:
+    """Return what a parameter is, None for one of rclpy."""
+    return FIELDS.get(name) or HEAD_FIELDS.get(name.rpartition('.')[2])
 
 
 def parse_value(parameter: Parameter) -> Any:
-    """Return the value of one of FIELDS, with a list in any notation as a tuple of strings."""
-    if not isinstance(FIELDS[parameter.name].default, tuple):
+    """Return the value of a parameter, with a list in any notation as a tuple of strings."""
+    if not isinstance(find_field(parameter.name).default, tuple):
         return parameter.value
     values = '' if parameter.value is None else parameter.value
     if isinstance(values, (str, int)):
@@ -143,12 +208,13 @@ def parse_value(parameter: Parameter) -> Any:
     return tuple(str(value).strip() for value in values if str(value).strip())
 
 
-def select_classes(wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+def select_classes(head: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
     """
     Resolve a class filter.
 
+    :param head: whose filter it is.
     :param wanted: names or decimal ids; empty for all.
-    :param class_names: of the detection head.
+    :param class_names: of the head.
     :return: (C,) bool, which classes pass.
     :raises ValueError: for a class that the head does not have.
     """
@@ -156,7 +222,7 @@ def select_classes(wanted: Sequence[str], class_names: Sequence[str]) -> np.ndar
     ids.update({str(index): index for index in range(len(class_names))})
     unknown = [name for name in wanted if name not in ids]
     if unknown:
-        raise ValueError(f'detection.classes: unknown {", ".join(unknown)} '
+        raise ValueError(f'{head}.classes: unknown {", ".join(unknown)} '
                          f'(known: {", ".join(class_names)}, or ids 0 to {len(class_names) - 1})')
     passing = np.full(len(class_names), not wanted)
     passing[[ids[name] for name in wanted]] = True
@@ -182,7 +248,7 @@ def _descriptor(declared: Any) -> ParameterDescriptor:
 def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
     """Check what ROS itself does not: choices, and the types of lists."""
     for parameter in parameters:
-        declared = FIELDS.get(parameter.name)
+        declared = find_field(parameter.name)
         if declared is None:
             continue
         choices = declared.metadata['choices']

@@ -28,11 +28,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from mcn_ros.config import from_dict
+from mcn_ros.data.results import HeadInfo
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
-from mcn_ros.ros.collector import SETTLE_S, TOPICS
-from mcn_ros.ros.conversions import rgb_to_image
+from mcn_ros.ros.conversions import message_class, rgb_to_image
 from mcn_ros.ros.executable import run_node, tell
+from mcn_ros.ros.heads import meet_heads, SETTLE_S
 
 NAME = 'prober'
 DEPTH = 1000  # answers that wait while images are sent
@@ -109,11 +110,10 @@ class Prober(Node):
         self._cameras = {name: self.create_publisher(
             Image, f'{name}/image' if name else 'image', reliable) for name in cameras}
         self._echo = self.create_publisher(Image, 'echo/image', reliable)
-        # Not taken apart: a listener of this process must not slow down the images.
-        self._results = [self.create_subscription(
-            kind, topic.replace('mcn/', f'mcn/{name}/' if name else 'mcn/', 1),
-            self._hear, QoSProfile(depth=10), raw=True)
-            for name in cameras for topic, kind, *_ in TOPICS.values()]
+        self._met: list[str] = []
+        for name in cameras:
+            prefix = f'mcn/{name}/' if name else 'mcn/'
+            meet_heads(self, prefix, lambda heads, prefix=prefix: self._meet(prefix, heads))
         self._answers: list[dict[str, Any]] = []
         self._echoes: list[dict[str, Any]] = []
         for topic, answers in (('mcn/times', self._answers), ('echo/times', self._echoes)):
@@ -124,6 +124,14 @@ class Prober(Node):
         self._statuses: dict[str, dict[str, str]] = {}
         if self._continuous:
             self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, 10)
+
+    def _meet(self, prefix: str, heads: Mapping[str, HeadInfo]) -> None:
+        self._met.append(prefix)
+        for head in heads.values():
+            # Not taken apart: a listener of this process must not slow down the images.
+            self.create_subscription(
+                message_class(head.topics[head.topic]), prefix + head.topic, self._hear,
+                QoSProfile(depth=10), raw=True)
 
     def run(self) -> list[Record]:
         """
@@ -217,7 +225,8 @@ class Prober(Node):
         echoed = any(phase.rate == 0 for phase in self._phases)
         publishers = [*self._cameras.values(), *([self._echo] if echoed else [])]
         return (all(publisher.get_subscription_count() for publisher in publishers)
-                and self.count_publishers('mcn/times') == self._num_nodes)
+                and self.count_publishers('mcn/times') == self._num_nodes
+                and len(self._met) == len(self._cameras))
 
     def _ask(self, camera: str, image: Image) -> None:
         """Send an image to a node and wait for its results."""

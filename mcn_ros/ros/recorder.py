@@ -24,7 +24,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.interfaces import (
     Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
@@ -33,11 +33,14 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
-from mcn_ros.ros.collector import SETTLE_S, TOPICS
+from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json
 from mcn_ros.ros.command_line import check_command_line
+from mcn_ros.ros.conversions import message_class
 from mcn_ros.ros.executable import end_of_input, run_node, tell
+from mcn_ros.ros.heads import LATCHED, SETTLE_S
 
 NAME = 'recorder'
+NODE = 'mcn/'  # where the topics of the node are
 DEPTH = 1000  # messages that wait while others are written
 QUIET_S = 1.0  # after the last message; a report of the node that comes later knows of all frames
 PATIENCE_S = 20.0  # without any news, for results that are due; the slowest networks take seconds
@@ -57,7 +60,7 @@ DESCRIBED = ('vision_msgs', 'mcn_ros_msgs')
 
 class Recorder(Node):
     """
-    Records; the node's own reports on /diagnostics tell which heads there are.
+    Records, from the moment at which the node tells which heads it has: that is before it runs.
 
     The bag is whole once the node is destroyed.
 
@@ -74,7 +77,7 @@ class Recorder(Node):
                 description=description, read_only=True))
         image = self.resolve_topic_name('image')
         self._image_topics = (image, f'{image}/compressed')
-        self._heads: list[str] = []
+        self._heads: dict[str, HeadInfo] = {}
         self._described: set[str] = set()
         self._details: dict[str, str] = {}
         self._counts = {'frames_sent': 0, 'results': 0}
@@ -87,11 +90,7 @@ class Recorder(Node):
         self._writer = open_bag(self.value('out'))
         self._write(NOTES, String, True, serialize_message(String(data=self.value('notes'))))
         self._record('/diagnostics', DiagnosticArray, self._receive_report)
-        # From the start: nothing is to be lost while it is found out which heads there are.
-        for head, (topic, kind, description, description_kind) in TOPICS.items():
-            self._record(topic, kind, lambda _: self._count('results'))
-            self._record(description, description_kind,
-                         lambda _, h=head: self._described.add(h), latched=True)
+        self._record(NODE + HEADS, String, self._meet_heads, latched=True)
 
     def value(self, name: str) -> Any:
         """Return the value of a parameter."""
@@ -117,7 +116,7 @@ class Recorder(Node):
         self._note_news()  # an earlier report cannot have known of the last images
         while not self._settled and time.monotonic() - self._news < PATIENCE_S:
             rclpy.spin_once(self, timeout_sec=0.1)
-        return {**self._counts, 'heads': self._heads, 'device': self._details.get('device'),
+        return {**self._counts, 'heads': list(self._heads), 'device': self._details.get('device'),
                 'backend': self._details.get('backend')}
 
     def _record(self, topic: str, kind: type, receive: Callable[[bytes], None],
@@ -126,10 +125,21 @@ class Recorder(Node):
             self._write(topic, kind, latched, data, info['received_timestamp'])
             receive(data)
 
-        qos = QoSProfile(depth=DEPTH)
-        if latched:
-            qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(kind, topic, write, qos, raw=True)
+        self.create_subscription(
+            kind, topic, write, LATCHED if latched else QoSProfile(depth=DEPTH), raw=True)
+
+    def _meet_heads(self, data: bytes) -> None:
+        if self._heads:  # it is told again with every change of a parameter
+            return
+        self._heads = heads_from_json(deserialize_message(data, String).data)
+        for head in self._heads.values():
+            self._record(NODE + head.topic, message_class(head.topics[head.topic]),
+                         lambda _: self._count('results'))
+            for topic, kind in head.info.items():
+                self._record(NODE + topic, message_class(kind),
+                             lambda _, topic=topic: self._described.add(topic), latched=True)
+        self._timer = self.create_timer(SETTLE_S, self._subscribe_to_stamps, clock=Clock(
+            clock_type=ClockType.STEADY_TIME))
 
     def _write(self, topic: str, kind: type, latched: bool, data: bytes,
                received_ns: int = 0) -> None:
@@ -171,18 +181,13 @@ class Recorder(Node):
         for status in deserialize_message(data, DiagnosticArray).status:
             if status.hardware_id in self._image_topics:
                 self._details = {item.key: item.value for item in status.values}
-                if not self._heads:
-                    self._heads = [name for name in self._details['heads'].split(', ')
-                                   if name in TOPICS]
-                    self._timer = self.create_timer(
-                        SETTLE_S, self._subscribe_to_stamps, clock=Clock(
-                            clock_type=ClockType.STEADY_TIME))
                 quiet = time.monotonic() - self._news > QUIET_S
                 self._settled = quiet and not frames_at_work(status)
 
     def _subscribe_to_stamps(self) -> None:
         # The player sends its first image when someone listens to this: all else is ready then.
-        if self._described >= set(self._heads):
+        described = {topic for head in self._heads.values() for topic in head.info}
+        if self._details and described <= self._described:
             self._timer.cancel()
             self._record(f'{self._image_topics[0]}/source_stamp', TimeReference,
                          lambda _: self._count('frames_sent'))

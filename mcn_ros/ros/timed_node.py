@@ -10,14 +10,13 @@ The node with a stopwatch, for the benchmark: it tells of every frame when it wa
 import json
 import os
 import time
-from typing import Any, Mapping
+from typing import Any
 
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header, String
 
 from mcn_ros.data.messages import time_ns
 from mcn_ros.ros.camera import Camera
-from mcn_ros.ros.inference import BatchResult
 from mcn_ros.ros.mcn_node import main, McnNode
 
 DEPTH = 1000  # reports that wait for who reads them
@@ -35,15 +34,12 @@ class TimedNode(McnNode):
         super().__init__(**kwargs)
         self._times = self.create_publisher(String, '~/times', QoSProfile(depth=DEPTH))
 
-    def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
-        start = time.perf_counter()
-        batch = super()._predict(images)
-        self._predictor_ms, self._batch = 1000 * (time.perf_counter() - start), len(images)
-        return batch
+    def on_predicted(self, num_images: int, seconds: float) -> None:
+        """Keep the time of the batch for its images."""
+        self._predictor_ms, self._batch = 1000 * seconds, num_images
 
-    def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
-                 header: Header) -> None:
-        super()._publish(camera, image, prediction, header)
+    def on_published(self, camera: Camera, header: Header) -> None:
+        """Tell of an image."""
         now, stamp = self.get_clock().now().nanoseconds, time_ns(header.stamp)
         arrived, published = ((then - stamp) / 1e6 for then in (camera.received_ns, now))
         self._times.publish(String(data=json.dumps({

@@ -27,6 +27,8 @@ class Robot:
 
     def __init__(self, messages):
         self.messages, self.entries = messages, []
+        self.add('/mcn/heads', 0, messages.heads(
+            detection={'classes': ['person', 'car']}, segmentation={'classes': ['car']}))
         self.add('/mcn/detection/label_info', 0, messages.label_info({0: 'person', 1: 'car'}))
         self.add('/mcn/semantic/label_info', 0, messages.label_info({0: 'background', 1: 'car'}))
 

@@ -13,13 +13,15 @@ import pytest
 import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from mcn_ros.data.results import describe, heads_to_json
 from mcn_ros.ros import collector
 from mcn_ros.ros.conversions import (
     class_map_to_msg, detections_to_msg, label_info_msg, rgb_to_image)
 from mcn_ros.structures import ClassMap, Instances
+from mcn_ros.tasks import build_tasks, describe_tasks
 
 GREY = np.full((48, 64, 3), 90, np.uint8)
 BOX = Instances(np.array([[8, 20, 40, 44]], np.float32), np.array([0]),
@@ -32,6 +34,10 @@ class Robot:
     def __init__(self):
         self.node = rclpy.create_node('robot')
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        heads = build_tasks({'detection': {'classes': ['person']},
+                             'segmentation': {'classes': ['person']}})
+        self.heads = self.node.create_publisher(String, 'mcn/heads', latched)
+        self.heads.publish(String(data=heads_to_json(describe(heads, describe_tasks(heads)))))
         self.report = self.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.images = self.node.create_publisher(Image, 'image', 10)
         self.detections = self.node.create_publisher(Detection2DArray, 'mcn/detections', 10)
@@ -42,7 +48,7 @@ class Robot:
 
     def introduce(self):
         """Report until the collector listens to the images."""
-        values = {'device': 'cpu', 'backend': 'torch', 'heads': 'detection, segmentation'}
+        values = {'device': 'cpu', 'backend': 'torch'}
         other, own = (DiagnosticStatus(hardware_id=topic, values=[
             KeyValue(key=key, value=text or value) for key, value in values.items()])
             for topic, text in (('/other/image', 'wrong'), ('/image', '')))

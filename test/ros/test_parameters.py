@@ -13,10 +13,13 @@ from rclpy.parameter import Parameter
 import yaml
 
 from mcn_ros.ros.parameters import (
-    declare_parameters, FIELDS, Parameters, read_parameters, select_classes)
+    declare_head_parameters, declare_parameters, FIELDS, HeadParameters, Parameters,
+    read_parameters, select_classes)
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
+from mcn_ros.tasks import build_tasks
 
 MCN_YAML = Path(__file__).resolve().parents[2] / 'config' / 'mcn.yaml'
+STANDARD = Parameters(of_heads={'detection': HeadParameters(), 'pose': HeadParameters()})
 LISTS = [name for name, declared in FIELDS.items() if isinstance(declared.default, tuple)]
 
 
@@ -49,14 +52,14 @@ def flatten(values, prefix=''):
 
 
 def test_defaults(make_node):
-    assert read_parameters(make_node()) == Parameters()
+    assert read_parameters(make_node()) == STANDARD
 
 
 def test_the_yaml_file_agrees_with_the_declarations(make_node):
     values = dict(flatten(yaml.safe_load(MCN_YAML.read_text())['/**']['ros__parameters']))
     assert set(values) == set(FIELDS)
     node = make_node(['--params-file', str(MCN_YAML)])
-    assert read_parameters(node) == Parameters()
+    assert read_parameters(node) == STANDARD
 
 
 def test_every_backend_and_precision_is_documented():
@@ -101,7 +104,8 @@ def test_every_parameter_is_described(make_node):
 @pytest.mark.parametrize('name', LISTS)
 def test_lists_on_the_command_line(make_node, name, text, expected):
     node = make_node(['-p', f'{name}:={text}'])
-    assert getattr(read_parameters(node), FIELDS[name].name) == expected
+    parameters, head = read_parameters(node), name.rpartition('.')[0]
+    assert getattr(parameters.of(head) if head else parameters, FIELDS[name].name) == expected
 
 
 @pytest.mark.parametrize('value, expected', [
@@ -110,7 +114,7 @@ def test_lists_on_the_command_line(make_node, name, text, expected):
 def test_lists_at_run_time(make_node, value, expected):
     node = make_node()
     assert set_parameter(node, 'detection.classes', value).successful
-    assert read_parameters(node).detection_classes == expected
+    assert read_parameters(node).of('detection').classes == expected
 
 
 @pytest.mark.parametrize('name, value, reason', [
@@ -122,7 +126,7 @@ def test_wrong_values_are_rejected_with_the_reason(make_node, name, value, reaso
     node = make_node()
     result = set_parameter(node, name, value)
     assert not result.successful and reason in result.reason
-    assert read_parameters(node) == Parameters()
+    assert read_parameters(node) == STANDARD
 
 
 @pytest.mark.parametrize('name, value, reason', [
@@ -134,10 +138,25 @@ def test_wrong_values_at_the_start_are_rejected(make_node, name, value, reason):
         make_node(**{name: value})
 
 
+def test_heads_of_the_weights_have_parameters_too(make_node):
+    node = make_node(['-p', 'faces.score_threshold:=0.5', '-p', 'faces.classes:=[a]'])
+    assert read_parameters(node) == STANDARD
+    declare_head_parameters(node, build_tasks({
+        'faces': {'kind': 'detection', 'classes': ['a', 'b']}, 'detection': {},
+        'parts': {'kind': 'segmentation', 'classes': ['hand']}}))
+    faces = read_parameters(node).of('faces')
+    assert (faces.score_threshold, faces.classes) == (0.5, ('a',))
+    assert not node.get_parameters_by_prefix('parts')
+    assert not set_parameter(node, 'faces.score_threshold', 2.0).successful
+    set_parameter(node, 'max_detections', 3)
+    assert read_parameters(node).of('faces').max_detections == 3
+
+
 def test_select_classes():
     names = ('person', 'car', 'traffic light')
-    assert select_classes((), names).tolist() == [True, True, True]
-    assert select_classes(('car', '2'), names).tolist() == [False, True, True]
+    assert select_classes('faces', (), names).tolist() == [True, True, True]
+    assert select_classes('faces', ('car', '2'), names).tolist() == [False, True, True]
     for unknown in ('dog', '3', '-1'):
-        with pytest.raises(ValueError, match=re.escape(unknown) + '.*person, car, traffic light'):
-            select_classes(('car', unknown), names)
+        with pytest.raises(ValueError, match=f'faces.classes.*{re.escape(unknown)}.*'
+                           'person, car, traffic light'):
+            select_classes('faces', ('car', unknown), names)

@@ -23,10 +23,12 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mcn_ros.data.bags import Bag
+from mcn_ros.data.results import describe, heads_to_json
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.ros import recorder
 from mcn_ros.ros.conversions import class_map_to_msg, detections_to_msg, label_info_msg
 from mcn_ros.structures import ClassMap, Instances
+from mcn_ros.tasks import build_tasks, describe_tasks
 
 PATIENCE_S = 30
 BOX = Instances(np.array([[8, 20, 40, 44.3]], np.float32), np.array([0]),
@@ -45,6 +47,10 @@ class Robot:
         self.reports = make(DiagnosticArray, '/diagnostics', 10)
         self.stamps = make(TimeReference, 'image/source_stamp', 10)
         self.clock = make(Clock, '/clock', 10)
+        heads = build_tasks({'detection': {'classes': ['person']},
+                             'segmentation': {'classes': ['person']}})
+        self.heads = make(String, 'mcn/heads', latched)
+        self.heads.publish(String(data=heads_to_json(describe(heads, describe_tasks(heads)))))
         self.detections = make(Detection2DArray, 'mcn/detections', 10)
         self.labels = make(Image, 'mcn/semantic/image', 10)
         for topic, names in (('detection', ['person']), ('semantic', ['background', 'person'])):
