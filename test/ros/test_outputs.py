@@ -3,15 +3,24 @@
 
 """What the node publishes: headers, empty results, descriptions, pictures on demand."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from mcn_ros.ros import outputs
+from mcn_ros.data.results import heads_from_json
+from mcn_ros.ros import mcn_node
 from mcn_ros.ros.conversions import image_to_rgb
+from mcn_ros.ros.converters import CONVERTERS
+from mcn_ros.runtime.predictions import Predictions
+from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.tasks import Task, TASKS
 from mcn_ros.vocabulary import COCO_SKELETON
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
@@ -75,30 +84,87 @@ def test_descriptions_are_latched(world):
                            '/mcn/semantic/color', '/mcn/semantic/label_info'})])
 def test_only_the_chosen_heads_are_advertised(world, heads, expected):
     world.start(heads=heads)
-    world.wait_for_topics(*expected, '/mcn/overlay')
+    world.wait_for_topics(*expected, '/mcn/heads', '/mcn/overlay')
     assert set(world.predictor.heads) == set(heads.split(',') if isinstance(heads, str) else heads)
 
 
-def test_pictures_are_made_only_for_subscribers(world, monkeypatch):
-    made = []
-    for name in ('draw', 'class_map_to_msg', 'class_map_to_color_msg'):
-        def count(*arguments, _original=getattr(outputs, name), _name=name, **options):
-            made.append(_name)
-            return _original(*arguments, **options)
-        monkeypatch.setattr(outputs, name, count)
+def test_only_what_somebody_subscribes_to_comes_to_camera_pixels(world):
     detections = world.peer.listen(Detection2DArray, 'mcn/detections')
     node = world.start()
+    asked, predict = [], world.predictor.predict
+    world.predictor.predict = lambda image: Predictions(
+        predict(image), lambda value: (asked.append(type(value)), value)[1])
     world.connect()
-    world.send(1)
-    world.wait(lambda: detections and world.counts()['processed'] == 1)
-    assert made == []
+
+    def wanted(stamp, messages):
+        asked.clear()
+        world.send(stamp)
+        world.wait(lambda: messages and world.counts()['processed'] == stamp)
+        return asked
+
+    assert wanted(1, detections) == [Instances]
+    colors = world.peer.listen(Image, 'mcn/semantic/color')
+    world.wait(lambda: node.count_subscribers('mcn/semantic/color'))
+    world.spin(0.2)
+    assert wanted(2, colors) == [Instances, ClassMap]
     overlays = world.peer.listen(Image, 'mcn/overlay')
     world.wait(lambda: node.count_subscribers('mcn/overlay'))
     world.spin(0.2)
-    world.send(2)
-    world.wait(lambda: overlays, 'an overlay')
-    assert made == ['draw'] and world.stamps(overlays) == [2]
+    assert wanted(3, overlays) == [Instances, Poses, ClassMap]
     assert image_to_rgb(overlays[0]).std() > 0
+
+
+@dataclass(frozen=True)
+class MapTask(Task):
+    """A task that is never trained, of any type."""
+
+    annotation: ClassVar[type] = ScalarMap
+    figure: ClassVar[str] = ''
+    classes: tuple[str, ...] = ('sky', 'sea')
+    kind: str = 'ScalarMap'
+
+    losses = build_head = encode = loss = counts = decode = mirror = same_maps = None
+
+    @property
+    def prediction(self):
+        return {type_.__name__: type_ for type_ in CONVERTERS}[self.kind]
+
+
+def test_maps_of_every_type_are_published(world, monkeypatch):
+    planes = np.zeros((2, 48, 64), np.float32)
+    planes[1, :, 9:] = 0.7
+    found = {'salient': ScalarMap(np.full((48, 64), 0.4, np.float32)),
+             'normals': VectorMap(np.full((48, 64, 3), (0, 0, -1), np.float32)),
+             'edges': ClassPlanes(planes)}
+    monkeypatch.setitem(TASKS, 'map', MapTask)
+    load = world.load
+
+    def load_maps(*arguments):
+        predictor = load(*arguments)
+        predictor.tasks = {name: MapTask(kind=type(value).__name__)
+                           for name, value in found.items()}
+        predictor.predict = lambda image: found
+        return predictor
+
+    monkeypatch.setattr(mcn_node, 'load_predictor', load_maps)
+    topics = ('salient/image', 'normals/image', 'normals/color', 'edges/image', 'edges/color')
+    received = [world.peer.listen(Image, f'mcn/{topic}') for topic in topics]
+    told = world.peer.listen(String, 'mcn/heads', latched=True)
+    world.start()
+    world.connect()
+    world.wait_for_topics('/mcn/heads', '/mcn/overlay', '/mcn/edges/label_info', *(
+        f'/mcn/{topic}' for topic in topics))
+    world.spin(0.3)
+    world.send(1)
+    world.wait(lambda: all(received) and told, 'all pictures')
+    scalar, vectors, color, labels, _ = [messages[0] for messages in received]
+    assert [messages[0].encoding for messages in received] == [
+        'mono8', '32FC3', 'rgb8', 'mono8', 'rgb8']
+    assert set(scalar.data) == {102} and tuple(color.data[:3]) == (128, 128, 255)
+    assert labels.data[8] == 0 and labels.data[9] == 2
+    heads = heads_from_json(told[0].data)
+    np.testing.assert_array_equal(heads['normals'].read(vectors).vectors, found['normals'].vectors)
+    assert heads['edges'].read(labels).planes[1, 0, 9] == 1
 
 
 def test_thresholds_and_classes_change_at_run_time(world):
