@@ -16,6 +16,7 @@ from mcn_ros.network.trunks import TrunkConfig
 
 HAVE_ROS = find_spec('rclpy') is not None
 collect_ignore = [] if HAVE_ROS else ['ros']
+WORKERS = 2
 
 # A busy machine is no error, and the same examples in every run let a failure be repeated.
 settings.register_profile('mcn_ros', deadline=None, derandomize=True, database=None)
@@ -26,6 +27,17 @@ def pytest_addoption(parser):
     """Let the order be another one: no test may need what another one has left."""
     parser.addoption('--shuffle', type=int, metavar='SEED',
                      help='run the files, and the tests of each, in an order drawn with this seed')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share the whole suite out between two processes, file by file, unless -n says otherwise."""
+    if config.pluginmanager.hasplugin('xdist') and not hasattr(config, 'workerinput') \
+            and config.args_source is config.ArgsSource.TESTPATHS \
+            and config.option.numprocesses is None and not config.option.usepdb:
+        config.option.numprocesses = WORKERS
+        config.option.dist = 'loadfile'
+        config.option.loadscopereorder = False  # what takes long has few tests, and is not last
 
 
 def pytest_report_header(config):

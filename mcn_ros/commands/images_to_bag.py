@@ -21,7 +21,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='images_to_bag', description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument('--source', metavar='FOLDER|VIDEO',
-                        help='images in the order of their names, or a video')
+                        help='images in the order of their names (frame_2 before frame_10), '
+                             'or a video')
     source.add_argument('--annotations', type=Path, metavar='COCO.json',
                         help='annotation file in COCO format: its images in the order of their '
                              f'ids; the bag receives an {ANNOTATIONS}')

@@ -4,13 +4,13 @@
 """What the executables have in common: how they run, what they tell, and how they end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import gc
 import json
 import os
 import signal
 import sys
-from threading import current_thread, Event, main_thread, Thread
+from threading import current_thread, Event, main_thread, Thread, Timer
 import time
 from typing import Any, Callable, NoReturn, Sequence, TypeVar
 
@@ -124,13 +124,25 @@ def run_process(name: str, work: Callable[[], int],
         get_logger(name).error(str(error))
         code = 1
     done.set()
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """
+    End the process, whatever still hangs in it: signals are ignored by now.
+
+    To unload PyTorch and compiled networks would take seconds, and may crash where one of their
+    threads hangs.
+    """
+    last = Timer(GRACE_S, os._exit, (code,))
+    last.daemon = True
+    last.start()
     # A lifecycle node refers to itself. Until it is collected, the middleware goes on, and its
     # shared memory would outlive the process.
     gc.collect()
-    # Everything is closed. To unload PyTorch and compiled networks would take seconds, and may
-    # crash where one of their threads hangs.
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
     os._exit(code)
 
 

@@ -36,7 +36,8 @@ def files(tmp_path_factory):
 
 def arguments(folder, *extra, weights='w.safetensors'):
     return ['--weights', str(folder / weights), '--annotations', str(folder / 'boxes.json'),
-            '--images', str(folder / 'images'), '--device', 'cpu', *map(str, extra)]
+            '--images', str(folder / 'images'), '--device', 'cpu', '--backend', 'torch',
+            *map(str, extra)]
 
 
 def failure(capsys, arguments):

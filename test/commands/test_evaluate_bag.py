@@ -42,7 +42,7 @@ def files(tmp_path_factory):
 
 def arguments(files, bag, *extra):
     return ['--bag', str(bag), '--weights', str(files / 'w.safetensors'), '--device', 'cpu',
-            *map(str, extra)]
+            '--backend', 'torch', *map(str, extra)]
 
 
 def failure(capsys, arguments):

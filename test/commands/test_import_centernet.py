@@ -23,6 +23,14 @@ def save(path, task, seed, architecture='resdcn_18', **fields):
     return str(path)
 
 
+@pytest.fixture(scope='module')
+def checkpoints(tmp_path_factory):
+    """Write a checkpoint of each task."""
+    folder = tmp_path_factory.mktemp('checkpoints')
+    return {task: save(folder / f'{task}.pth', task, seed)
+            for seed, task in enumerate(('detection', 'pose'))}
+
+
 def count(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -42,10 +50,9 @@ def test_a_checkpoint(tmp_path, capsys):
         f'{out}: detection; {count(model):,} parameters\n')
 
 
-def test_two_checkpoints(tmp_path, capsys):
+def test_two_checkpoints(checkpoints, tmp_path, capsys):
     out = tmp_path / 'w.safetensors'
-    main([save(tmp_path / 'd.pth', 'detection', 0), str(out),
-          '--pose', save(tmp_path / 'p.pth', 'pose', 1)])
+    main([checkpoints['detection'], str(out), '--pose', checkpoints['pose']])
     model = load_model(out)
     assert list(model.tasks) == ['detection', 'pose']
     assert list(model.trunk.members) == ['shared', 'pose']
@@ -60,10 +67,9 @@ def test_two_checkpoints(tmp_path, capsys):
     (['{pose}', '{out}', '--pose', '{detection}'], 'detection.pth is for detection'),
     (['{pose}', '{out}', '--classes', 'person'], 'classes: given, but'),
     (['{pose}', '{out}', '--size', '60', '64'], 'input_size')])
-def test_what_is_wrong_is_told_in_one_line(tmp_path, capsys, arguments, named):
+def test_what_is_wrong_is_told_in_one_line(checkpoints, tmp_path, capsys, arguments, named):
     paths = {'nothing': str(tmp_path / 'nothing.pth'), 'out': str(tmp_path / 'w.safetensors'),
-             'pose': save(tmp_path / 'pose.pth', 'pose', 0),
-             'detection': save(tmp_path / 'detection.pth', 'detection', 0)}
+             **checkpoints}
     with pytest.raises(SystemExit) as info:
         main([argument.format(**paths) for argument in arguments])
     error = capsys.readouterr().err

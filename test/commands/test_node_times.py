@@ -22,6 +22,7 @@ def measured(tiny_weights, tmp_path_factory):
         found = node_times.measure(str(tiny_weights), 'cpu', 'torch', 'auto', 1.0,
                                    folder / 'log', told.append, least_s=0.7)
     assert told == ['one camera', 'two nodes']
+    assert last_words(folder / 'log' / 'one_camera' / 'timed_node.0.txt')
     return found
 
 
@@ -56,10 +57,3 @@ def test_wrong_weights_are_refused_before_anything_starts(tmp_path):
     with pytest.raises(ValueError, match='no such file: nowhere'):
         node_times.measure('nowhere', 'cpu', 'torch', 'auto', 1.0, tmp_path / 'log')
     assert not (tmp_path / 'log').exists()
-
-
-def test_a_node_that_cannot_start_is_told(tiny_weights, tmp_path):
-    with pytest.raises(ChildProcessError, match='timed_node.0 ended .exit code 1.: .*tensorflow'):
-        node_times.measure(str(tiny_weights), 'cpu', 'tensorflow', 'auto', 1.0,
-                           tmp_path / 'log')
-    assert 'tensorflow' in last_words(tmp_path / 'log' / 'one_camera' / 'timed_node.0.txt')

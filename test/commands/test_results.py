@@ -91,15 +91,16 @@ WRONG = {
     'soak --json': (soak, '--cameras 0 --json {folder}'),
     'soak --log': (soak, '--cameras 0 --log {file}'),
     'train': (train, '{config} run={file}'),
-    'experiments --runs': (experiments, '{experiments} --jobs 0 --runs {file}'),
-    'experiments --report': (experiments, '{experiments} --jobs 0 --report {folder}'),
-    'experiments --report pictures': (experiments, '{experiments} --jobs 0 --report {file}.md'),
+    'experiments --runs': (experiments, '{experiments} --jobs 1 --runs {file}'),
+    'experiments --report': (experiments, '{experiments} --jobs 1 --report {folder}'),
+    'experiments --report pictures': (experiments, '{experiments} --jobs 1 --report {file}.md'),
 }
 
 
 @pytest.mark.parametrize('name', WRONG)
 def test_every_command_tells_at_once_where_it_cannot_write(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, 'train', lambda *_: pytest.fail('it is told too late'))
     places = {'folder': tmp_path / 'folder.d', 'file': tmp_path / 'file'}
     places['folder'].mkdir()
     places['file'].touch()

@@ -182,15 +182,6 @@ def test_images_are_no_bag(tmp_path):
     assert not is_bag(tmp_path) and not is_bag(tmp_path / 'a.png')
 
 
-def test_messages_that_no_index_has_are_read(tmp_path):
-    file = write(tmp_path / 'bag') / 'bag.mcap'
-    data = file.read_bytes()
-    file.write_bytes(data[:-28] + bytes(20) + data[-8:])  # as of a writer without an index
-    for path in (file.parent, file):
-        with Bag(path) as bag:
-            assert numbers(bag) == list(range(SPLIT)) and not bag.problems
-
-
 @pytest.mark.parametrize('indexed', [True, False])
 def test_fewer_messages_than_a_file_counts_are_told(tmp_path, indexed):
     file = write(tmp_path / 'bag') / 'bag.mcap'

@@ -10,6 +10,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
 from mcn_ros.data import mcap
+from mcn_ros.data.bags import Bag
 from mcn_ros.data.mcap import is_indexed, McapFile, unpack
 
 STORE = get_typestore(Stores.LATEST)
@@ -59,6 +60,9 @@ def test_an_index_that_lacks_messages(tmp_path, chunk):
     assert not is_indexed(file)
     found = McapFile(file)
     assert len(list(found.records())) == 6 and found.whole and found.counted == 6
+    for path in (file, file.parent):
+        with Bag(path) as bag:
+            assert len(list(bag.messages(['/text', '/other']))) == 6 and not bag.problems
 
 
 def test_a_file_without_messages_is_indexed(tmp_path):

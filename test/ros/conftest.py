@@ -29,6 +29,8 @@ from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_SKELETON
 
 # No other process on the network hears these tests, and images of any size arrive.
+WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])
+NUM_WORKERS = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
@@ -37,7 +39,8 @@ if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
 CLASSES = ['person', 'car']
 TASKS = {'detection': {'classes': CLASSES}, 'pose': {}, 'segmentation': {'classes': CLASSES}}
 PATIENCE_S = 15
-DOMAINS = count(os.getpid() + 1)
+# Workers take turns: two of them are never in the same domain at the same time.
+DOMAINS = count((os.getpid() if NUM_WORKERS == 1 else os.getppid()) + 1 + WORKER, NUM_WORKERS)
 
 
 class StubPredictor:

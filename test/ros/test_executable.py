@@ -36,8 +36,8 @@ mcn_node.main([])
 """
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('library', ['hears', 'is deaf'])
+@pytest.mark.parametrize('library, number', [
+    ('hears', signal.SIGINT), ('is deaf', signal.SIGTERM)])
 def test_a_node_that_loads_its_network_can_be_ended(library, number):
     process = subprocess.Popen([sys.executable, '-c', LOADING, library], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -49,6 +49,31 @@ def test_a_node_that_loads_its_network_can_be_ended(library, number):
         process.kill()
     assert process.returncode == 0, told
     assert 'Traceback' not in told and 'cannot configure' not in told
+
+
+# A process whose output nobody reads any more, and in which something hangs or fails at its end.
+LEAVING = """
+import gc, os, signal, sys, time
+from mcn_ros.ros import executable
+
+def work():
+    print('to nobody')
+    if sys.argv[1] == 'hangs':
+        executable.gc.collect = lambda: time.sleep(600)
+    return 3
+
+sys.stdout = open(os.dup(1), 'w')
+os.close(sys.stdout.fileno())
+executable.run_process('leaving', work, [])
+"""
+
+
+@pytest.mark.parametrize('what', ['hangs', 'is not read'])
+def test_nothing_keeps_a_process_from_its_end(what):
+    ended = subprocess.run([sys.executable, '-c', LEAVING, what], capture_output=True, text=True,
+                           timeout=60)
+    assert ended.returncode == 3, ended.stderr
+    assert 'Traceback' not in ended.stderr
 
 
 def shared_memory(pid):

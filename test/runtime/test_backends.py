@@ -161,17 +161,21 @@ def check_maps(backend, graph, images, run):
             np.testing.assert_allclose(found, values[:count], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize('name', BACKENDS)
+DEFORMABLE = TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True)
+
+
+# Exporting takes long: the logits of ONNX files are compared in test_export_onnx.
+@pytest.mark.parametrize('name', [name for name in BACKENDS if name != 'onnxruntime'])
 def test_logits_are_those_of_the_network(traced, make_network, images, run, name):
     """Deformable convolutions included, for any number of images."""
-    trunk = TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True)
-    graph = Graph(make_network(trunk, channel_order='bgr'), maps=True)
+    graph = Graph(make_network(DEFORMABLE, channel_order='bgr'), maps=True)
     check_maps(build(name, graph), graph, images, run)
 
 
 @pytest.mark.parametrize('name', BACKENDS)
-def test_predictions_are_those_of_the_network(traced, network, images, run, name):
-    graph = Graph(network)
+def test_predictions_are_those_of_the_network(traced, make_network, images, run, name):
+    """Deformable convolutions included, for any number of images."""
+    graph = Graph(make_network(DEFORMABLE, channel_order='bgr'))
     expected = run(graph, images)
     backend = build(name, graph)
     for count in (1, 3):

@@ -258,7 +258,13 @@ def test_predicted_numbers_go_on_beyond_the_border(stride, degrees):
     """Interpolated with a value from outside, the rim would be wrong by up to that value."""
     ones = ScalarMap(np.ones((12, 16), np.float32), stride)
     size = 12 * stride, 16 * stride
-    affine = crop((8 * stride, 6 * stride), 1.7, size, degrees)
+    affine = crop((8 * stride, 6 * stride), 0.8, size, degrees)
     for found in (ones.warp(affine, size).values,
                   ClassPlanes(ones.values[None], stride=stride).warp(affine, size).planes[0]):
         np.testing.assert_array_equal(found, np.ones(size, np.float32))
+
+
+def test_an_enlarged_prediction_has_no_frame():
+    ones = ScalarMap(np.ones((12, 16), np.float32), stride=4)
+    found = ones.warp(np.eye(2, 3), SIZE).values
+    np.testing.assert_array_equal(found, np.ones(SIZE, np.float32))

@@ -189,9 +189,8 @@ def perfect_maps(task, targets, steps):
 
 
 @TASK_VARIANTS
-@pytest.mark.parametrize('seed', range(2))
-def test_what_is_encoded_and_learned_is_decoded(task, seed):
-    annotation = random_annotation(task, seed)
+def test_what_is_encoded_and_learned_is_decoded(task):
+    annotation = random_annotation(task, 0)
     targets = encode(task, annotation)
     start = maps_of(task)
     # The optimiser's steps are larger where a map holds shares of an object rather than cells.
@@ -205,7 +204,7 @@ def test_what_is_encoded_and_learned_is_decoded(task, seed):
     # These maps are where the loss is least.
     least = total_loss(task, maps, targets)
     assert least < 0.01 * total_loss(task, start, targets)
-    generator = torch.manual_seed(seed)
+    generator = torch.manual_seed(0)
     for size in (0.1, 1, 10):
         moved = {name: values + size * torch.randn(values.shape, generator=generator)
                  for name, values in maps.items()}
