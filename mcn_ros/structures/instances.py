@@ -31,7 +31,6 @@ class Instances:
     """
 
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas')
-
     size: ClassVar[None] = None
 
     boxes: Array

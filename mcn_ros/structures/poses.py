@@ -32,7 +32,6 @@ class Poses:
 
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'scores', 'keypoints', 'keypoint_scores', 'crowd',
                                        'areas')
-
     size: ClassVar[None] = None
 
     boxes: Array

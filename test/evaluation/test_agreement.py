@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.evaluation.agreement import Agreement, PIXELS, SCORES
-from mcn_ros.structures import ClassMap, Instances, Poses, select
+from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, select, VectorMap
 
 BOXES = np.array([[10, 20, 30, 40], [0, 5, 64, 48], [3, 3, 9, 9]], np.float32)
 FOUND = np.array([0.9, 0.5, 0.1], np.float32)
@@ -80,3 +80,14 @@ def test_heads_that_did_not_answer_are_not_compared(predicted):
     agreement = Agreement()
     agreement.add({'pose': predicted['pose']}, predicted)
     assert agreement.result()['pixels'] is None and agreement.equal == 1
+
+
+@pytest.mark.parametrize('made', [ScalarMap(np.full((4, 4), 0.5, np.float32)),
+                                  VectorMap(np.full((4, 4, 3), 0.5, np.float32))])
+def test_maps_of_numbers_may_differ_as_little_as_scores(made):
+    name, = made.ROWS
+    values = getattr(made, name)
+    for other, equal in ((values + SCORES / 2, 1), (values + 2 * SCORES, 0), (values[:2], 0)):
+        agreement = Agreement()
+        agreement.add({'map': replace(made, **{name: other})}, {'map': made}, 0.3)
+        assert agreement.equal == equal and agreement.pixels is None

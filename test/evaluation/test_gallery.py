@@ -45,7 +45,7 @@ def test_the_best_and_the_worst_are_shown_in_order():
     sections = gallery([2, 0, 4, 3, 1]).sections()
     assert titles(sections) == {'Best images': ['found 4', 'found 3'],
                                 'Worst images': ['found 0', 'found 1']}
-    assert '4 found, 0 missed, 0 false' in sections['Best images'][0].caption
+    assert sections['Best images'][0].caption == '1.00; detection: 4 found, 0 missed, 0 false'
 
 
 def test_no_image_is_shown_twice():

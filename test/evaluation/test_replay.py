@@ -51,7 +51,7 @@ class Robot:
         found = self.messages.detections(stamp, (BOX, '1', 0.9))
         self.add('/mcn/detections', received - START, found)
         if heads > 1:
-            labels = np.ones((4, 4), np.uint8) if labels is None else labels
+            labels = np.ones((48, 64), np.uint8) if labels is None else labels
             self.add('/mcn/semantic/image', received - START + 10_000_000,
                      self.messages.labels(stamp, labels))
 
@@ -98,10 +98,10 @@ def run(tmp_path):
 
 
 def truth_of(stamps, topic=TOPIC):
-    """Return annotations of a car in each image, which has 4 x 4 pixels."""
+    """Return annotations of a car in each image, which has 64 x 48 pixels."""
     return {'categories': [{'id': 3, 'name': 'car'}], 'images': [
-        {'id': 10 + stamp, 'stamp': stamp, 'topic': topic, 'file_name': '', 'width': 4,
-         'height': 4} for stamp in stamps], 'annotations': [
+        {'id': 10 + stamp, 'stamp': stamp, 'topic': topic, 'file_name': '', 'width': 64,
+         'height': 48} for stamp in stamps], 'annotations': [
         {'id': stamp, 'image_id': 10 + stamp, 'category_id': 3, 'iscrowd': 0, 'area': 400,
          'bbox': [10, 20, 20, 20]} for stamp in stamps]}
 
@@ -176,8 +176,8 @@ def test_annotations_of_another_bag_are_an_error(drive, run):
 def test_images_of_another_size_are_an_error(robot, run):
     robot.note()
     robot.send(0)
-    robot.answer(START, START, labels=np.zeros((5, 4), np.uint8))
-    with pytest.raises(ValueError, match=r'is \(5, 4\), but annotations says \(4, 4\)'):
+    robot.answer(START, START, labels=np.zeros((5, 64), np.uint8))
+    with pytest.raises(ValueError, match=r'is \(5, 64\), but annotations says \(48, 64\)'):
         run(robot, truth_of([1]))
 
 

@@ -12,13 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.gallery import Picture, RANKING
+from mcn_ros.evaluation.gallery import Picture, ranking
 from mcn_ros.evaluation.report import read_report, Report, write_report
+from mcn_ros.structures import VectorMap
+from mcn_ros.tasks import build_tasks, SegmentationTask
 
 CURVES = {overlap: np.linspace(1, 0, 101).tolist() for overlap in ('.50', '.75', 'mean')}
 JPEG = cv2.imencode('.jpg', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+TASKS = build_tasks({'detection': {}, 'pose': {}, 'segmentation': {}})
 REPORT = Report(
-    title='Run <1> & more', facts={'weights': 'a/<b>.safetensors', 'device': 'cpu'},
+    title='Run <1> & more', facts={'weights': 'a/<b>.safetensors', 'device': 'cpu'}, tasks=TASKS,
     scores={'detection': {'AP': 0.25, 'AP50': None, 'per_class': {'person': 0.5, 'dog': 0.0}},
             'pose': {'AP': 0.125},
             'segmentation': {'mIoU': 0.75, 'per_class': {'dog': 0.75}}, 'images': 12},
@@ -87,12 +90,13 @@ def test_everything_is_on_the_page(written):
     assert {'The bag is <cut> off.', 'Frames', 'a < b', '1.jpg'} <= set(page.texts)
     assert row(page, 'weights') == ['weights', 'a/<b>.safetensors']
     assert row(page, 'AP')[:2] == ['AP', '0.250'] and row(page, 'AP50')[1] == '-'
-    assert row(page, 'class') == ['class', 'objects', 'box AP', 'pixels', 'IoU']
+    assert row(page, 'class') == ['class', 'objects', 'detection AP', 'pixels',
+                                  'segmentation IoU']
     assert row(page, 'person') == ['person', '30', '0.500', '-', '-']
     assert row(page, 'dog') == ['dog', '4', '0.000', '12.5%', '0.750']
     assert row(page, 'sent') == ['sent', '40'] and row(page, 'worst') == ['worst', '-']
-    assert page.texts[page.texts.index('box AP') - 1] == '0.250'
-    assert ' '.join(RANKING.split()) in ' '.join(' '.join(page.texts).split())
+    assert page.texts[page.texts.index('detection AP') - 1] == '0.250'
+    assert ' '.join(ranking(TASKS.values()).split()) in ' '.join(' '.join(page.texts).split())
 
 
 def test_the_page_needs_nothing_else(written):
@@ -111,7 +115,7 @@ def test_a_report_can_be_read_again(written):
     _, _, folder = written
     assert json.loads((folder / 'scores.json').read_text())['scores'] == REPORT.scores
     again = read_report(folder)
-    assert replace(again, pictures=REPORT.pictures) == REPORT
+    assert replace(again, pictures=REPORT.pictures, tasks=TASKS) == REPORT
 
 
 def test_two_runs_are_side_by_side(tmp_path):
@@ -132,9 +136,41 @@ def test_two_runs_are_side_by_side(tmp_path):
     assert 'worse' in page.tones['-0.125'] and page.tones['-10'] == 'number'
 
 
+class Normals(SegmentationTask):
+    """A task that is judged by an error."""
+
+    annotation = VectorMap
+    figure = 'mean'
+
+
+def test_of_errors_less_is_better(tmp_path):
+    report = Report('a', tasks={'wall_normals': Normals()},
+                    scores={'wall_normals': {'mean': 20.5, 'below_30': 0.75}})
+    other = replace(report, scores={'wall_normals': {'mean': 21.75, 'below_30': 0.5}})
+    page, source, _ = write(tmp_path, report, other)
+    assert row(page, 'mean') == ['mean', '20.5', '21.8', '-1.250', 'angle in degrees']
+    assert page.tones['-1.250'] == 'number better' == page.tones['+0.250']
+    assert 'bar' not in page.tones['20.5'] and 'bar' in page.tones['0.750']
+    assert {'Wall normals', 'wall_normals mean'} <= set(page.texts)
+    assert 'class="better">-1.250' in source  # on the card, too
+
+
+def test_tasks_of_one_type_are_told_apart(tmp_path):
+    tasks = {'parts': SegmentationTask(classes=('arm',)), 'parts_left': SegmentationTask()}
+    report = Report('a', tasks=tasks, scores={
+        'parts': {'mIoU': 0.5, 'per_class': {'arm': 0.5}},
+        'parts_left': {'mIoU': 0.25, 'per_class': {'person': 0.25}}})
+    page, _, folder = write(tmp_path, report)
+    assert row(page, 'class') == ['class', 'pixels', 'parts IoU', 'pixels', 'parts_left IoU']
+    assert row(page, 'arm') == ['arm', '-', '0.500', '-', '-']
+    assert {path.name for path in folder.glob('*.png')} == {
+        'parts_classes.png', 'parts_left_classes.png'}
+    assert len(page.images) == 2
+
+
 @pytest.mark.parametrize('report', [
     Report('empty'), Report('counts', measures={'Frames': {'sent': 0}}),
-    Report('blank', scores={'detection': {'AP': None, 'per_class': {}}, 'images': 0},
+    Report('blank', tasks=TASKS, scores={'detection': {'AP': None, 'per_class': {}}, 'images': 0},
            details={'detection': {'precision': {}, 'objects': {}}}, distributions={'x': []})],
     ids=lambda report: report.title)
 @pytest.mark.parametrize('against', [None, Report('other'), REPORT],

@@ -3,16 +3,17 @@
 
 """All tasks at once: the same as one by one, and what was never looked at is missed."""
 
+from dataclasses import dataclass
 import json
 
 import numpy as np
 import pytest
 
 from mcn_ros.data.coco import CocoAnnotations
-from mcn_ros.evaluation.coco import BoxScorer, PoseScorer
-from mcn_ros.evaluation.dense import ClassMapScorer
-from mcn_ros.evaluation.scorers import Scorers
-from mcn_ros.tasks import build_tasks
+from mcn_ros.evaluation.scorers import (
+    ClassMapScorer, InstancesScorer, PosesScorer, score_text, scorer_of, SCORERS, Scorers)
+from mcn_ros.structures import RegionMap
+from mcn_ros.tasks import build_tasks, SegmentationTask, TASKS as KINDS
 from mcn_ros.vocabulary import COCO_SKELETON
 
 CLASSES = ('person', 'car')
@@ -42,30 +43,68 @@ def content(**labelled):
 
 def score(truth, predictions):
     """Return the scorers of image id -> predictions, where True is what is annotated."""
-    scorers, annotations = Scorers(truth, TASKS), CocoAnnotations(truth, TASKS)
+    scorers, annotations = Scorers(TASKS), CocoAnnotations(truth, TASKS)
     for image_id, found in predictions.items():
         known = annotations[image_id]
-        scorers.add(image_id, known if found is True else found, known)
+        scorers.add(known if found is True else found, known)
     return scorers
 
 
 def test_each_task_has_the_result_of_its_scorer():
     truth = content()
     annotations = CocoAnnotations(truth, TASKS)
-    boxes, poses, areas = (BoxScorer(truth, CLASSES), PoseScorer(truth), ClassMapScorer(CLASSES))
+    scorers = {'detection': InstancesScorer(TASKS['detection']),
+               'pose': PosesScorer(TASKS['pose']),
+               'segmentation': ClassMapScorer(TASKS['segmentation'])}
     for image_id in (1, 2):
-        known = annotations[image_id]
-        boxes.add(image_id, known['detection'])
-        poses.add(image_id, known['pose'])
-        areas.add(known['segmentation'], known['segmentation'])
+        for name, known in annotations[image_id].items():
+            scorers[name].add(known, known)
     result = score(truth, {1: True, 2: True}).result()
-    assert result == {'detection': boxes.result(), 'pose': poses.result(),
-                      'segmentation': areas.result(), 'images': 2}
+    assert result == {**{name: scorer.result() for name, scorer in scorers.items()}, 'images': 2}
 
 
-def test_a_file_and_its_content_are_the_same(tmp_path):
-    (tmp_path / 'a.json').write_text(json.dumps(content()))
-    assert score(tmp_path / 'a.json', {1: True}).result() == score(content(), {1: True}).result()
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_task_is_judged_by_a_score_that_its_scorer_has(kind):
+    task = KINDS[kind]()
+    scorer = scorer_of(task)
+    assert task.figure in scorer.MEANINGS and scorer.ERRORS <= scorer.MEANINGS.keys()
+    assert bool(task.classes) == bool(scorer.CLASS_SCORE)
+
+
+@pytest.mark.parametrize('scorer', SCORERS.values())
+def test_what_a_scorer_gives_is_explained(scorer):
+    result = scorer(TASKS['pose' if scorer is PosesScorer else 'detection']).result()
+    assert [name for name in result if name != 'per_class'] == [*scorer.MEANINGS]
+    assert ('per_class' in result) == bool(scorer.CLASS_SCORE) == bool(scorer.AMOUNT)
+
+
+def test_tasks_of_one_type_have_scores_each():
+    tasks = build_tasks({'things': {'kind': 'segmentation', 'classes': CLASSES},
+                         'cars': {'kind': 'segmentation', 'classes': ['car']}})
+    scorers = Scorers(tasks)
+    annotations = CocoAnnotations(content(), tasks)[1]
+    scorers.add(annotations, annotations)
+    assert [scorers.result()[name]['mIoU'] for name in ('things', 'cars')] == [1, None]
+
+
+@dataclass(frozen=True)
+class Regions(SegmentationTask):
+    """A task whose type has no scorer, and which may name one."""
+
+    annotation = RegionMap
+    scorer: str = ''
+
+
+def test_a_task_may_name_its_scorer(monkeypatch):
+    monkeypatch.setitem(SCORERS, 'contours', ClassMapScorer)
+    assert scorer_of(Regions(scorer='contours')) is ClassMapScorer
+    for name, wanted in (('', 'RegionMap'), ('edges', 'edges')):
+        with pytest.raises(ValueError, match=f'Regions: no scorer for {wanted} .*Poses.*contours'):
+            scorer_of(Regions(scorer=name))
+
+
+def test_scores_as_text():
+    assert [score_text(value) for value in (None, 0.0, 0.12345)] == ['-', '0.000', '0.123']
 
 
 @pytest.mark.parametrize('predictions', [None, {}])
@@ -94,7 +133,7 @@ def test_what_no_image_is_labelled_for_is_absent():
 def test_adding_more_changes_the_result():
     scorers = score(content(), {1: True})
     before, detail = scorers.result(), scorers.details()
-    scorers.add(2, None, CocoAnnotations(content(), TASKS)[2])
+    scorers.add(None, CocoAnnotations(content(), TASKS)[2])
     assert scorers.result()['detection']['AP'] < before['detection']['AP']
     assert scorers.result()['pose']['AP'] < before['pose']['AP']
     assert scorers.details()['detection']['objects'] != detail['detection']['objects']

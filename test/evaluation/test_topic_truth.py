@@ -70,13 +70,13 @@ def test_annotations_are_those_of_the_tasks(bag):
 @pytest.mark.parametrize('found, ap', [(True, 1.0), (False, 0.0)])
 def test_scores_of_all_or_nothing(bag, found, ap):
     truth = read(bag, TOPICS)
-    scorers = Scorers(truth.content, TASKS)
-    for image_id, annotations in truth.annotations.items():
+    scorers = Scorers(TASKS)
+    for annotations in truth.annotations.values():
         predictions = dict(annotations)
         if 'segmentation' in predictions:  # which say something of every pixel
             labels = annotations['segmentation'].labels
             predictions['segmentation'] = ClassMap(np.where(labels == IGNORE, 1, labels))
-        scorers.add(image_id, predictions if found else None, annotations)
+        scorers.add(predictions if found else None, annotations)
     result = scorers.result()
     assert result['images'] == 2
     assert result['detection']['AP'] == pytest.approx(ap)
@@ -84,6 +84,19 @@ def test_scores_of_all_or_nothing(bag, found, ap):
     assert result['detection']['per_class'] == pytest.approx({'person': ap, 'car': ap})
     assert result['pose']['AP'] == pytest.approx(ap)
     assert result['segmentation']['per_class'] == pytest.approx({'car': ap})
+
+
+def test_of_several_tasks_of_a_type_one_is_named(bag):
+    tasks = build_tasks({'detection': {'classes': CLASSES},
+                         'cars': {'kind': 'detection', 'classes': ['car']}})
+    first = read(bag, ['cars=/truth/objects', 'detection=/truth/objects'], tasks).annotations[1]
+    assert len(first['cars']) == 1 and len(first['detection']) == 2
+    for entry, error in (
+            ('/truth/objects', 'may be the truth of detection, cars: .* detection=/truth/objects'),
+            ('cars=/truth/people', "/truth/people cannot be the truth of 'cars' .*: none"),
+            ('bikes=/truth/objects', "cannot be the truth of 'bikes' .*: detection, cars")):
+        with pytest.raises(ValueError, match=error):
+            read(bag, [entry], tasks)
 
 
 def test_names_may_be_in_the_objects(messages, tmp_path):

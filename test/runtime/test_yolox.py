@@ -11,8 +11,9 @@ from onnx import helper, numpy_helper, TensorProto
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.evaluation.coco import BoxScorer
+from mcn_ros.evaluation.scorers import InstancesScorer
 from mcn_ros.runtime.yolox import cells, decode, mirror, suppress, YoloxTeacher
+from mcn_ros.tasks import DetectionTask
 from mcn_ros.vocabulary import COCO_CLASSES
 
 SHARED = Path(__file__).resolve().parents[3] / 'shared' / 'data'
@@ -123,8 +124,9 @@ def test_the_published_network_finds_objects():
     if not weights.exists() or not folder.exists():
         pytest.skip('the weights or the images are not here')
     teacher, dataset = YoloxTeacher(weights), CocoDataset(
-        folder / 'annotations.json', folder / 'images', {})
-    scorer = BoxScorer(dataset.file.path, teacher.classes)
+        folder / 'annotations.json', folder / 'images', {'detection': DetectionTask()})
+    scorer = InstancesScorer(DetectionTask(classes=tuple(teacher.classes)))
     for index in range(0, 150, 10):
-        scorer.add(dataset.ids[index], teacher(dataset[index].image))
+        sample = dataset[index]
+        scorer.add(sample.annotations['detection'], teacher(sample.image))
     assert scorer.result()['AP50'] > 0.35

@@ -154,6 +154,7 @@ def test_no_objects(make):
     empty = make(0, 0)
     warped = empty.warp(crop((3, 4), 2, SIZE, 30, True), SIZE)
     assert len(warped) == len(empty) == 0 and warped.boxes.shape == (0, 4)
+    assert empty.size is None
     assert clip_boxes(warped.boxes, SIZE).shape == warp_boxes(warped.boxes, np.eye(2, 3)).shape
 
 
@@ -171,6 +172,7 @@ def test_a_map_there_and_back(seed, factor, make):
 def test_a_coarse_map_warps_like_the_fine_one_it_stands_for(make):
     coarse = replace(make(0, (12, 16)), stride=4)
     fine = make(0, (12, 16)).warp(scaling(4), (48, 64))
+    assert coarse.size == fine.size == (48, 64)
     for affine in (np.eye(2, 3), letterbox(SIZE, (40, 90)), crop((20, 20), 1.3, SIZE, flip=True)):
         assert_same(coarse.warp(affine, SIZE), fine.warp(affine, SIZE))
 

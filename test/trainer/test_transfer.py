@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.evaluation.coco import BoxScorer
-from mcn_ros.evaluation.ground_truth import read_ground_truth
+from mcn_ros.evaluation.scorers import InstancesScorer
 from mcn_ros.model import ModelConfig, MultiTaskNet, save_model
 from mcn_ros.network.backbones.pretrained import load_backbone, load_neck
 from mcn_ros.network.nanodet import CLASSES, READINGS
@@ -84,10 +83,10 @@ def test_it_detects_before_it_has_learned_anything():
     start_from_detector(model)
     predictor = Predictor(model, 'cpu')
     dataset = CocoDataset(IMAGES / 'annotations.json', IMAGES / 'images', predictor.tasks)
-    scorer = BoxScorer(read_ground_truth(dataset.file.path), model.tasks['detection'].classes)
+    scorer = InstancesScorer(model.tasks['detection'])
     for index in np.arange(SOME):
         sample = dataset[index]
-        scorer.add(dataset.ids[index], predictor(sample.image)['detection'])
+        scorer.add(sample.annotations['detection'], predictor(sample.image)['detection'])
     assert scorer.result()['AP'] > 0.2  # 0.23 on all of them
 
 

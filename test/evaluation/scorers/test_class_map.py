@@ -6,10 +6,12 @@
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.dense import ClassMapScorer, confusion_matrix
+from mcn_ros.evaluation.scorers.class_map import ClassMapScorer, confusion_matrix
 from mcn_ros.structures import ClassMap, IGNORE
+from mcn_ros.tasks import SegmentationTask
 
 CLASSES = ('person', 'car', 'dog')
+TASK = SegmentationTask(classes=CLASSES)
 
 
 def random_labels(seed, num_labels=4, ignore=0.0):
@@ -20,7 +22,7 @@ def random_labels(seed, num_labels=4, ignore=0.0):
 
 
 def result(*pairs):
-    scorer = ClassMapScorer(CLASSES)
+    scorer = ClassMapScorer(TASK)
     for truth, prediction in pairs:
         scorer.add(truth, prediction)
     return scorer.result()
@@ -100,14 +102,37 @@ def test_a_person_taken_for_an_unlabelled_class_is_missed():
 
 
 def test_sizes_must_agree():
-    with pytest.raises(AssertionError):
-        confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2)
+    with pytest.raises(ValueError, match=r'prediction is \(2, 3\), but .* annotation is \(2, 2\)'):
+        result((ClassMap(np.zeros((2, 2), np.uint8)), ClassMap(np.zeros((2, 3), np.uint8))))
+
+
+def test_body_parts():
+    classes = ('head', 'torso', 'upper_arms', 'lower_arms', 'upper_legs', 'lower_legs')
+    scorer = ClassMapScorer(SegmentationTask(classes=classes))
+    truth = [[0, 0, 1, 1], [2, 2, 1, IGNORE], [5, 5, 6, 6]]
+    found = [[0, 1, 1, 1], [2, 0, 1, 3], [5, 6, 6, 6]]
+    scorer.add(*(ClassMap(np.array(labels, np.uint8)) for labels in (truth, found)))
+    scores = scorer.result()
+    assert scores['background'] == pytest.approx(1 / 3)
+    assert scores['per_class'] == pytest.approx({
+        'head': 3 / 4, 'torso': 1 / 2, 'upper_legs': 1 / 2, 'lower_legs': 2 / 3})
+    assert scores['mIoU'] == pytest.approx(0.604167, abs=1e-6)
+
+
+def test_an_image_alone_is_judged_by_the_classes_in_it():
+    scorer, labels = ClassMapScorer(TASK), random_labels(8, num_labels=2)
+    wrong = np.where(labels == 1, 2, labels).astype(np.uint8)
+    assert scorer.figure(ClassMap(labels), ClassMap(labels)).text == 'mIoU 1.00'
+    assert scorer.figure(ClassMap(labels), ClassMap(wrong)).value == 0
+    blank = ClassMap(np.zeros_like(labels))
+    assert scorer.figure(blank, blank).value is None
+    assert not scorer.confusion.any()
 
 
 def test_the_share_of_a_class_is_of_the_labelled_pixels():
-    scorer, labels = ClassMapScorer(CLASSES), np.zeros((4, 10), np.uint8)
+    scorer, labels = ClassMapScorer(TASK), np.zeros((4, 10), np.uint8)
     labels[:2], labels[2, :5], labels[3] = 1, 3, IGNORE
     scorer.add(ClassMap(labels), ClassMap(np.zeros_like(labels)))
     assert scorer.details() == {'pixels': {'person': pytest.approx(20 / 30),
                                            'dog': pytest.approx(5 / 30)}}
-    assert ClassMapScorer(CLASSES).details() == {'pixels': {}}
+    assert ClassMapScorer(TASK).details() == {'pixels': {}}

@@ -3,12 +3,16 @@
 
 """What is right, missed and false in one image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.coco import PoseScorer
-from mcn_ros.evaluation.matches import BODY_SHARE, match_boxes, match_poses, Matches
+from mcn_ros.evaluation.scorers.matches import (
+    match_boxes, match_poses, Matches, SCORE_THRESHOLD)
+from mcn_ros.evaluation.scorers.poses import PosesScorer
 from mcn_ros.structures import Instances, Poses
+from mcn_ros.tasks import PoseTask
 from mcn_ros.vocabulary import COCO_SKELETON
 
 A, B, FAR = (10, 10, 60, 110), (200, 50, 300, 250), (400, 300, 430, 330)
@@ -73,19 +77,18 @@ def test_people_without_joints_are_neither_missed_nor_false():
 
 
 @pytest.mark.parametrize('shift', [0.5, 2, 4, 8, 12, 20])
-def test_poses_are_compared_as_coco_does(shift):
-    truth, found = people((B, 0, 1)), people((B, shift, .9))
-    x1, y1, x2, y2 = B
-    area = BODY_SHARE * (x2 - x1) * (y2 - y1)
-    joints = np.hstack([truth.keypoints[0], np.full((NUM_JOINTS, 1), 2)])
-    scorer = PoseScorer({
-        'images': [{'id': 1}], 'categories': [
-            {'id': 1, 'name': 'person', 'keypoints': list(COCO_SKELETON.keypoint_names)}],
-        'annotations': [{'id': 1, 'image_id': 1, 'category_id': 1, 'area': area,
-                         'bbox': [x1, y1, x2 - x1, y2 - y1],
-                         'keypoints': joints.ravel().tolist()}]})
-    scorer.add(1, found)
+@pytest.mark.parametrize('areas', [None, np.array([6000], np.float32)])
+def test_poses_are_compared_as_coco_does(shift, areas):
+    truth, found = replace(people((B, 0, 1)), areas=areas), people((B, shift, .9))
+    scorer = PosesScorer(PoseTask())
+    scorer.add(truth, found)
     assert match_poses(found, truth).found == round(scorer.result()['AP50'])
+
+
+def test_what_is_uncertain_does_not_count():
+    sure, unsure = ((A, 0, SCORE_THRESHOLD), (B, 0, SCORE_THRESHOLD - 0.01))
+    assert match_poses(people(sure, unsure), people((A, 0, 1), (B, 0, 1))) == Matches(1, 1, 0)
+    assert match_boxes(objects((0, A, .3), (0, B, .29)), objects((0, A, 1))) == Matches(1, 0, 0)
 
 
 def test_f1_is_between_precision_and_recall():
