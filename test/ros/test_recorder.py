@@ -142,9 +142,8 @@ def test_what_is_said_is_recorded(start, tmp_path):
         assert not bag.problems
         recording = Recording(bag)
         assert set(bag.topics) == {
-            '/mcn/detections', '/mcn/detection/label_info', '/mcn/semantic/image',
-            '/mcn/semantic/label_info', '/image/source_stamp', '/diagnostics',
-            '/recording_notes'}
+            '/mcn/heads', '/mcn/detections', '/mcn/detection/label_info', '/mcn/semantic/image',
+            '/mcn/semantic/label_info', '/image/source_stamp', '/diagnostics', '/recording_notes'}
         assert recording.topic == '/eye'
         assert recording.sent == {1 * SECOND: 101 * SECOND, 2 * SECOND: 102 * SECOND}
         answers = list(recording.answers())
