@@ -112,7 +112,7 @@ def report(summary: Mapping[str, Any], out: Path) -> str:
     latency = ', '.join(f'{name} {value:.0f} ms' for name, value in summary['latency_ms'].items())
     dropped = summary['frames_sent'] - summary['frames_processed']
     found = [f'{summary[result.plural]} {result.plural.replace("_", " ")}'
-             for result in RESULTS.values() if summary[result.plural]]
+             for result in RESULTS.values() if summary.get(result.plural)]
     return '\n'.join([
         f'{summary["frames_processed"]} of {summary["frames_sent"]} frames processed '
         f'({dropped} dropped) on {summary["device"]}: ' + (', '.join(found) or 'nothing'),

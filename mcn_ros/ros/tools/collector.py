@@ -25,7 +25,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
-from mcn_ros.data.results import HeadInfo, RESULTS
+from mcn_ros.data.results import HeadInfo
 from mcn_ros.ros.executable import end_of_input, run_node, tell
 from mcn_ros.ros.node.conversions import image_to_rgb, message_class
 from mcn_ros.ros.tools.heads import LATCHED, meet_heads, SETTLE_S
@@ -65,8 +65,8 @@ class Collector(Node):
         self._descriptions: dict[str, Any] = {}
         self._frames: dict[tuple[int, int], Frame] = {}
         self._last: Frame | None = None
-        self._counts = {'frames_sent': 0, 'frames_processed': 0,
-                        **{result.plural: 0 for result in RESULTS.values()}}
+        self._counts = {'frames_sent': 0, 'frames_processed': 0, 'detections': 0, 'poses': 0,
+                        'semantic_images': 0}
         self._latencies: list[float] = []
         self._news = time.monotonic()
         self._painter = ThreadPoolExecutor(1)
@@ -105,6 +105,7 @@ class Collector(Node):
     def _subscribe(self, heads: Mapping[str, HeadInfo]) -> None:
         self._heads = heads
         for name, head in heads.items():
+            self._counts.setdefault(head.result.plural, 0)
             self.create_subscription(
                 message_class(head.topics[head.topic]), NODE + head.topic,
                 lambda msg, name=name: self._receive(name, msg), 100)

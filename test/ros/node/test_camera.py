@@ -83,7 +83,8 @@ def test_cameras_share_the_network(world):
     world.monkeypatch.setattr(mcn_node, 'useful_batch', lambda seconds, num_cameras: num_cameras)
     world.start(cameras=list(names), heads='detection')
     world.wait_for_topics(*(f'/mcn/{name}/{topic}' for name in names
-                            for topic in ('detections', 'detection/label_info', 'overlay')))
+                            for topic in ('heads', 'detections', 'detection/label_info',
+                                          'overlay')))
     world.predictor.permits = threading.Semaphore(0)
     for publisher in images.values():
         world.connect(publisher)

@@ -94,6 +94,6 @@ def test_parameters_from_several_clients(world, ask):
         result, = future.result().results
         assert result.successful == (right.get(name) == value), (name, value)
         assert result.successful or result.reason
-    assert node.parameters.detection_score_threshold == 0.4
-    assert node.parameters.detection_classes == ('car',)
+    detection = node.parameters.of('detection')
+    assert (detection.score_threshold, detection.classes) == (0.4, ('car',))
     assert node.parameters.on_device_error == 'retry' and node.parameters.max_detections == 7
