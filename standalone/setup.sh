@@ -31,6 +31,9 @@ quietly() {
     local log=$state/$1.log
     shift
     "$@" &> "$log" || {
+        # A full disk leaves no room for the log either.
+        [[ -s $log ]] && ! grep -q 'No space left on device' "$log" ||
+            fail "the disk seems to be full: make room, and run this again; output is in $log"
         tail -n 15 "$log" >&2
         fail "set-up failed; the whole output is in $log"
     }
@@ -60,7 +63,7 @@ linked=(launch/*.py config/* config/train/*.yaml models/*)
 
 declare -A inputs
 inputs[environment]=$root:$ros
-inputs[packages]=$(digest standalone/setup.sh standalone/*.txt)
+inputs[packages]=$(digest standalone/{setup.sh,install.py,*.txt})
 inputs[messages]=${inputs[packages]}:$(digest "${messages[@]}")
 inputs[product]=${inputs[messages]}:$(digest package.xml setup.py setup.cfg):${linked[*]}
 
@@ -79,19 +82,19 @@ find_python() {
     local test='
 import os, sys, sysconfig
 import ensurepip, venv
-assert (3, 11) <= sys.version_info[:2] <= (3, 13)
+assert (3, 11) <= sys.version_info[:2] <= (3, 14)
 assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
 '
     [[ $ros == wheels ]] || test+='import rclpy'
-    for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
         if "$python" -c "$test" &> /dev/null; then
             return
         fi
     done
     [[ $ros == wheels ]] ||
-        fail "found no Python 3.11 to 3.13 with venv and C headers that imports rclpy from $ros" \
+        fail "found no Python 3.11 to 3.14 with venv and C headers that imports rclpy from $ros" \
             '(mcn_ros needs ROS 2 Jazzy or newer, and on Ubuntu: apt install python3-venv python3-dev)'
-    fail 'found no Python 3.11 to 3.13 with venv and C headers' \
+    fail 'found no Python 3.11 to 3.14 with venv and C headers' \
         '(on Debian and Ubuntu: apt install python3-venv python3-dev)'
 }
 
@@ -121,25 +124,6 @@ make_environment() {
     readlink -e "$venv/bin/python" > "$state/interpreter"
 }
 
-# Prints the requirements that nothing meets on a machine with ROS 2. What it has stays in use,
-# whatever its version: its compiled modules are made for its NumPy and its OpenCV.
-missing_requirements() {
-    "$python" - << 'EOF'
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-
-with open('standalone/requirements.txt') as file:
-    requirements = [line.strip() for line in file if '==' in line]
-for requirement in requirements:
-    name = requirement.split('==')[0]
-    try:
-        version(name)
-    except PackageNotFoundError:
-        if not (name == 'opencv-python-headless' and find_spec('cv2')):
-            print(requirement)
-EOF
-}
-
 # The CMake files of the wheels name the Python of the machine that built them.
 patch_wheels() {
     "$venv/bin/python" - << 'EOF'
@@ -164,20 +148,18 @@ EOF
 }
 
 install_packages() {
-    local options
+    local which=(standalone/hashes.txt)
     if [[ $ros == wheels ]]; then
         say 'installing ROS 2 and the libraries (at first 2 minutes or more, 3 GB to download)'
-        # The same versions as in the other requirements, and no file but those it knows.
-        options=(--no-deps --require-hashes -r standalone/hashes.txt)
     else
+        # What ROS 2 has stays in use: its compiled modules are made for its NumPy and its OpenCV.
         say "installing the libraries that $ros lacks (at first up to 3 GB to download)"
-        missing_requirements > "$state/missing.txt"
-        "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' > "$state/numpy.txt"
-        options=(-r "$state/missing.txt" -c "$state/numpy.txt")
+        which+=(standalone/requirements.txt)
     fi
+    rm -f "$state/packages.log"
     # Half a package can pass for a whole one. Only a pip that was killed leaves this file behind.
     touch "$state/installing"
-    (quietly packages "$venv/bin/python" -m pip install --quiet "${options[@]}") || {
+    "$venv/bin/python" standalone/install.py "$state/packages.log" "${which[@]}" || {
         rm "$state/installing"
         exit 1
     }
@@ -187,7 +169,7 @@ install_packages() {
 
 colcon_build() {
     AMENT_PREFIX_PATH=$venv:${AMENT_PREFIX_PATH:-} CMAKE_PREFIX_PATH=$venv:${CMAKE_PREFIX_PATH:-} \
-        PATH=$venv/bin:$PATH "$venv/bin/python" -m colcon --log-base "$venv/log" build \
+        PATH=$venv/bin:$PATH CMAKE_GENERATOR=Ninja "$venv/bin/python" -m colcon --log-base "$venv/log" build \
         --build-base "$venv/build" --install-base "$venv" --merge-install --executor sequential "$@"
 }
 
