@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+import shutil
 import tempfile
 from typing import Any, Iterable, Iterator
 
@@ -89,9 +90,10 @@ def write_bag(out: Path, frames: Iterable[Frame], config: BagConfig,
     :param out: folder to make.
     :param frames: the images; stamps keep their distances unless the configuration has a rate.
     :param annotations: COCO file whose images ``frames`` are, see :func:`coco_frames`; it is
-        written into the bag with stamps.
+        written into the bag with stamps, and its maps beside it.
     :return: number of images.
     :raises ValueError: if ``out`` exists, for an image that cannot be decoded, and for none.
+    :raises OSError: for a map that cannot be read.
     """
     if out.exists() or out.is_symlink():
         raise ValueError(f'{out}: exists already')
@@ -106,6 +108,7 @@ def write_bag(out: Path, frames: Iterable[Frame], config: BagConfig,
             content = stamped(annotations, stamps, config.full_topic)
             text = json.dumps(content, separators=(',', ':'))
             (bag / ANNOTATIONS).write_text(text)
+            _copy_maps(content['images'], annotations.parent, bag)
         os.rename(bag, out)
     return len(stamps)
 
@@ -135,6 +138,13 @@ def stamped(annotations: Path, stamps: dict[str, int], topic: str) -> dict[str, 
     ids = {image['id'] for image in images}
     kept = [entry for entry in content['annotations'] if entry['image_id'] in ids]
     return {**content, 'images': images, 'annotations': kept}
+
+
+def _copy_maps(images: Iterable[dict[str, Any]], source: Path, bag: Path) -> None:
+    """Copy the maps of images, whose names are relative to the folder of their annotations."""
+    for name in {name for image in images for name in (image.get('maps') or {}).values()}:
+        (bag / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, bag / name)
 
 
 def _write_images(bag: Path, frames: Iterable[Frame], config: BagConfig) -> dict[str, int]:
