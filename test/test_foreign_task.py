@@ -8,14 +8,12 @@ The README's saliency is of a type that it knows, :mod:`scene_task` brings a typ
 ``parts`` is a second task of a kind.
 """
 
-from collections import Counter
 from importlib import import_module
 from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
 import re
-import subprocess
 import sys
 
 import cv2
@@ -137,9 +135,12 @@ def test_they_are_trained_and_evaluated(weights, folder, tmp_path, capsys):
     scores = check_results(tmp_path)
     told = capsys.readouterr().out
     assert all(figure in told for figure in FIGURES.values())
-    log = [json.loads(line) for line in
-           (weights.parent / 'log.jsonl').read_text().splitlines()]
-    print(log[-1], scores)
+    validated = json.loads((weights.parent / 'metrics.json').read_text())[-1]
+    assert {f'{name}/cross_entropy' for name in HEADS} < validated['losses'].keys()
+    assert validated['scores']['images'] == COUNT
+    # The same weights on the same images.
+    for name, figure in FIGURES.items():
+        assert validated['scores'][name][figure] == pytest.approx(scores[name][figure])
 
 
 def test_they_are_exported(weights, tmp_path, capsys):

@@ -12,7 +12,7 @@ from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
 from mcn_ros.geometry import Size
-from mcn_ros.structures import ClassMap, Poses, Sample, Structure
+from mcn_ros.structures import ClassMap, Sample, Structure
 from mcn_ros.tasks import Task
 from mcn_ros.vocabulary import Skeleton
 
@@ -49,7 +49,7 @@ class CocoAnnotations:
             task.annotation in MASKED for task in self.tasks.values()))
         self.folder = self.file.path.parent if folder is None else Path(folder)
         for name, task in self.tasks.items():
-            if task.annotation is Poses and self.file.joints:
+            if task.joints and self.file.joints:
                 _check_joints(self.file, task.joints)
             for record in self.file.records:
                 _check_promises(self.labels(record, name))

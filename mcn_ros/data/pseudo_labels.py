@@ -19,11 +19,14 @@ from tqdm import tqdm
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.labels import MAPPED, MASKED
-from mcn_ros.structures import Instances
+from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import TASKS
 
 # What ``labelled`` calls objects with boxes.
 BOXES = tuple(kind for kind, task in TASKS.items() if task.annotation is Instances)
+
+# Types whose labels are those of objects, by class.
+OBJECTS = (Instances, Poses, *MASKED)
 
 # Smaller boxes, in pixels of a side, are what clipping left of an object.
 MIN_SIDE = 1.0
@@ -118,9 +121,9 @@ def _beside(file: CocoFile, record: Record) -> Iterator[str]:
     for entry in _entries(record):
         task, _, name = entry.partition(':')
         kind = TASKS[task].annotation if task in TASKS else None
-        if task in record.maps or kind is None:
+        if task in record.maps or kind not in (*OBJECTS, *MAPPED):
             yield entry
-        elif task not in BOXES and kind not in MAPPED:
+        elif task not in BOXES and kind in OBJECTS:
             for known in [name] if name else file.classes:
                 if kind not in MASKED or file.masked and file.classes[known] not in bare:
                     yield f'{task}:{known}'

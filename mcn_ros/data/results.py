@@ -105,12 +105,14 @@ class Result:
     :param info: end of the topic of the description, and its type; None for none.
     :param read: (message of the first topic, head) -> structure.
     :param plural: what the demo calls the things that it counts: objects, or messages of maps.
+    :param rounding: how far a number in a message may be from the one that was predicted.
     """
 
     topics: Mapping[str, str]
     info: tuple[str, str] | None
     read: Callable[[Any, HeadInfo], Structure]
     plural: str
+    rounding: float = 0.0
 
 
 RESULTS: dict[type, Result] = {
@@ -125,7 +127,8 @@ RESULTS: dict[type, Result] = {
         lambda message, head: class_map_from_msg(message), 'semantic_images'),
     ScalarMap: Result(
         {'image': IMAGE_TYPE}, None,
-        lambda message, head: scalar_map_from_msg(message), 'scalar_maps'),
+        lambda message, head: scalar_map_from_msg(message), 'scalar_maps',
+        rounding=0.5 / 255),
     VectorMap: Result(
         {'image': IMAGE_TYPE, 'color': IMAGE_TYPE}, None,
         lambda message, head: vector_map_from_msg(message), 'vector_maps'),

@@ -4,9 +4,10 @@
 """
 Whether two predictions of one image are the same, as those of the node and of the same weights.
 
-Messages carry all digits: their numbers of 64 bits hold boxes of 32 bits, and also their centres
-and sizes, without rounding. What may differ is the order in which a machine adds up (number of
-threads, algorithms of a GPU), so a tolerance far below what matters is granted.
+Messages of objects carry all digits: their numbers of 64 bits hold boxes of 32 bits, and also
+their centres and sizes, without rounding. Where messages round, RESULTS says by how much. What may
+differ beyond is the order in which a machine adds up (number of threads, algorithms of a GPU), so
+a tolerance far below what matters is granted.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from mcn_ros.data.results import RESULTS
 from mcn_ros.structures import select, Structure
 
 PIXELS = 0.01  # tolerance of boxes and keypoints
@@ -82,7 +84,7 @@ class Agreement:
         if np.isfinite(pixels + score):
             self.largest_px = max(self.largest_px, pixels)
             self.largest_score = max(self.largest_score, score)
-        return pixels <= PIXELS and score <= SCORES
+        return pixels <= PIXELS and score <= SCORES + RESULTS[type(one)].rounding
 
 
 def _best(predicted: Structure, recorded: Structure, threshold: float | None) -> Structure:

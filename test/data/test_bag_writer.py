@@ -108,6 +108,23 @@ def test_annotations_go_by_stamp(dataset, count):
     assert content['info'] == {'description': 'kept'}
 
 
+def test_maps_lie_beside_their_annotations(dataset):
+    content = json.loads((dataset / 'coco.json').read_text())
+    (dataset / 'maps').mkdir()
+    for image in content['images']:
+        image['maps'] = {'normals': f'maps/{image["file_name"]}'}
+        (dataset / image['maps']['normals']).write_bytes(image['file_name'].encode())
+    (dataset / 'coco.json').write_text(json.dumps(content))
+    source = list(coco_frames(dataset / 'coco.json', dataset))[:2]
+    write_bag(dataset / 'bag', source, BagConfig(), dataset / 'coco.json')
+    assert {path.name: path.read_text() for path in (dataset / 'bag' / 'maps').iterdir()} == {
+        '1.png': '1.png', '2.png': '2.png'}
+    (dataset / 'maps' / '1.png').unlink()
+    with pytest.raises(FileNotFoundError, match='maps/1.png'):
+        write_bag(dataset / 'other', source, BagConfig(), dataset / 'coco.json')
+    assert not (dataset / 'other').exists()
+
+
 def test_what_fails_leaves_nothing_behind(tmp_path):
     def interrupted():
         yield from frames()

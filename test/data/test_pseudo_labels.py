@@ -4,6 +4,7 @@
 """Pseudo-labels: classes that nothing is known of get boxes, and all else stays as it was."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -117,6 +118,12 @@ def test_maps_stay_and_keep_no_class_from_boxes(tmp_path):
     assert content['images'][0]['labelled'] == ['detection', 'normals']
     assert content['images'][0]['maps'] == {'normals': 'normals.png'}
     assert len(added(content)) == 3
+
+
+def test_labels_of_a_type_that_is_not_known_stay(tmp_path, monkeypatch):
+    monkeypatch.setitem(TASKS, 'weather', SimpleNamespace(annotation=str))
+    path, images = write(tmp_path, ['weather'], annotations=())
+    assert label(path, images)['images'][0]['labelled'] == ['detection', 'weather']
 
 
 def test_a_class_without_masks_stays_unknown_in_the_segmentation(tmp_path):

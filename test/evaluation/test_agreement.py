@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mcn_ros.data.results import RESULTS
 from mcn_ros.evaluation.agreement import Agreement, PIXELS, SCORES
 from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, select, VectorMap
 
@@ -84,10 +85,12 @@ def test_heads_that_did_not_answer_are_not_compared(predicted):
 
 @pytest.mark.parametrize('made', [ScalarMap(np.full((4, 4), 0.5, np.float32)),
                                   VectorMap(np.full((4, 4, 3), 0.5, np.float32))])
-def test_maps_of_numbers_may_differ_as_little_as_scores(made):
+def test_maps_of_numbers_may_differ_as_little_as_scores_but_for_rounding(made):
     name, = made.ROWS
-    values = getattr(made, name)
-    for other, equal in ((values + SCORES / 2, 1), (values + 2 * SCORES, 0), (values[:2], 0)):
+    values, rounding = getattr(made, name), RESULTS[type(made)].rounding
+    assert rounding == (0.5 / 255 if type(made) is ScalarMap else 0)  # a message of 8 bits
+    for other, equal in ((values + rounding + SCORES / 2, 1), (values + rounding + 2 * SCORES, 0),
+                         (values[:2], 0)):
         agreement = Agreement()
         agreement.add({'map': replace(made, **{name: other})}, {'map': made}, 0.3)
         assert agreement.equal == equal and agreement.pixels is None

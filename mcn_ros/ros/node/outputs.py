@@ -24,7 +24,7 @@ from mcn_ros.ros.node.converters import CONVERTERS
 from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import describe_tasks, Task
-from mcn_ros.visualization import draw, OPAQUE
+from mcn_ros.visualization import draw, DRAWINGS, OPAQUE
 
 
 def _publisher(node: LifecycleNode, topic: str, msgtype: str,
@@ -43,9 +43,14 @@ class HeadOutput:
 
     :param prefix: of the topics.
     :ivar publishers: of all of them.
+    :raises ValueError: for predictions that there are no messages for, or no drawing.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, name: str, task: Task, head: HeadInfo):
+        for table, what in ((CONVERTERS, 'messages'), (DRAWINGS, 'drawing')):
+            if task.prediction not in table:
+                raise ValueError(f'head {name}: no {what} of predictions of type {head.prediction} '
+                                 f'(known: {", ".join(kind.__name__ for kind in table)})')
         self.task, self._name = task, name
         self._converter = CONVERTERS[task.prediction]
         self._results = [_publisher(node, prefix + topic, msgtype)
