@@ -120,7 +120,7 @@ def find_images(bag, topic):
     """Return the topic of the images, and whether they are compressed."""
     with Bag(Path(bag).expanduser()) as opened:
         topic, = image_topics(opened, [topic] if topic else ())
-        return topic, opened.topics[topic].endswith('/CompressedImage')
+        return topic, all(kind.endswith('/CompressedImage') for kind in opened.topics[topic])
 
 
 def play(given, topic, image, compressed):

@@ -16,7 +16,7 @@ from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.weights_file import save_model
 
 HAVE_ROS = find_spec('rclpy') is not None
-collect_ignore = [] if HAVE_ROS else ['ros']
+collect_ignore = [] if HAVE_ROS else ['ros', 'trials']
 WORKERS = 2
 
 # A busy machine is no error, and the same examples in every run let a failure be repeated.
@@ -45,7 +45,7 @@ def pytest_report_header(config):
     """Say that tests are left out, where they are, and which order they have."""
     seed = config.getoption('shuffle')
     return ([] if seed is None else [f'in an order of its own: --shuffle {seed}']) + (
-        [] if HAVE_ROS else ['test/ros is left out: rclpy is not installed'])
+        [] if HAVE_ROS else ['test/ros and test/trials are left out: rclpy is not installed'])
 
 
 @pytest.hookimpl(trylast=True)

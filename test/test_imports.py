@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The layers of the package: who may import whom, and that only mcn_ros.ros needs ROS."""
+"""The layers of the package: who may import whom, and that only ros and trials need ROS."""
 
 import ast
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ LAYERS = (
     ('model', 'weights_file', 'centernet_weights'),
     ('data', 'runtime'),
     ('evaluation',),
-    ('trainer',),
-    ('benchmark',),
-    ('commands', 'ros'),
+    ('trainer', 'ros'),
+    ('benchmark', 'trials'),
+    ('commands',),
 )
 # Parts of one layer are siblings that do not import each other, with these exceptions.
 SIDEWAYS = {
@@ -34,6 +34,8 @@ SIDEWAYS = {
     'centernet_weights': {'model'},
     'weights_file': {'model'},
 }
+# Need ROS; nothing else imports them, nor ROS, but starts them as processes.
+EDGE = {'ros', 'trials'}
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
 DRAWING = 'visualization', {'colors', 'structures', 'visualization', 'vocabulary'}
 DRAWING_FROM = LAYERS.index(('data', 'runtime'))
@@ -66,7 +68,8 @@ def allowed(importer: str) -> set[str]:
         if importer in layer:
             below = {name for lower in LAYERS[:level] for name in lower}
             drawing = {DRAWING[0]} if level >= DRAWING_FROM else set()
-            return {importer} | below | drawing | SIDEWAYS.get(importer, set())
+            edge = set() if importer in EDGE else EDGE
+            return ({importer} | below | drawing | SIDEWAYS.get(importer, set())) - edge
     raise KeyError(f'{importer}: in no layer')
 
 
@@ -98,8 +101,8 @@ def violations(module: str, source: str, tasks: set[str] = frozenset()) -> list[
             others = {task for task in tasks if name == task or name.startswith(f'{task}.')}
             if module in tasks and others - {module}:
                 found.append(f'{where}: tasks do not know each other')
-        elif ROS.fullmatch(name.split('.')[0]) and part(module) != 'ros':
-            found.append(f'{where}: only mcn_ros.ros may use ROS')
+        elif ROS.fullmatch(name.split('.')[0]) and part(module) not in EDGE:
+            found.append(f'{where}: only ros and trials may use ROS')
     top = set(map(id, ast.iter_child_nodes(tree)))
     found += [f'{module}:{node.lineno} imports inside of something' for node in ast.walk(tree)
               if isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) not in top]
@@ -127,12 +130,14 @@ def test_module_keeps_to_the_layers(module):
     ('mcn_ros.evaluation.bag', 'import mcn_ros.trainer.step', 'may not use trainer'),
     ('mcn_ros.visualization', 'from mcn_ros.geometry import Size', 'may not use geometry'),
     ('mcn_ros.model', 'from mcn_ros.visualization import draw', 'may not use visualization'),
-    ('mcn_ros.commands.demo', 'from mcn_ros.ros.collector import main', 'may not use ros'),
-    ('mcn_ros.commands.demo', 'import rclpy.node', 'only mcn_ros.ros'),
-    ('mcn_ros.evaluation.bag', 'from sensor_msgs.msg import Image', 'only mcn_ros.ros'),
+    ('mcn_ros.commands.demo', 'from mcn_ros.ros.tools.collector import main', 'may not use ros'),
+    ('mcn_ros.commands.fuzz', 'from mcn_ros.trials import hostile', 'may not use trials'),
+    ('mcn_ros.ros.tools.echo', 'from mcn_ros.trials import prober', 'may not use trials'),
+    ('mcn_ros.commands.demo', 'import rclpy.node', 'only ros and trials'),
+    ('mcn_ros.evaluation.bag', 'from sensor_msgs.msg import Image', 'only ros and trials'),
     ('mcn_ros.benchmark.node', 'from mcn_ros.commands.processes import child',
      'may not use commands'),
-    ('mcn_ros.data.frames', 'def f():\n    from cv_bridge import CvBridge', 'only mcn_ros.ros'),
+    ('mcn_ros.data.frames', 'def f():\n    from cv_bridge import CvBridge', 'only ros and trials'),
     ('mcn_ros.tasks.pose', 'from mcn_ros.tasks.detection import DetectionTask', 'each other'),
     ('mcn_ros.tasks.pose', 'from mcn_ros.tasks import detection', 'each other'),
     ('mcn_ros.tasks.pose', 'from . import heatmap', 'relative'),
@@ -144,7 +149,7 @@ def test_the_rules_can_be_broken(module, line, why):
 
 
 @pytest.mark.parametrize('module, line', [
-    ('mcn_ros.ros.mcn_node', 'from mcn_ros.runtime import load_predictor\nimport rclpy'),
+    ('mcn_ros.ros.node.mcn_node', 'from mcn_ros.runtime import load_predictor\nimport rclpy'),
     ('mcn_ros.trainer.train', 'from mcn_ros.data import coco\nfrom mcn_ros import runtime'),
     ('mcn_ros.evaluation.bag', 'from mcn_ros.visualization import draw\nimport rosbags.rosbag2'),
     ('mcn_ros.tasks.pose', 'from mcn_ros.tasks.heatmap import draw_peak'),
@@ -184,11 +189,12 @@ for name in sys.argv[1:]:
 
 
 def test_everything_else_works_without_ros():
-    names = [name for name in modules() if part(name) != 'ros']
+    names = [name for name in modules() if part(name) not in EDGE]
     environment = {**os.environ, 'PYTHONPATH': str(PACKAGE.parent)}
     result = subprocess.run(
-        [sys.executable, '-c', WITHOUT_ROS, *names, 'mcn_ros.ros.conversions'],
+        [sys.executable, '-c', WITHOUT_ROS, *names, 'mcn_ros.ros.node.conversions'],
         env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     # The last one shows that ROS was not to be found indeed.
-    assert re.fullmatch(r'mcn_ros\.ros\.conversions \w+_msgs(\.msg)? is blocked\n', result.stdout)
+    assert re.fullmatch(r'mcn_ros\.ros\.node\.conversions \w+_msgs(\.msg)? is blocked\n',
+                        result.stdout)

@@ -7,7 +7,7 @@ What the node adds to its predictor, and what several cameras cost: sums of what
 The overhead of the node is the time from the stamp of an image to its results being published,
 less the predictor's own time for this image, less the median time in which such an image comes to
 another process, before a message is made of it: no node could save these. Recordings are those of
-:mod:`mcn_ros.ros.prober`.
+:mod:`mcn_ros.trials.prober`.
 """
 
 from typing import Any, Mapping, Sequence

@@ -4,7 +4,7 @@
 """
 Cameras that are too fast for the network, for long: each is to be served, nothing to grow.
 
-Recordings are those of :mod:`mcn_ros.ros.prober`, one of each slice of the time. What a slice
+Recordings are those of :mod:`mcn_ros.trials.prober`, one of each slice of the time. What a slice
 tells is noisy, so start and end are the medians of a tenth of the slices each.
 
 The node's *own* memory is what it holds less the middleware's shared memory. A process that sends

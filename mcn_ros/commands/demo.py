@@ -14,6 +14,7 @@ import numpy as np
 from mcn_ros.commands import check_folder, clear_errors, write_json
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.data.results import RESULTS
 from mcn_ros.runtime import weights_path
 from mcn_ros.visualization import contact_sheet
 
@@ -110,10 +111,11 @@ def report(summary: Mapping[str, Any], out: Path) -> str:
     """Return what to tell at the end."""
     latency = ', '.join(f'{name} {value:.0f} ms' for name, value in summary['latency_ms'].items())
     dropped = summary['frames_sent'] - summary['frames_processed']
+    found = [f'{summary[result.plural]} {result.plural.replace("_", " ")}'
+             for result in RESULTS.values() if summary.get(result.plural)]
     return '\n'.join([
         f'{summary["frames_processed"]} of {summary["frames_sent"]} frames processed '
-        f'({dropped} dropped) on {summary["device"]}: {summary["detections"]} detections, '
-        f'{summary["poses"]} poses, {summary["semantic_images"]} semantic images',
+        f'({dropped} dropped) on {summary["device"]}: ' + (', '.join(found) or 'nothing'),
         f'latency from camera to result: {latency}',
         f'pictures: {out / "contact_sheet.png"}, {out}/overlay_*.png; '
         f'numbers: {out / "summary.json"}'])

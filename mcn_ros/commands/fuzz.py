@@ -15,7 +15,7 @@ from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.commands.trial import add_trial_options, judge, network_parameters
 
 TRANSPORTS = 'raw', 'compressed'  # half of the messages each, to a node of its own
-MAX_PIXELS = 1_000_000  # of the node; that of mcn_ros.ros.hostile, which needs ROS
+MAX_PIXELS = 1_000_000  # of the node; that of mcn_ros.trials.hostile, which needs ROS
 GROWTH = 50_000_000  # bytes that the memory of the node may grow by after the first messages
 PEAK = 400_000_000  # bytes that a single message may cost for a moment
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     Send the messages.
 
-    :return: 'seed'; for each transport the summary of :class:`mcn_ros.ros.fuzzer.Fuzzer`.
+    :return: 'seed'; for each transport the summary of :class:`mcn_ros.trials.fuzzer.Fuzzer`.
     :raises ValueError: for wrong arguments.
     :raises OSError: if the node ends, or nothing comes of a message.
     """

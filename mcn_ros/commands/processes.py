@@ -27,11 +27,12 @@ START_S = 180.0  # for three processes to start, the network to be loaded and th
 STALL_S = 60.0  # without any news
 STOP_S = 5.0  # for a process to end by itself
 
-# Role -> module of mcn_ros.ros; there is one listener. There may be several of another role, named
+# Role -> module of the package; there is one listener. There may be several of another role, named
 # 'node.left', 'node.right' and so on.
-MODULES = {'node': 'mcn_node', 'timed_node': 'timed_node', 'camera': 'camera_player',
-           'fuzzed_node': 'fuzzed_node', 'echo': 'echo', 'collector': 'collector',
-           'recorder': 'recorder', 'prober': 'prober', 'fuzzer': 'fuzzer'}
+MODULES = {'node': 'ros.node.mcn_node', 'timed_node': 'trials.timed_node',
+           'fuzzed_node': 'trials.fuzzed_node', 'camera': 'ros.tools.camera_player',
+           'echo': 'ros.tools.echo', 'collector': 'ros.tools.collector',
+           'recorder': 'ros.tools.recorder', 'prober': 'trials.prober', 'fuzzer': 'trials.fuzzer'}
 LISTENERS = ('collector', 'recorder', 'prober', 'fuzzer')
 LASTING = ('node', 'timed_node', 'fuzzed_node', 'echo')  # do not end by themselves
 
@@ -65,7 +66,7 @@ def run_together(parameters: Mapping[str, Mapping[str, Any]], namespace: str, lo
     with caught_signals() as caught, contextlib.ExitStack() as stack:
         children = {
             name: stack.enter_context(child(
-                f'mcn_ros.ros.{MODULES[role(name)]}', ros_arguments(namespace, values),
+                f'mcn_ros.{MODULES[role(name)]}', ros_arguments(namespace, values),
                 environment, log / f'{name}.txt', piped=role(name) in LISTENERS))
             for name, values in parameters.items()}
         return supervise(children, log, caught, hear)

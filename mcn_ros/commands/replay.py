@@ -12,12 +12,14 @@ import json
 import os
 from pathlib import Path
 import tempfile
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
+from mcn_ros.weights_file import load_model
 from mcn_ros.runtime import weights_path
+from mcn_ros.tasks import Task
 
 MOST_DETECTIONS = 1000  # more than any head gives
 
@@ -49,6 +51,7 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     if not 0.001 <= speed <= 1000:
         raise ValueError(f'rate: {speed} is not in 0.001..1000')
     weights_file = weights_path(weights)
+    tasks = load_model(weights_file, heads or None).tasks
     with Bag(bag) as opened:
         topic, = image_topics(opened, [topic] if topic else ())
         types = [name for name in opened.topics[topic] if name in IMAGE_TYPES]
@@ -68,7 +71,7 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
                                      dir=recording.parent) as partial:
         part = Path(partial, recording.name)
         summary = run_together(
-            _parameters(namespace, notes, compressed, part, device=device, backend=backend,
+            _parameters(namespace, tasks, notes, compressed, part, device=device, backend=backend,
                         precision=precision), namespace, log)
         if not summary['results']:
             raise ChildProcessError(
@@ -77,15 +80,16 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     return summary
 
 
-def _parameters(namespace: str, notes: dict[str, Any], compressed: bool, recording: Path,
-                **runtime: str) -> dict[str, dict[str, Any]]:
+def _parameters(namespace: str, tasks: Mapping[str, Task], notes: dict[str, Any],
+                compressed: bool, recording: Path, **runtime: str) -> dict[str, dict[str, Any]]:
     """Return the ROS parameters of each process; ``runtime`` are some of the node's."""
     transport = 'compressed' if compressed else 'raw'
     images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
     return {
         'node': {'weights': notes['weights'], 'heads': notes['heads'], **runtime,
                  'image_transport': transport, 'max_detections': MOST_DETECTIONS,
-                 'detection.score_threshold': 0.0, 'pose.score_threshold': 0.0,
+                 **{f'{name}.score_threshold': 0.0 for name, task in tasks.items()
+                    if 'scores' in task.prediction.ROWS},
                  **reliable(images)},
         'recorder': {'out': str(recording.resolve()), 'notes': json.dumps(notes),
                      'strip_namespace': True, 'until_input_ends': True},

@@ -12,7 +12,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
 
 
@@ -62,8 +62,32 @@ def poses_from_msg(msg: Any, skeleton: Skeleton = COCO_SKELETON) -> Poses:
 
 def class_map_from_msg(msg: Any) -> ClassMap:
     """Decode a mono8 image (sensor_msgs/Image) of labels, whose rows may be padded."""
+    return ClassMap(_pixels(msg, np.dtype(np.uint8)))
+
+
+def scalar_map_from_msg(msg: Any) -> ScalarMap:
+    """Decode a mono8 image, which holds 255 times the values."""
+    return ScalarMap(_pixels(msg, np.dtype(np.uint8)) / np.float32(255))
+
+
+def vector_map_from_msg(msg: Any) -> VectorMap:
+    """Decode a 32FC3 image."""
+    dtype = np.dtype('>f4' if msg.is_bigendian else '<f4')
+    pixels = _pixels(msg, dtype, 3).astype(np.float32)
+    return VectorMap(pixels.reshape(msg.height, msg.width, 3))
+
+
+def class_planes_from_msg(msg: Any, num_classes: int) -> ClassPlanes:
+    """Decode a mono8 image of the likeliest classes: 1 in the plane of that class, else 0."""
+    labels = _pixels(msg, np.dtype(np.uint8))
+    classes = np.arange(1, num_classes + 1)[:, None, None]
+    return ClassPlanes((labels == classes).astype(np.float32))
+
+
+def _pixels(msg: Any, dtype: np.dtype, channels: int = 1) -> np.ndarray:
+    """Return (H, W * channels) of an image message."""
     rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
-    return ClassMap(rows[:, :msg.width])
+    return rows[:, :msg.width * channels * dtype.itemsize].view(dtype)
 
 
 def boxes_from_msg(objects: Sequence[Any]) -> np.ndarray:

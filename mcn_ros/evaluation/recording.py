@@ -14,21 +14,14 @@ import json
 from typing import Any, Iterator, Mapping
 
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.messages import (
-    class_map_from_msg, detections_from_msg, poses_from_msg, stamp_ns, time_ns)
+from mcn_ros.data.messages import stamp_ns, time_ns
+from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json, TEXT_TYPE
 from mcn_ros.tasks import build_tasks, Task
 
 STAMPS_TYPE = 'sensor_msgs/msg/TimeReference'
 REPORTS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 NOTES = 'recording_notes'
 MAX_PENDING = 64  # images whose results are waited for; of an older one they will not come
-
-# Head -> end of the topic and type of its results, end of the topic of their description.
-HEADS = {
-    'detection': ('/detections', 'vision_msgs/msg/Detection2DArray', '/detection/label_info'),
-    'pose': ('/poses', 'mcn_ros_msgs/msg/HumanPose2DArray', '/skeleton_info'),
-    'segmentation': ('/semantic/image', 'sensor_msgs/msg/Image', '/semantic/label_info'),
-}
 
 # Cause of a drop -> what the node calls it in its reports.
 CAUSES = {
@@ -59,26 +52,23 @@ class Recording:
     """
     The recording of a node.
 
-    - ``tasks``: task name -> task, of the heads that ran; classes as the recording describes them.
+    - ``tasks``: task name -> task, of the heads that ran.
     - ``sent``: stamp with which an image was sent -> its stamp in the bag that was played, in the
       order of sending; None if the recording does not tell, and images had the stamps of the bag.
     - ``notes``: what the recording is of, see :func:`mcn_ros.commands.replay.replay`; perhaps {}.
     - ``report``: the last that the node reported of itself on /diagnostics; perhaps {}.
 
     :param bag: the recording, open; messages are read as they are asked for.
-    :raises ValueError: if it has no results, those of several nodes, or no description of them.
+    :raises ValueError: if no node has told in it what heads it has, or several have.
     """
 
     def __init__(self, bag: Bag):
         self.bag = bag
         node = _node(bag)
-        # A head that was described has run, even if none of its results came.
-        self._topics = {node + end: head for head, (end, _, info) in HEADS.items()
-                        if {node + end, node + info} & bag.topics.keys()}
-        self._names, configs = {}, {}
-        for head in self._topics.values():
-            self._names[head], configs[head] = self._describe(head, node + HEADS[head][2])
-        self.tasks: dict[str, Task] = build_tasks(configs)
+        self._heads = self._read_heads(node)
+        self._topics = {f'{node}/{head.topic}': name for name, head in self._heads.items()}
+        self.tasks: dict[str, Task] = build_tasks(
+            {name: head.task for name, head in self._heads.items()})
         self.sent = self._read_stamps()
         self.notes = self._read_notes()
         self.report = self._read_report(node.strip('/'))
@@ -98,7 +88,7 @@ class Recording:
     def answers(self) -> Iterator[Answer]:
         """Yield what was said about each image, when all of it has come or nothing more will."""
         pending: dict[int, Answer] = {}
-        types = [msgtype for _, msgtype, _ in HEADS.values()]
+        types = [head.topics[head.topic] for head in self._heads.values()]
         for message in self.bag.messages(list(self._topics), types):
             sent_ns = stamp_ns(message.content)
             if sent_ns not in pending:
@@ -108,7 +98,7 @@ class Recording:
                 pending[sent_ns] = Answer(source_ns, sent_ns)
             answer, head = pending[sent_ns], self._topics[message.topic]
             try:
-                answer.predictions[head] = self._decode(head, message.content)
+                answer.predictions[head] = self._heads[head].read(message.content)
             except ValueError as error:
                 raise ValueError(f'recording {self.bag.path}: {message.topic}: stamp {sent_ns}: '
                                  f'{error}') from error
@@ -119,22 +109,15 @@ class Recording:
                 yield pending.pop(next(iter(pending)))
         yield from pending.values()
 
-    def _decode(self, head: str, message: Any) -> Any:
-        if head == 'detection':
-            return detections_from_msg(message, self._names[head])
-        return poses_from_msg(message) if head == 'pose' else class_map_from_msg(message)
-
-    def _describe(self, head: str, topic: str) -> tuple[list[str], dict[str, Any]]:
-        """Return the names of the classes of a head, and how its task is configured."""
-        message = self._last(topic)
-        if message is None:
-            raise ValueError(f'recording {self.bag.path}: {topic} is missing, which describes '
-                             f'the results of head {head}')
-        if head == 'pose':
-            return [], {'skeleton': message.name}
-        names = [item.class_name for item in message.class_map]
-        names = names[1:] if head == 'segmentation' else names  # without the background
-        return names, {'classes': names}
+    def _read_heads(self, node: str) -> dict[str, HeadInfo]:
+        topic = f'{node}/{HEADS}'
+        try:
+            heads = heads_from_json(self._last(topic).data)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f'recording {self.bag.path}: {topic}: {error}') from error
+        # A head that was described has run, even if none of its results came.
+        return {name: head for name, head in heads.items()
+                if {f'{node}/{end}' for end in (head.topic, *head.info)} & self.bag.topics.keys()}
 
     def _read_stamps(self) -> dict[int, int] | None:
         topics = self.bag.topics_of(STAMPS_TYPE)
@@ -172,10 +155,11 @@ class Recording:
 
 def _node(bag: Bag) -> str:
     """Return the name of the node whose results a bag has."""
-    nodes = {name.removesuffix(end) for end, msgtype, _ in HEADS.values()
-             for name in bag.topics_of(msgtype) if name.endswith(end)}
+    nodes = {name.removesuffix(f'/{HEADS}') for name in bag.topics_of(TEXT_TYPE)
+             if name.endswith(f'/{HEADS}')}
     if len(nodes) != 1:
-        raise ValueError(f'recording {bag.path}: expected the results of one node, got '
+        raise ValueError(f'recording {bag.path}: expected one node that tells of its heads, on '
+                         f'~/{HEADS}, got '
                          f'{", ".join(sorted(nodes)) or "none"} '
                          f'(topics: {", ".join(sorted(bag.topics)) or "none"})')
     return nodes.pop()

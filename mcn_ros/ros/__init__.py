@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-The ROS 2 edge: the only code that imports rclpy or message packages.
+The ROS 2 edge: with mcn_ros.trials, the only code that imports rclpy or message packages.
+
+``node`` has what runs on the robot, ``tools`` what stands around it.
 
 An executable takes seconds to import PyTorch and rclpy, more on a machine that is busy. Who asks
 for its end meanwhile gets the exit code of later, and no traceback of some library.

@@ -6,7 +6,7 @@
 import argparse
 from difflib import get_close_matches
 import sys
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from rclpy.node import Node
 
@@ -52,18 +52,18 @@ def _without_ros(args: Sequence[str]) -> list[str]:
     return rest
 
 
-def warn_of_unknown_parameters(node: Node, qos: bool = False) -> None:
+def warn_of_unknown_parameters(node: Node, chosen: Callable[[str], bool] = (
+        lambda name: not name.startswith(QOS))) -> None:
     """
     Log which parameters a user has given that the node does not have, and what may be meant.
 
     It is no error: files of parameters are often for several nodes.
 
-    :param qos: look at the overrides of the quality of service, whose names are known once there
-        are topics, in place of all others.
+    :param chosen: whether to look at a name; some are known once there are topics.
     """
     known = list(node.get_parameters_by_prefix(''))
     for name in node._parameter_overrides:  # rclpy does not tell of them otherwise
-        if node.has_parameter(name) or name.startswith(QOS) != qos:
+        if node.has_parameter(name) or not chosen(name):
             continue
         nearest = get_close_matches(name, known, 1)
         node.get_logger().warning(f'parameter {name}: this node has none of that name'

@@ -8,7 +8,7 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Mapping
 
 import torch
 from torch import nn, Tensor
@@ -61,6 +61,8 @@ class DetectionTask(Task):
 
     annotation: ClassVar[type] = Instances
     figure: ClassVar[str] = 'AP'
+    topics: ClassVar[Mapping[str, tuple[str, str]]] = {
+        'detection': ('detections', 'detection/label_info')}
     class_map: ClassVar[tuple[str, int] | None] = 'heatmap', 0
 
     classes: tuple[str, ...] = COCO_CLASSES

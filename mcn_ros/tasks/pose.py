@@ -8,7 +8,7 @@ Source: "Objects as Points", section 4.2; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Mapping
 
 import numpy as np
 import torch
@@ -67,6 +67,7 @@ class PoseTask(Task):
 
     annotation: ClassVar[type] = Poses
     figure: ClassVar[str] = 'AP'
+    topics: ClassVar[Mapping[str, tuple[str, str]]] = {'pose': ('poses', 'skeleton_info')}
     teachable: ClassVar[bool] = True
 
     skeleton: str = 'coco17'

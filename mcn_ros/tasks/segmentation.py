@@ -9,7 +9,7 @@ Networks for Semantic Segmentation".
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Mapping
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class SegmentationTask(Task):
 
     annotation: ClassVar[type] = ClassMap
     figure: ClassVar[str] = 'mIoU'
+    topics: ClassVar[Mapping[str, tuple[str, str]]] = {
+        'segmentation': ('semantic', 'semantic/label_info')}
     class_map: ClassVar[tuple[str, int] | None] = 'logits', 1
     teachable: ClassVar[bool] = True
 

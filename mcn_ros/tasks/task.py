@@ -4,7 +4,8 @@
 """What the package asks of a task."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, Mapping, Protocol
 
 from torch import nn, Tensor
 
@@ -24,6 +25,8 @@ class Task(Protocol):
     :cvar scorer: name of its scorer where that is not the one of its type; '' for the latter.
     :cvar class_map: name of the map that has a channel for each class, and how many channels it
         has before these; None for a task without such a map.
+    :cvar topics: name of a task -> topics of its results and of their description; a task of
+        another name has topics of that name.
     :cvar teachable: whether it can learn from the maps of another network, see :meth:`distance`.
     :ivar classes: names of its classes; none where it has none.
     """
@@ -32,6 +35,7 @@ class Task(Protocol):
     figure: ClassVar[str]
     scorer: ClassVar[str] = ''
     class_map: ClassVar[tuple[str, int] | None] = None
+    topics: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
     teachable: ClassVar[bool] = False
     classes: tuple[str, ...] = ()
 

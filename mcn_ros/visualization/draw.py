@@ -3,6 +3,8 @@
 
 """A picture of all predictions of an image."""
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Callable, Mapping, Sequence
 
 import numpy as np
@@ -36,10 +38,13 @@ DRAWINGS: dict[type, Drawing] = {
 # These leave little of the image, so they are drawn only where there is nothing else to draw.
 OPAQUE = {VectorMap}
 
+KEYPOINT_THRESHOLD = 0.2  # joints below are not drawn, nor are limbs that end in them
+
 
 def draw(image: np.ndarray, predictions: Mapping[str, Structure],
          class_names: Mapping[str, Sequence[str]], score_threshold: float = 0.3, *,
-         keypoint_threshold: float = 0.2, text: str = '') -> np.ndarray:
+         keypoint_thresholds: Mapping[str, float] = MappingProxyType({}),
+         text: str = '') -> np.ndarray:
     """
     Draw predictions on a copy of an image: areas first, then boxes, people, and labels on top.
 
@@ -47,17 +52,19 @@ def draw(image: np.ndarray, predictions: Mapping[str, Structure],
     :param predictions: task name -> structure in the pixels of the image.
     :param class_names: task name -> names of its classes; tasks without classes may be missing.
     :param score_threshold: objects and people below are not drawn.
-    :param keypoint_threshold: joints below are not drawn, nor are limbs that end in them.
+    :param keypoint_thresholds: task name -> value in place of KEYPOINT_THRESHOLD.
     :param text: lines for the lower left corner, such as latency and rate.
     :return: (H, W, 3) uint8 RGB.
     """
     clear = {name: value for name, value in predictions.items() if type(value) not in OPAQUE}
     shown, order = clear or predictions, list(DRAWINGS)
     canvas = Canvas(np.array(image, order='C'), Style.of_image(image), score_threshold,
-                    keypoint_threshold, Instances in map(type, shown.values()))
+                    KEYPOINT_THRESHOLD, Instances in map(type, shown.values()))
     labels: list[Label] = []
     for name in sorted(shown, key=lambda name: order.index(type(shown[name]))):
         value = shown[name]
-        labels += DRAWINGS[type(value)](canvas, value, class_names.get(name, ()))
+        own = replace(canvas, keypoint_threshold=keypoint_thresholds.get(
+            name, canvas.keypoint_threshold))
+        labels += DRAWINGS[type(value)](own, value, class_names.get(name, ()))
     draw_labels(canvas, labels, draw_text(canvas, text))
     return canvas.pixels

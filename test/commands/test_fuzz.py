@@ -33,7 +33,7 @@ def test_each_transport_has_its_node(seeing_weights):
 
 @needs_ros
 def test_the_limit_is_that_of_the_messages():
-    from mcn_ros.ros import hostile
+    from mcn_ros.trials import hostile
     assert fuzz.MAX_PIXELS == hostile.MAX_PIXELS and set(fuzz.TRANSPORTS) == set(hostile.KINDS)
 
 

@@ -84,7 +84,7 @@ def children(pid):
     for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split():
         words = Path(f'/proc/{child}/cmdline').read_bytes().decode().split('\0')
         found |= {role: int(child) for role, module in MODULES.items()
-                  if f'mcn_ros.ros.{module}' in words}
+                  if f'mcn_ros.{module}' in words}
     return found
 
 

@@ -10,6 +10,9 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
+from mcn_ros.data.results import describe, heads_to_json
+from mcn_ros.tasks import build_tasks, describe_tasks
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {'vision_msgs': ROOT / 'standalone' / 'vision_msgs' / 'msg',
            'mcn_ros_msgs': ROOT / 'mcn_ros_msgs' / 'msg'}
@@ -82,6 +85,12 @@ class Messages:
         height, width = labels.shape
         return self.make('sensor_msgs/Image', header=self.header(stamp_ns), height=height,
                          width=width, step=width, encoding='mono8', data=labels.reshape(-1))
+
+    def heads(self, **tasks):
+        """Make what a node tells of its heads, of name -> config."""
+        built = build_tasks(tasks)
+        return self.make('std_msgs/String', data=heads_to_json(
+            describe(built, describe_tasks(built))))
 
     def label_info(self, names):
         """Make a LabelInfo of id -> name."""

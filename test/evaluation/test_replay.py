@@ -27,6 +27,8 @@ class Robot:
 
     def __init__(self, messages):
         self.messages, self.entries = messages, []
+        self.add('/mcn/heads', 0, messages.heads(
+            detection={'classes': ['person', 'car']}, segmentation={'classes': ['car']}))
         self.add('/mcn/detection/label_info', 0, messages.label_info({0: 'person', 1: 'car'}))
         self.add('/mcn/semantic/label_info', 0, messages.label_info({0: 'background', 1: 'car'}))
 
@@ -226,7 +228,7 @@ class Twin:
 def test_agreement_with_the_network_by_itself(messages, tmp_path, shift, equal):
     """The images that the node has not answered are skipped."""
     robot = Robot(messages)
-    robot.entries = robot.entries[:1]  # of the head detection
+    robot.entries = robot.entries[:2]  # of the head detection
     robot.note()
     image = messages.make('sensor_msgs/Image', height=2, width=2, step=6, encoding='rgb8',
                           data=np.zeros(12, np.uint8))
@@ -254,17 +256,36 @@ def test_agreement_with_the_network_by_itself(messages, tmp_path, shift, equal):
     assert seen == [1, 3, 4]
 
 
-@pytest.mark.parametrize('entry, error', [
-    (None, 'expected the results of one node, got none'),
-    (('/other/detections', 'detections'), 'got /mcn, /other'),
-    (('/mcn/poses', 'poses'), '/mcn/skeleton_info is missing')])
-def test_what_is_no_recording_is_an_error(robot, run, entry, error):
-    if entry is None:
+@pytest.mark.parametrize('topic, text, error', [
+    ('', '', 'expected one node that tells of its heads, on ~/heads, got none'),
+    ('/other/heads', '{}', 'got /mcn, /other'),
+    ('/mcn/heads', 'x', '/mcn/heads: Expecting value'),
+    ('/mcn/heads', '[]', '/mcn/heads: heads: expected a mapping'),
+    ('/mcn/heads', '{"pose": {"topics": {}}}', '/mcn/heads: heads.pose.prediction: missing')])
+def test_what_is_no_recording_is_an_error(robot, run, topic, text, error):
+    if topic:
+        robot.answer(START, START)
+        robot.add(topic, 0, robot.messages.make('std_msgs/String', data=text))
+    else:
         robot.entries = []
         robot.note()
-    else:
-        robot.answer(START, START)
-        topic, kind = entry
-        robot.add(topic, 0, getattr(robot.messages, kind)(START))
     with pytest.raises(ValueError, match=error):
         run(robot)
+
+
+def test_heads_of_any_name_and_type_are_read(messages, tmp_path):
+    robot = Robot(messages)
+    robot.entries = []
+    robot.add('/mcn/heads', 0, messages.heads(
+        parts={'kind': 'segmentation', 'classes': ['hand']}, detection={'classes': ['face']},
+        hands={'kind': 'detection', 'classes': ['left', 'right']}))
+    robot.add('/mcn/hands', 7, messages.detections(5, (BOX, '1', 0.9)))
+    robot.add('/mcn/parts/image', 8, messages.labels(5, np.eye(3, dtype=np.uint8)))
+    with Bag(messages.write(tmp_path / 'recording', *robot.entries)) as bag:
+        recording = Recording(bag)
+        answer, = recording.answers()
+    # That of which there is no topic was not recorded.
+    assert list(recording.tasks) == ['hands', 'parts']
+    assert recording.tasks['hands'].classes == ('left', 'right')
+    assert answer.predictions['hands'].classes.tolist() == [1]
+    assert (answer.predictions['parts'].labels == np.eye(3)).all()

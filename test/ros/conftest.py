@@ -21,9 +21,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from mcn_ros.ros import mcn_node
-from mcn_ros.ros.conversions import rgb_to_image
-from mcn_ros.ros.mcn_node import McnNode
+from mcn_ros.ros.node import mcn_node
+from mcn_ros.ros.node.conversions import rgb_to_image
+from mcn_ros.ros.node.mcn_node import McnNode
 from mcn_ros.structures import ClassMap, Instances, Poses
 from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_SKELETON

@@ -11,9 +11,10 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mcn_ros.ros import camera_player, mcn_node, recorder
 from mcn_ros.ros.command_line import warn_of_unknown_parameters
-from mcn_ros.ros.parameters import FIELDS
+from mcn_ros.ros.node import mcn_node
+from mcn_ros.ros.node.parameters import FIELDS
+from mcn_ros.ros.tools import camera_player, recorder
 
 MAINS = {'mcn_node': (mcn_node.main, FIELDS),
          'camera_player': (camera_player.main, camera_player.PARAMETERS),
@@ -56,7 +57,8 @@ def test_logs_that_cannot_be_written_are_one_line(variables):
     """Without a home, or in a folder that takes no files."""
     environment = {name: value for name, value in os.environ.items()
                    if name not in ('HOME', 'ROS_HOME', 'ROS_LOG_DIR')}
-    ended = subprocess.run([sys.executable, '-m', 'mcn_ros.ros.recorder'], text=True, timeout=120,
+    ended = subprocess.run([sys.executable, '-m', 'mcn_ros.ros.tools.recorder'], text=True,
+                           timeout=120,
                            capture_output=True, env={**environment, **variables})
     line, = ended.stderr.splitlines()
     assert ended.returncode == 1 and 'ERROR' in line and 'set ROS_LOG_DIR to a folder' in line
@@ -75,7 +77,7 @@ def test_a_parameter_that_is_misspelt_is_told_with_the_nearest(ros, capfd):
                 'meant?\n') in told
         assert 'parameter zzz: this node has none of that name\n' in told
         assert len(told.splitlines()) == 2
-        warn_of_unknown_parameters(node, qos=True)
+        warn_of_unknown_parameters(node, lambda name: name.startswith('qos'))
         line, = capfd.readouterr().err.splitlines()
         assert 'is qos_overrides./image.subscription.depth meant?' in line
     finally:

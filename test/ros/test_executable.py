@@ -20,7 +20,7 @@ from mcn_ros.ros.executable import run_node
 # The node, whose network takes for ever to load, by a library that hears of signals or not.
 LOADING = """
 import sys, time
-from mcn_ros.ros import mcn_node
+from mcn_ros.ros.node import mcn_node
 
 def load(*args):
     while True:
@@ -138,7 +138,7 @@ def test_who_is_impatient_gets_the_same_end(place, number):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_node_leaves_no_shared_memory_behind(number, tiny_weights):
     process = subprocess.Popen(
-        [sys.executable, '-m', 'mcn_ros.ros.mcn_node', '--ros-args', '-p',
+        [sys.executable, '-m', 'mcn_ros.ros.node.mcn_node', '--ros-args', '-p',
          f'weights:={tiny_weights}', '-p', 'device:=cpu', '-p', 'backend:=torch'], text=True,
         stderr=subprocess.PIPE)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcn_ros.ros import camera
+from mcn_ros.ros.node import camera
 from mcn_ros.ros.transport import default_transport, PROFILES, TRANSPORT_CHOICES
 
 

@@ -1,0 +1,267 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One camera of the node: the subscription to its images, its outputs and its statistics."""
+
+import os
+from typing import Any, Callable, Mapping, Sequence
+
+import numpy as np
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
+from rclpy.qos import (
+    qos_check_compatible, QoSCompatibility, QoSPolicyKind, QoSProfile, ReliabilityPolicy)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.utilities import get_rmw_implementation_identifier
+from rclpy.validate_topic_name import validate_topic_name
+from sensor_msgs.msg import CompressedImage, Image
+
+from mcn_ros.data.messages import stamp_ns
+from mcn_ros.ros.node.arrivals import Arrivals
+from mcn_ros.ros.node.conversions import check_header, compressed_to_rgb, image_to_rgb
+from mcn_ros.ros.node.diagnostics import Statistics
+from mcn_ros.ros.node.intake import has_message, LeftAlone, Numbering, take_newest
+from mcn_ros.ros.node.outputs import Outputs
+
+TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
+TRANSPORT_CHOICES = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
+                     'FASTRTPS_DEFAULT_PROFILES_FILE')
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
+
+
+class Camera:
+    """
+    A source of images.
+
+    :param node: creates the topics.
+    :param name: '' for the only camera of a node.
+    :param tasks: task name -> task, of the heads that run.
+    :param transport: a key of TRANSPORTS.
+    :ivar subscription: to its images, None while there is none.
+    :ivar arrivals: of images that are not numbered.
+    :ivar received_ns: when the image that was taken last had come, by the clock of the system.
+    """
+
+    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str):
+        self._node = node
+        self.name = name
+        self.statistics = Statistics()
+        self._msg_type, self._decode = TRANSPORTS[transport]
+        self.topic = image_topic(node, f'{name}/image' if name else 'image', transport)
+        self._reliability = _declare_reliability(node, self.topic)
+        # A name may begin with a slash: only its input is then outside of the node's namespace.
+        self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks)
+        self.subscription = None
+        self.received_ns = 0
+        self._group = LeftAlone()
+        self._numbering = Numbering()
+        self.arrivals = Arrivals()
+        self._changed = None
+
+    def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
+        """
+        Return a received image.
+
+        :param max_pixels: a larger image is refused.
+        :return: (H, W, 3) uint8 RGB.
+        :raises ValueError: if it cannot be decoded or has a header that results cannot have.
+        """
+        check_header(msg.header)
+        return self._decode(msg, max_pixels)
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """
+        Receive images from now on.
+
+        :param changed: called whenever the subscription is another one, or arrivals are awaited.
+        """
+        # Silence counts from here on.
+        self.statistics = Statistics()
+        self._numbering = Numbering()
+        self.arrivals = Arrivals()
+        self._changed = changed
+        self._create_subscription(self._wanted_reliability())
+
+    def unsubscribe(self) -> None:
+        """Receive no more images."""
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
+
+    def take(self) -> Image | CompressedImage | None:
+        """
+        Return the newest image, if there is one, and count it and those that it replaced.
+
+        :raises rclpy.impl.implementation_singleton.rclpy_implementation.RCLError: if the
+            middleware cannot make a message of what has come.
+        """
+        subscription, arrivals = self.subscription, self.arrivals
+        with arrivals.lock:
+            taken = subscription and take_newest(subscription)
+            if not taken:
+                return None
+            msg, info = taken
+            self.received_ns = info['received_timestamp']
+            missed = self._numbering.count_missed(info, self._count_publishers)
+            interval = arrivals.measure(info) if missed is None else None
+        if missed is None:
+            self._changed()
+        self.statistics.add_received(stamp_ns(msg), missed, interval)
+        return msg
+
+    def _count_publishers(self) -> int:
+        return self._node.count_publishers(self.topic)
+
+    def look(self) -> None:
+        """Note in the statistics if there is an image, however long the network takes."""
+        if self.subscription is not None and has_message(self.subscription, self._node.context):
+            self.statistics.add_waiting()
+
+    def match_publisher(self) -> None:
+        """Subscribe anew if the publishers that are there now need another reliability."""
+        wanted = self._wanted_reliability()
+        if self.subscription is not None and wanted != self.subscription.qos_profile.reliability:
+            self.unsubscribe()
+            self._create_subscription(wanted)
+
+    def describe_silence(self) -> str:
+        """Return that no images come, why that may be, and what may help."""
+        return f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: {self._cause()}'
+
+    def _cause(self) -> str:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        text = f'{len(publishers)} publishers'
+        wanted = f'sensor_msgs/msg/{self._msg_type.__name__}'
+        wrong = {publisher.topic_type for publisher in publishers} - {wanted}
+        if wrong:
+            text += f', of type {", ".join(sorted(wrong))}, where {wanted} is expected'
+            return text + ('; see the parameter image_transport' if wrong & set(IMAGE_TYPES)
+                           else '')
+        if not publishers and os.environ.get(DISCOVERY) == 'OFF':
+            return f'{text}: {DISCOVERY}=OFF, so that other processes are not found'
+        if not publishers:
+            return (f'{text}; images are published on, and image may be remapped to: '
+                    f'{", ".join(self._image_topics()) or "none"}')
+        for publisher in publishers:
+            compatible, reason = qos_check_compatible(
+                publisher.qos_profile, self.subscription.qos_profile)
+            if compatible == QoSCompatibility.ERROR:
+                return f'{text}, {_incompatibility(publisher.qos_profile, reason)}'
+        if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
+            return f'{text}, with best effort: {_transport_advice()}'
+        return f'{text}, which send nothing'
+
+    def describe_publishers(self) -> str:
+        """Return what is wrong with who publishes while images come, '' if nothing is."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if len(publishers) < 2:
+            return ''
+        names = sorted(f'{p.node_namespace.rstrip("/")}/{p.node_name}' for p in publishers)
+        return (f'{len(names)} publishers on {self.topic}, whose images get mixed: '
+                f'{", ".join(names)}; give each a topic of its own, see the parameter cameras')
+
+    def _image_topics(self) -> list[str]:
+        """Return the topics that others publish images on."""
+        own = self._node.get_fully_qualified_name() + '/'
+        return [name for name, types in self._node.get_topic_names_and_types()
+                if set(types) & set(IMAGE_TYPES) and not name.startswith(own)
+                and self._node.count_publishers(name)]
+
+    def destroy(self) -> None:
+        """Take all topics back."""
+        self.unsubscribe()
+        self.outputs.destroy()
+
+    def _create_subscription(self, reliability: ReliabilityPolicy) -> None:
+        kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY)
+        self.subscription = self._node.create_subscription(
+            self._msg_type, self.topic, lambda _: None,  # it is taken from, never called
+            QoSProfile(depth=1, reliability=reliability), callback_group=self._group,
+            qos_overriding_options=QoSOverridingOptions(kinds))
+        self._changed()
+
+    def _wanted_reliability(self) -> ReliabilityPolicy:
+        """
+        Return the user's choice or the best that all publishers offer.
+
+        Best effort matches every publisher, but without a transport made for it DDS loses large
+        images that way; so it is not asked for where all publishers are reliable.
+        """
+        if self._reliability != MATCHING:
+            return ReliabilityPolicy[self._reliability.upper()]
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
+        both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+        return both[0] if reliable and all(reliable) else both[1]
+
+
+def _incompatibility(offered: QoSProfile, reason: str) -> str:
+    if offered.reliability == ReliabilityPolicy.BEST_EFFORT:
+        return 'with best effort, where reliable is asked for: see qos_overrides in mcn.yaml'
+    return ' '.join(reason.split())
+
+
+def _transport_advice() -> str:
+    """Return what to do about large images that are lost on their way."""
+    if get_rmw_implementation_identifier() not in FAST_DDS:
+        return 'large images may need another transport'
+    if any(os.environ.get(name) for name in TRANSPORT_CHOICES):
+        return ('images of more than 0.5 MB are lost unless the camera has this transport, too: '
+                + ', '.join(f'{name}={os.environ[name]}' for name in TRANSPORT_CHOICES
+                            if os.environ.get(name)))
+    return ('images of more than 0.5 MB are lost with this transport: set '
+            'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera and for this node, or publish '
+            'with reliable')
+
+
+def check_cameras(names: Sequence[str]) -> None:
+    """
+    Check that every camera has topics of its own.
+
+    :raises ValueError: for names that are the same but for slashes around them.
+    """
+    bare = [name.strip('/') for name in names]
+    twice = sorted({name for name in bare if bare.count(name) > 1})
+    if twice:
+        raise ValueError(f'cameras: {", ".join(twice)} named more than once')
+
+
+def image_topic(node: Node, name: str, transport: str) -> str:
+    """
+    Return the full name of the topic that images come on, remappings applied.
+
+    As in image_transport, the topic of compressed images is that of the raw ones plus
+    '/compressed', and it is enough to remap the latter.
+
+    :raises rclpy.exceptions.InvalidTopicNameException: for a name that is none.
+    """
+    validate_topic_name(name)  # its message has the name, unlike that of the next line
+    base = node.resolve_topic_name(name)
+    if transport == 'raw' or base.endswith('/compressed'):
+        return base
+    remapped = node.resolve_topic_name(f'{name}/compressed')
+    expanded = node.resolve_topic_name(f'{name}/compressed', only_expand=True)
+    return remapped if remapped != expanded else f'{base}/compressed'
+
+
+def _declare_reliability(node: Node, topic: str) -> str:
+    """
+    Declare the QoS override of the reliability; by default the publisher's is matched.
+
+    rclpy would declare it too, but with a fixed default: then it could not be known whether the
+    user has chosen.
+    """
+    name = f'qos_overrides.{topic}.subscription.reliability'
+    if not node.has_parameter(name):
+        node.declare_parameter(name, MATCHING, ParameterDescriptor(
+            description='reliability of the subscription; best_available: as the publisher',
+            additional_constraints='one of reliable, best_effort, best_available',
+            read_only=True))
+    value = node.get_parameter(name).value
+    if value not in ('reliable', 'best_effort', MATCHING):
+        raise ValueError(f'{name}: {value!r} is not one of reliable, best_effort, {MATCHING}')
+    return value

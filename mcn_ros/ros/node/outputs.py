@@ -1,0 +1,142 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+What is published for a camera: the results of each head, and the overlay of all of them.
+
+Only what somebody subscribes to is brought to camera pixels and made a message. All publishers are
+reliable, so that every subscriber can be matched.
+"""
+
+from typing import Mapping
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle.publisher import LifecyclePublisher
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from std_msgs.msg import Header, String
+
+from mcn_ros.data.results import (
+    describe, HeadInfo, HEADS, heads_to_json, IMAGE_TYPE, OVERLAY, TEXT_TYPE)
+from mcn_ros.ros.node.conversions import message_class, rgb_to_image
+from mcn_ros.ros.node.converters import CONVERTERS
+from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
+from mcn_ros.structures import select, Structure
+from mcn_ros.tasks import describe_tasks, Task
+from mcn_ros.visualization import draw, OPAQUE
+
+
+def _publisher(node: LifecycleNode, topic: str, msgtype: str,
+               latched: bool = False) -> LifecyclePublisher:
+    if latched:
+        qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        return node.create_lifecycle_publisher(message_class(msgtype), topic, qos)
+    return node.create_lifecycle_publisher(
+        message_class(msgtype), topic, QoSProfile(depth=1 if msgtype == IMAGE_TYPE else 10),
+        qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+
+class HeadOutput:
+    """
+    The topics of a head.
+
+    :param prefix: of the topics.
+    :ivar publishers: of all of them.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, name: str, task: Task, head: HeadInfo):
+        self.task, self._name = task, name
+        self._converter = CONVERTERS[task.prediction]
+        self._results = [_publisher(node, prefix + topic, msgtype)
+                         for topic, msgtype in head.topics.items()]
+        self._infos = [_publisher(node, prefix + topic, msgtype, latched=True)
+                       for topic, msgtype in head.info.items()]
+        self.publishers = [*self._results, *self._infos]
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether somebody subscribes to results."""
+        return any(publisher.get_subscription_count() for publisher in self._results)
+
+    def announce(self, header: Header, parameters: HeadParameters) -> None:
+        """Publish the latched description."""
+        for publisher in self._infos:
+            publisher.publish(self._converter.info(header, self.task, parameters))
+
+    def choose(self, found: Structure, parameters: HeadParameters) -> Structure:
+        """Return the objects that pass thresholds and class filter, best first; maps as they are.
+
+        :param found: in camera pixels.
+        """
+        if 'scores' not in found.ROWS:
+            return found
+        keep = found.scores >= parameters.score_threshold
+        if 'classes' in found.ROWS:
+            keep &= select_classes(self._name, parameters.classes, self.task.classes)[
+                found.classes]
+        return select(found, np.flatnonzero(keep)[:parameters.max_detections])
+
+    def publish(self, found: Structure, header: Header, parameters: HeadParameters) -> None:
+        """Publish results on the topics that somebody subscribes to."""
+        for publisher, convert in zip(self._results, self._converter.messages, strict=True):
+            if publisher.get_subscription_count():
+                publisher.publish(convert(found, header, self.task, parameters))
+
+
+class Outputs:
+    """
+    All results of one camera.
+
+    :param prefix: of the topics, '~/' or '~/<camera>/'.
+    :param tasks: task name -> task, of the heads that run.
+    :raises ValueError: for a head whose predictions or topics cannot be published.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, tasks: Mapping[str, Task]):
+        self._node = node
+        heads = describe(tasks, describe_tasks(tasks))
+        self._told = String(data=heads_to_json(heads))
+        self._heads = _publisher(node, prefix + HEADS, TEXT_TYPE, latched=True)
+        self._outputs = {name: HeadOutput(node, prefix, name, tasks[name], head)
+                         for name, head in heads.items()}
+        self._overlay = _publisher(node, prefix + OVERLAY, IMAGE_TYPE)
+        # As pictures have it: what would hide the image is drawn only where there is nothing else.
+        clear = [name for name, task in tasks.items() if task.prediction not in OPAQUE]
+        self._drawn = clear or list(tasks)
+
+    def announce(self, header: Header, parameters: Parameters) -> None:
+        """Publish the latched descriptions."""
+        self._heads.publish(self._told)
+        for name, output in self._outputs.items():
+            output.announce(header, parameters.of(name))
+
+    def publish(self, image: np.ndarray, predictions: Mapping[str, Structure], header: Header,
+                parameters: Parameters, text: str) -> None:
+        """
+        Publish the results of a frame, then its overlay.
+
+        :param image: (H, W, 3) uint8 RGB.
+        :param predictions: task name -> structure in camera pixels, not thresholded; what nobody
+            wants is not asked for.
+        :param header: that of the image.
+        :param text: to be written into the overlay.
+        """
+        drawn = self._drawn if self._overlay.get_subscription_count() else ()
+        chosen = {name: output.choose(predictions[name], parameters.of(name))
+                  for name, output in self._outputs.items() if name in drawn or output.wanted}
+        for name, found in chosen.items():
+            self._outputs[name].publish(found, header, parameters.of(name))
+        if drawn:
+            names = {name: self._outputs[name].task.classes for name in drawn}
+            thresholds = {name: parameters.of(name).keypoint_threshold for name in drawn}
+            picture = draw(image, {name: chosen[name] for name in drawn}, names, 0.0,
+                           keypoint_thresholds=thresholds,
+                           text=text if parameters.overlay_text else '')
+            self._overlay.publish(rgb_to_image(picture, header))
+
+    def destroy(self) -> None:
+        """Take the topics back."""
+        publishers = [p for output in self._outputs.values() for p in output.publishers]
+        for publisher in [*publishers, self._heads, self._overlay]:
+            self._node.destroy_lifecycle_publisher(publisher)

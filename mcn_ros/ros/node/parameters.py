@@ -1,0 +1,267 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+The parameters of the node: declared once, read as one frozen dataclass.
+
+A field of :class:`Parameters` is a declaration: its name, default, description, limits, and
+whether it can change at run time. So is one of :class:`HeadParameters`, which each head has for
+itself, as ``HEAD.score_threshold``. config/mcn.yaml says the same for users.
+"""
+
+from dataclasses import dataclass, Field, field, fields
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mcn_ros.data.image_formats import MAX_PIXELS
+from mcn_ros.structures import ClassPlanes, Instances, Poses
+from mcn_ros.tasks import Task, TASKS
+
+
+def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
+               choices: tuple[str, ...] = (), live: bool = False) -> Any:
+    """
+    Declare a parameter.
+
+    :param default: also gives the type; a tuple stands for a list of names, in ROS an array or a
+        string with commas, where '' is the empty list.
+    :param name: in ROS, if it is not that of the field.
+    :param limits: lowest and highest value.
+    :param choices: the values allowed.
+    :param live: can change at run time; otherwise it is read-only.
+    """
+    return field(default=default, metadata={
+        'description': description, 'name': name, 'limits': limits, 'choices': choices,
+        'live': live})
+
+
+@dataclass(frozen=True)
+class HeadParameters:
+    """
+    What the node is told about a head.
+
+    :param class_id_format: that of :class:`Parameters`, as is ``max_detections``.
+    """
+
+    score_threshold: float = _parameter(
+        0.3, 'Objects, people or classes with a lower score are not published.',
+        limits=(0.0, 1.0), live=True)
+    classes: tuple[str, ...] = _parameter(
+        (), 'Names or ids of the classes that are published; empty for all.', live=True)
+    keypoint_threshold: float = _parameter(
+        0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
+        limits=(0.0, 1.0), live=True)
+    class_id_format: str = 'id'
+    max_detections: int = 100
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """
+    What the node is told; a snapshot.
+
+    :param of_heads: head -> what is told about it.
+    """
+
+    weights: str = _parameter(
+        '', 'Weights file: a path or the name of shipped weights; empty for the default ones.')
+    heads: tuple[str, ...] = _parameter(
+        (), 'Heads of the weights that are run, such as [detection, pose]; empty for all.')
+    cameras: tuple[str, ...] = _parameter(
+        (), 'Names of several cameras, with topics <camera>/image and ~/<camera>/...; empty for '
+        'the one topic image.')
+    image_transport: str = _parameter(
+        'raw', 'Whether images come as sensor_msgs/Image or sensor_msgs/CompressedImage.',
+        choices=('raw', 'compressed'))
+    device: str = _parameter(
+        'auto', 'auto (the first GPU, or the CPU if there is none), cpu, cuda or cuda:N.')
+    backend: str = _parameter(
+        'auto', 'What runs the network: auto (the fastest that works on the device), torch, '
+        'torch_compile, cuda_graph, onnxruntime or openvino.')
+    precision: str = _parameter(
+        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16 or bfloat16.')
+    autostart: bool = _parameter(
+        True, 'Whether the node configures and activates itself.')
+    class_id_format: str = _parameter(
+        'id', 'What class_id of a detection is: the decimal id of label_info, or the name.',
+        choices=('id', 'name'))
+    max_detections: int = _parameter(
+        100, 'Most objects, and most people, that are published per image.', limits=(1, 1000),
+        live=True)
+    max_pixels: int = _parameter(
+        MAX_PIXELS, 'Images with more pixels are not decoded, but dropped with an error.',
+        limits=(1, 1_000_000_000), live=True)
+    on_device_error: str = _parameter(
+        'retry', 'What is done when the device fails (out of memory, lost): retry (again and '
+        'again, at longer intervals) or cpu (go on there, and return when the device works).',
+        choices=('retry', 'cpu'))
+    diagnostics_max_latency: float = _parameter(
+        1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
+        'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
+    diagnostics_min_rate: float = _parameter(
+        0.0, 'Frames per second below which diagnostics warn; 0: never.',
+        'diagnostics.min_rate', limits=(0.0, 1000.0), live=True)
+    overlay_text: bool = _parameter(
+        True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
+    of_heads: Mapping[str, HeadParameters] = field(default_factory=dict)
+
+    def of(self, head: str) -> HeadParameters:
+        """Return what is told about a head; the defaults where it has no parameters."""
+        return self.of_heads.get(head, HeadParameters())
+
+
+# Structure of predictions -> parameters that a head has; others have none.
+HEAD_PARAMETERS: dict[type, tuple[str, ...]] = {
+    Instances: ('score_threshold', 'classes'),
+    Poses: ('score_threshold', 'keypoint_threshold'),
+    ClassPlanes: ('score_threshold',),
+}
+HEAD_FIELDS = {f.name: f for f in fields(HeadParameters) if f.metadata}
+
+
+def head_fields(name: str, prediction: type) -> dict[str, Field]:
+    """Return ROS name -> field of a head."""
+    return {f'{name}.{key}': HEAD_FIELDS[key] for key in HEAD_PARAMETERS.get(prediction, ())}
+
+
+# ROS name -> field of what there is whatever the weights: also heads that are named like kinds.
+NODE_FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters) if f.metadata}
+FIELDS = {**NODE_FIELDS, **{
+    name: declared for kind, task in TASKS.items()
+    for name, declared in head_fields(kind, task.annotation).items()}}
+
+
+def descriptions() -> dict[str, tuple[Any, str]]:
+    """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
+    found = {}
+    for name, declared in FIELDS.items():
+        meta, text = declared.metadata, declared.metadata['description']
+        if meta['choices']:
+            text += f' One of {", ".join(meta["choices"])}.'
+        if meta['limits']:
+            text += ' {} to {}.'.format(*meta['limits'])
+        found[name] = _ros_default(declared), text
+    return found
+
+
+def declare_parameters(node: Node) -> None:
+    """
+    Declare all parameters that do not depend on the weights.
+
+    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
+    """
+    node.add_on_set_parameters_callback(_check)
+    _declare(node, FIELDS)
+
+
+def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
+    """
+    Declare those of the heads of the weights.
+
+    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
+    """
+    for name, task in tasks.items():
+        _declare(node, head_fields(name, task.prediction))
+
+
+def _declare(node: Node, wanted: Mapping[str, Field]) -> None:
+    for name, declared in wanted.items():
+        if not node.has_parameter(name):
+            node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
+
+
+def _ros_default(declared: Any) -> Any:
+    return '' if isinstance(declared.default, tuple) else declared.default
+
+
+def read_parameters(node: Node) -> Parameters:
+    """Return the values of now."""
+    own = {declared.name: parse_value(node.get_parameter(name))
+           for name, declared in NODE_FIELDS.items()}
+    common = {key: own[key] for key in ('class_id_format', 'max_detections')}
+    heads: dict[str, dict[str, Any]] = {}
+    for name, parameter in node.get_parameters_by_prefix('').items():
+        head, _, key = name.rpartition('.')
+        if head and key in HEAD_FIELDS:
+            heads.setdefault(head, dict(common))[key] = parse_value(parameter)
+    return Parameters(**own, of_heads={head: HeadParameters(**values)
+                                       for head, values in heads.items()})
+
+
+def find_field(name: str) -> Field | None:
+    """Return what a parameter is, None for one of rclpy."""
+    return FIELDS.get(name) or HEAD_FIELDS.get(name.rpartition('.')[2])
+
+
+def parse_value(parameter: Parameter) -> Any:
+    """Return the value of a parameter, with a list in any notation as a tuple of strings."""
+    if not isinstance(find_field(parameter.name).default, tuple):
+        return parameter.value
+    values = '' if parameter.value is None else parameter.value
+    if isinstance(values, (str, int)):
+        values = str(values).strip('[]').split(',')
+    return tuple(str(value).strip() for value in values if str(value).strip())
+
+
+def select_classes(head: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+    """
+    Resolve a class filter.
+
+    :param head: whose filter it is.
+    :param wanted: names or decimal ids; empty for all.
+    :param class_names: of the head.
+    :return: (C,) bool, which classes pass.
+    :raises ValueError: for a class that the head does not have.
+    """
+    ids = {name: index for index, name in enumerate(class_names)}
+    ids.update({str(index): index for index in range(len(class_names))})
+    unknown = [name for name in wanted if name not in ids]
+    if unknown:
+        raise ValueError(f'{head}.classes: unknown {", ".join(unknown)} '
+                         f'(known: {", ".join(class_names)}, or ids 0 to {len(class_names) - 1})')
+    passing = np.full(len(class_names), not wanted)
+    passing[[ids[name] for name in wanted]] = True
+    return passing
+
+
+def _descriptor(declared: Any) -> ParameterDescriptor:
+    meta = declared.metadata
+    descriptor = ParameterDescriptor(
+        description=meta['description'], read_only=not meta['live'],
+        additional_constraints=f'one of {", ".join(meta["choices"])}' if meta['choices'] else '',
+        # An empty list in Python has no element type, so a list could not be declared otherwise.
+        dynamic_typing=isinstance(declared.default, tuple))
+    if meta['limits']:
+        low, high = meta['limits']
+        if isinstance(low, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    return descriptor
+
+
+def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
+    """Check what ROS itself does not: choices, and the types of lists."""
+    for parameter in parameters:
+        declared = find_field(parameter.name)
+        if declared is None:
+            continue
+        choices = declared.metadata['choices']
+        if choices and parameter.value not in choices:
+            return SetParametersResult(
+                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not one of '
+                f'{", ".join(choices)}')
+        if isinstance(declared.default, tuple) and parameter.type_ not in LIST_TYPES:
+            return SetParametersResult(
+                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not a list')
+    return SetParametersResult(successful=True)
+
+
+# An empty list comes as NOT_SET from a file or command line, and as a byte array from Python.
+LIST_TYPES = (Parameter.Type.STRING, Parameter.Type.STRING_ARRAY, Parameter.Type.INTEGER,
+              Parameter.Type.INTEGER_ARRAY, Parameter.Type.NOT_SET, Parameter.Type.BYTE_ARRAY)

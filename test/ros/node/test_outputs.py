@@ -1,0 +1,213 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the node publishes: headers, empty results, descriptions, pictures on demand."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from mcn_ros.data.results import heads_from_json
+from mcn_ros.ros.node import mcn_node
+from mcn_ros.ros.node.conversions import image_to_rgb
+from mcn_ros.ros.node.converters import CONVERTERS
+from mcn_ros.runtime.predictions import Predictions
+from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.tasks import Task, TASKS
+from mcn_ros.vocabulary import COCO_SKELETON
+
+BLANK = np.zeros((48, 64, 3), np.uint8)
+
+
+def test_every_result_has_the_header_of_its_image(world):
+    results = [world.peer.listen(Detection2DArray, 'mcn/detections'),
+               world.peer.listen(HumanPose2DArray, 'mcn/poses'),
+               world.peer.listen(Image, 'mcn/semantic/image'),
+               world.peer.listen(Image, 'mcn/semantic/color'),
+               world.peer.listen(Image, 'mcn/overlay')]
+    world.start()
+    world.connect()
+    # Pictures are made only for those who listen, so wait until all are connected.
+    world.wait(lambda: all(world.peer.count_publishers(topic) for topic in world.peer.received))
+    world.spin(0.3)
+    world.send(7)
+    world.wait(lambda: all(results), 'a result on every topic')
+    for messages in results:
+        msg, = messages
+        assert (msg.header.stamp.sec, msg.header.frame_id) == (7, 'optical')
+    detections, poses, semantic, color, overlay = (messages[0] for messages in results)
+    assert all(d.header == detections.header for d in detections.detections)
+    assert [d.results[0].hypothesis.class_id for d in detections.detections] == ['1', '0']
+    assert [len(person.keypoints) for person in poses.poses] == [17, 17]
+    assert (semantic.encoding, color.encoding, overlay.encoding) == ('mono8', 'rgb8', 'bgr8')
+    assert all((m.height, m.width) == (48, 64) for m in (semantic, color, overlay))
+    assert set(semantic.data) == {2} and image_to_rgb(color).any()
+
+
+def test_an_empty_picture_gives_empty_results(world):
+    detections = world.peer.listen(Detection2DArray, 'mcn/detections')
+    poses = world.peer.listen(HumanPose2DArray, 'mcn/poses')
+    world.start()
+    world.connect()
+    world.send(3, BLANK)
+    world.wait(lambda: detections and poses, 'empty results')
+    assert detections[0].detections == [] and poses[0].poses == []
+    assert world.stamps(detections) == world.stamps(poses) == [3]
+
+
+def test_descriptions_are_latched(world):
+    world.start(detection__score_threshold=0.25)
+    world.spin(0.2)
+    labels = world.peer.listen(LabelInfo, 'mcn/detection/label_info', latched=True)
+    semantic = world.peer.listen(LabelInfo, 'mcn/semantic/label_info', latched=True)
+    skeleton = world.peer.listen(SkeletonInfo, 'mcn/skeleton_info', latched=True)
+    world.wait(lambda: labels and semantic and skeleton, 'the descriptions')
+    assert [(c.class_id, c.class_name) for c in labels[0].class_map] == [
+        (0, 'person'), (1, 'car')]
+    assert labels[0].threshold == 0.25
+    assert [(c.class_id, c.class_name) for c in semantic[0].class_map] == [
+        (0, 'background'), (1, 'person'), (2, 'car')]
+    assert tuple(skeleton[0].keypoint_names) == COCO_SKELETON.keypoint_names
+
+
+@pytest.mark.parametrize('heads, expected', [
+    (['detection'], {'/mcn/detections', '/mcn/detection/label_info'}),
+    ('pose', {'/mcn/poses', '/mcn/skeleton_info'}),
+    ('pose,segmentation', {'/mcn/poses', '/mcn/skeleton_info', '/mcn/semantic/image',
+                           '/mcn/semantic/color', '/mcn/semantic/label_info'})])
+def test_only_the_chosen_heads_are_advertised(world, heads, expected):
+    world.start(heads=heads)
+    world.wait_for_topics(*expected, '/mcn/heads', '/mcn/overlay')
+    assert set(world.predictor.heads) == set(heads.split(',') if isinstance(heads, str) else heads)
+
+
+def test_only_what_somebody_subscribes_to_comes_to_camera_pixels(world):
+    detections = world.peer.listen(Detection2DArray, 'mcn/detections')
+    node = world.start()
+    asked, predict = [], world.predictor.predict
+    world.predictor.predict = lambda image: Predictions(
+        predict(image), lambda value: (asked.append(type(value)), value)[1])
+    world.connect()
+
+    def wanted(stamp, messages):
+        asked.clear()
+        world.send(stamp)
+        world.wait(lambda: messages and world.counts()['processed'] == stamp)
+        return asked
+
+    assert wanted(1, detections) == [Instances]
+    colors = world.peer.listen(Image, 'mcn/semantic/color')
+    world.wait(lambda: node.count_subscribers('mcn/semantic/color'))
+    world.spin(0.2)
+    assert wanted(2, colors) == [Instances, ClassMap]
+    overlays = world.peer.listen(Image, 'mcn/overlay')
+    world.wait(lambda: node.count_subscribers('mcn/overlay'))
+    world.spin(0.2)
+    assert wanted(3, overlays) == [Instances, Poses, ClassMap]
+    assert image_to_rgb(overlays[0]).std() > 0
+
+
+@dataclass(frozen=True)
+class MapTask(Task):
+    """A task that is never trained, of any type."""
+
+    annotation: ClassVar[type] = ScalarMap
+    figure: ClassVar[str] = ''
+    classes: tuple[str, ...] = ('sky', 'sea')
+    kind: str = 'ScalarMap'
+
+    losses = build_head = encode = loss = counts = decode = mirror = same_maps = None
+
+    @property
+    def prediction(self):
+        return {type_.__name__: type_ for type_ in CONVERTERS}[self.kind]
+
+
+def test_maps_of_every_type_are_published(world, monkeypatch):
+    planes = np.zeros((2, 48, 64), np.float32)
+    planes[1, :, 9:] = 0.7
+    found = {'salient': ScalarMap(np.full((48, 64), 0.4, np.float32)),
+             'normals': VectorMap(np.full((48, 64, 3), (0, 0, -1), np.float32)),
+             'edges': ClassPlanes(planes)}
+    monkeypatch.setitem(TASKS, 'map', MapTask)
+    load = world.load
+
+    def load_maps(*arguments):
+        predictor = load(*arguments)
+        predictor.tasks = {name: MapTask(kind=type(value).__name__)
+                           for name, value in found.items()}
+        predictor.predict = lambda image: found
+        return predictor
+
+    monkeypatch.setattr(mcn_node, 'load_predictor', load_maps)
+    topics = ('salient/image', 'normals/image', 'normals/color', 'edges/image', 'edges/color')
+    received = [world.peer.listen(Image, f'mcn/{topic}') for topic in topics]
+    told = world.peer.listen(String, 'mcn/heads', latched=True)
+    world.start()
+    world.connect()
+    world.wait_for_topics('/mcn/heads', '/mcn/overlay', '/mcn/edges/label_info', *(
+        f'/mcn/{topic}' for topic in topics))
+    world.spin(0.3)
+    world.send(1)
+    world.wait(lambda: all(received) and told, 'all pictures')
+    scalar, vectors, color, labels, _ = [messages[0] for messages in received]
+    assert [messages[0].encoding for messages in received] == [
+        'mono8', '32FC3', 'rgb8', 'mono8', 'rgb8']
+    assert set(scalar.data) == {102} and tuple(color.data[:3]) == (128, 128, 255)
+    assert labels.data[8] == 0 and labels.data[9] == 2
+    heads = heads_from_json(told[0].data)
+    np.testing.assert_array_equal(heads['normals'].read(vectors).vectors, found['normals'].vectors)
+    assert heads['edges'].read(labels).planes[1, 0, 9] == 1
+
+
+def test_thresholds_and_classes_change_at_run_time(world):
+    detections = world.peer.listen(Detection2DArray, 'mcn/detections')
+    labels = world.peer.listen(LabelInfo, 'mcn/detection/label_info', latched=True)
+    node = world.start(class_id_format='name')
+    world.connect()
+
+    def found_with(**parameters):
+        for name, value in parameters.items():
+            result, = node.set_parameters([Parameter(name.replace('__', '.'), value=value)])
+            assert result.successful, result.reason
+        count = len(detections)
+        world.send(count)
+        world.wait(lambda: len(detections) > count)
+        return [d.results[0].hypothesis.class_id for d in detections[-1].detections]
+
+    assert found_with() == ['car', 'person']
+    assert found_with(detection__score_threshold=0.625) == ['car']
+    world.wait(lambda: labels and labels[-1].threshold == 0.625, 'the new threshold')
+    assert found_with(detection__score_threshold=0.95) == []
+    assert found_with(detection__score_threshold=0.0) == ['car', 'person']
+    assert found_with(detection__classes=['person']) == ['person']
+    assert found_with(detection__classes='1') == ['car']
+    assert found_with(detection__classes='') == ['car', 'person']
+    assert found_with(max_detections=1) == ['car']
+    result, = node.set_parameters([Parameter('detection.classes', value=['dog', 'car'])])
+    assert not result.successful and 'unknown dog (known: person, car' in result.reason
+    assert found_with() == ['car']
+
+
+def test_people_and_keypoints_have_thresholds_too(world):
+    poses = world.peer.listen(HumanPose2DArray, 'mcn/poses')
+    node = world.start(pose__score_threshold=0.7, pose__keypoint_threshold=0.4)
+    world.connect()
+    world.send(1)
+    world.wait(lambda: len(poses) == 1)
+    person, = poses[0].poses
+    assert {keypoint.state for keypoint in person.keypoints} == {keypoint.VISIBLE
+                                                                 for keypoint in person.keypoints}
+    node.set_parameters([Parameter('pose.keypoint_threshold', value=0.6),
+                         Parameter('pose.score_threshold', value=0.1)])
+    world.send(2)
+    world.wait(lambda: len(poses) == 2)
+    assert len(poses[1].poses) == 2
+    assert poses[1].poses[0].keypoints[0].state == person.keypoints[0].LOW_CONFIDENCE
