@@ -17,9 +17,9 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
-from mcn_ros.weights_file import load_model
 from mcn_ros.runtime import weights_path
 from mcn_ros.tasks import Task
+from mcn_ros.weights_file import load_model
 
 MOST_DETECTIONS = 1000  # more than any head gives
 
