@@ -25,7 +25,8 @@ needs_ros = pytest.mark.skipif(
     not (find_spec('rclpy') and find_spec('vision_msgs')), reason='ROS 2 is not installed')
 COUNT = 3
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = {'node': 'mcn_node', 'recorder': 'recorder', 'camera': 'camera_player'}
+MODULES = {'node': 'ros.node.mcn_node', 'recorder': 'ros.tools.recorder',
+           'camera': 'ros.tools.camera_player'}
 
 
 @pytest.fixture(params=['raw', 'compressed'])

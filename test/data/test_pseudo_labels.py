@@ -13,6 +13,7 @@ import pytest
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.pseudo_labels import add_pseudo_labels
 from mcn_ros.structures import Instances
+from mcn_ros.tasks import TASKS as KINDS
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
@@ -121,7 +122,7 @@ def test_maps_stay_and_keep_no_class_from_boxes(tmp_path):
 
 
 def test_labels_of_a_type_that_is_not_known_stay(tmp_path, monkeypatch):
-    monkeypatch.setitem(TASKS, 'weather', SimpleNamespace(annotation=str))
+    monkeypatch.setitem(KINDS, 'weather', SimpleNamespace(annotation=str))
     path, images = write(tmp_path, ['weather'], annotations=())
     assert label(path, images)['images'][0]['labelled'] == ['detection', 'weather']
 

@@ -14,13 +14,15 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from mcn_ros.data.results import heads_from_json
+from mcn_ros.data.results import describe, heads_from_json
 from mcn_ros.ros.node import mcn_node
 from mcn_ros.ros.node.conversions import image_to_rgb
 from mcn_ros.ros.node.converters import CONVERTERS
+from mcn_ros.ros.node.outputs import HeadOutput
 from mcn_ros.runtime.predictions import Predictions
 from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.tasks import Task, TASKS
+from mcn_ros.visualization import DRAWINGS
 from mcn_ros.vocabulary import COCO_SKELETON
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
@@ -165,6 +167,17 @@ def test_maps_of_every_type_are_published(world, monkeypatch):
     heads = heads_from_json(told[0].data)
     np.testing.assert_array_equal(heads['normals'].read(vectors).vectors, found['normals'].vectors)
     assert heads['edges'].read(labels).planes[1, 0, 9] == 1
+
+
+@pytest.mark.parametrize('table, message', [(CONVERTERS, 'no messages'), (DRAWINGS, 'no drawing')])
+def test_a_type_that_a_table_lacks_is_named(monkeypatch, table, message):
+    monkeypatch.delitem(table, ScalarMap)
+    tasks = {'salient': MapTask()}
+    monkeypatch.setattr(MapTask, 'prediction', ScalarMap)
+    head = describe(tasks, {'salient': {}})['salient']
+    with pytest.raises(ValueError, match=f'^head salient: {message} of predictions of type '
+                                         r'ScalarMap \(known: '):
+        HeadOutput(None, '', 'salient', tasks['salient'], head)
 
 
 def test_thresholds_and_classes_change_at_run_time(world):
