@@ -39,7 +39,7 @@ ASKED = {
     'trainer/keep.py': 'parts of a trunk',
     'visualization/draw.py': 'areas have no names where boxes have them',
 }
-TYPES = {name for name in structures.__all__ if name[0].isupper()}
+TYPES = {name for name in structures.__all__ if name[0].isupper() and not name.isupper()}
 
 
 def knowledge(tree: ast.AST) -> Iterator[tuple[str, int, str]]:

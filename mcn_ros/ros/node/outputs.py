@@ -49,8 +49,9 @@ class HeadOutput:
     def __init__(self, node: LifecycleNode, prefix: str, name: str, task: Task, head: HeadInfo):
         for table, what in ((CONVERTERS, 'messages'), (DRAWINGS, 'drawing')):
             if task.prediction not in table:
-                raise ValueError(f'head {name}: no {what} of predictions of type {head.prediction} '
-                                 f'(known: {", ".join(kind.__name__ for kind in table)})')
+                known = ', '.join(kind.__name__ for kind in table)
+                raise ValueError(f'head {name}: no {what} of predictions of type '
+                                 f'{head.prediction} (known: {known})')
         self.task, self._name = task, name
         self._converter = CONVERTERS[task.prediction]
         self._results = [_publisher(node, prefix + topic, msgtype)
