@@ -17,4 +17,7 @@ import os
 __version__ = '0.1.0'
 
 for _name in filter(None, os.environ.get('MCN_ROS_PLUGINS', '').split(',')):
-    import_module(_name)
+    try:
+        import_module(_name)
+    except ImportError as error:
+        raise ImportError(f'MCN_ROS_PLUGINS: {_name}: {error}') from error

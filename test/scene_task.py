@@ -16,7 +16,7 @@ from mcn_ros.colors import LIGHT
 from mcn_ros.data.labels import READERS
 from mcn_ros.data.results import LABELS, Result, RESULTS
 from mcn_ros.evaluation.scorers import Scorer, SCORERS
-from mcn_ros.network.features import FEATURES
+from mcn_ros.evaluation.topic_truth import Truth, TRUTHS
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.tasks import Task, TASKS
 from mcn_ros.visualization import DRAWINGS
@@ -76,7 +76,7 @@ class SceneTask(Task):
         return {'cross_entropy': 1.0}
 
     def build_head(self, shapes):
-        return SceneHead(Head(shapes, {'logits': len(self.classes)}, self.head, reads=FEATURES))
+        return SceneHead(Head(shapes, {'logits': len(self.classes)}, self.head))
 
     def encode(self, annotation, grid) -> dict[str, Tensor]:
         return {'chances': torch.from_numpy(annotation.chances)}
@@ -122,10 +122,10 @@ def read(labels):
     return found and Scene(np.float32([name == found for name in labels.task.classes]))
 
 
-def from_msg(message, head):
+def from_msg(message, described):
     """Decode a vision_msgs/Classification."""
     chances = {result.class_id: result.score for result in message.results}
-    return Scene(np.float32([chances[name] for name in head.classes]))
+    return Scene(np.float32([chances[name] for name in described.classes]))
 
 
 def draw(canvas, scene, names):
@@ -140,6 +140,8 @@ READERS[Scene] = read
 SCORERS[Scene] = SceneScorer
 DRAWINGS[Scene] = draw
 RESULTS[Scene] = Result({'': 'vision_msgs/msg/Classification'}, LABELS, from_msg, 'scenes')
+TRUTHS[Scene] = Truth(
+    'vision_msgs/msg/Classification', lambda message, task, labels: from_msg(message, task))
 
 if find_spec('rclpy'):
     from vision_msgs.msg import Classification, ObjectHypothesis

@@ -14,6 +14,7 @@ import json
 import os
 from pathlib import Path
 import re
+import subprocess
 import sys
 
 import cv2
@@ -22,9 +23,12 @@ import pytest
 import yaml
 
 from mcn_ros.commands import evaluate, evaluate_bag, export_onnx, images_to_bag, train
+from mcn_ros.data.bags import Bag
 from mcn_ros.data.labels import READERS
 from mcn_ros.data.results import RESULTS
+from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.scorers import SCORERS
+from mcn_ros.evaluation.topic_truth import TopicTruth, TRUTHS
 from mcn_ros.runtime import load_predictor
 from mcn_ros.tasks import TASKS
 from mcn_ros.visualization import DRAWINGS
@@ -34,7 +38,7 @@ PLUGINS = 'saliency', 'scene_task'
 COUNT, HEIGHT, WIDTH = 4, 48, 64
 HEADS = {'saliency': {}, 'scene': {}, 'parts': {'kind': 'segmentation', 'classes': ['inside']}}
 FIGURES = {'saliency': 'maxF', 'scene': 'accuracy', 'parts': 'mIoU'}
-TABLES = [TASKS, READERS, SCORERS, DRAWINGS, RESULTS]
+TABLES = [TASKS, READERS, SCORERS, DRAWINGS, RESULTS, TRUTHS]
 HAVE_ROS = bool(find_spec('rclpy') and find_spec('vision_msgs'))
 if HAVE_ROS:
     from mcn_ros.ros.node.converters import CONVERTERS
@@ -58,6 +62,8 @@ def plugins(tmp_path_factory):
             sys.modules.pop(name, None)
             import_module(name)
         yield
+    for name in PLUGINS:
+        del sys.modules[name]
     for table, content in zip(TABLES, before):
         table.clear()
         table.update(content)
@@ -168,3 +174,15 @@ def test_the_node_publishes_them(weights, bag, tmp_path, monkeypatch):
     scores = check_results(tmp_path)
     agreement = scores['replay']['agreement']
     assert agreement['frames'] == agreement['equal'] == scores['replay']['frames_processed'] > 0
+    # What has been said of a scene can be the truth for another network.
+    with Bag(tmp_path / 'recording') as recorded:
+        truth = TopicTruth(recorded, ['/mcn/scene'], Recording(recorded).tasks)
+        assert {value.chances.shape for found in truth.annotations.values()
+                for value in found.values()} == {(2,)}
+
+
+def test_a_plug_in_that_is_not_there_is_named():
+    told = subprocess.run([sys.executable, '-c', 'import mcn_ros'], capture_output=True, text=True,
+                          env={**os.environ, 'MCN_ROS_PLUGINS': 'json,nowhere'})
+    assert told.returncode and told.stderr.splitlines()[-1] == (
+        "ImportError: MCN_ROS_PLUGINS: nowhere: No module named 'nowhere'")

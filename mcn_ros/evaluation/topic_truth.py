@@ -48,13 +48,12 @@ class TopicTruth:
         known: set[str] = set()
         for entry in topics:
             topic = topic_of(entry)
-            truth = self._truth(topic)
-            task = self._task(entry, truth, tasks)
+            task = self._task(entry, self._msgtype(topic), tasks)
             if task in known:
                 raise ValueError(f'{self.name}: {topic} is the second topic for {task}')
             if task is not None:
                 known.add(task)
-                self._read(topic, truth, task, tasks[task])
+                self._read(topic, task, tasks[task])
         if not self.annotations:
             raise ValueError(f'{self.name}: {", ".join(topics)} have nothing for the heads '
                              f'{", ".join(tasks)}')
@@ -63,21 +62,23 @@ class TopicTruth:
         """Return stamp -> id of the annotated images."""
         return dict(self._ids)
 
-    def _truth(self, topic: str) -> '_Truth':
+    def _msgtype(self, topic: str) -> str:
         types = self._bag.topics.get(topic, ())
-        found = [TRUTHS[kind] for kind in types if kind in TRUTHS]
+        readable = {truth.msgtype for truth in TRUTHS.values()}
+        found = readable.intersection(types)
         if len(found) > 1:
             raise ValueError(f'{self.name}: topic {topic!r} has messages of several types that '
                              f'can be ground truth: {", ".join(types)}')
         if not found:
-            known = self._bag.topics_of(*TRUTHS)
+            known = self._bag.topics_of(*readable)
             raise ValueError(f'{self.name}: topic {topic!r} is {", ".join(types) or "not there"} '
                              f'(topics that can be ground truth: {", ".join(known) or "none"})')
-        return found[0]
+        return found.pop()
 
-    def _task(self, entry: str, truth: '_Truth', tasks: Mapping[str, Task]) -> str | None:
+    def _task(self, entry: str, msgtype: str, tasks: Mapping[str, Task]) -> str | None:
         """Return the task that a topic is the truth of, None for none that is there."""
-        fitting = [name for name, task in tasks.items() if task.annotation is truth.annotation]
+        fitting = [name for name, task in tasks.items() if task.annotation in TRUTHS
+                   and TRUTHS[task.annotation].msgtype == msgtype]
         name, named, topic = entry.rpartition('=')
         if named and name not in fitting:
             raise ValueError(f'{self.name}: {topic} cannot be the truth of {name!r} (tasks with '
@@ -87,9 +88,9 @@ class TopicTruth:
                              f'say which, as in {fitting[0]}={topic}')
         return name if named else next(iter(fitting), None)
 
-    def _read(self, topic: str, truth: '_Truth', name: str, task: Task) -> None:
-        messages: dict[int, Any] = {}
-        for message in self._bag.messages([topic], tuple(TRUTHS)):
+    def _read(self, topic: str, name: str, task: Task) -> None:
+        truth, messages = TRUTHS[task.annotation], {}
+        for message in self._bag.messages([topic], (truth.msgtype,)):
             messages.setdefault(stamp_ns(message.content), message.content)
         labels = self._labels(topic) or truth.names(messages.values())
         for stamp, message in messages.items():
@@ -169,17 +170,23 @@ def _class_map(message: Any, task: Task, labels: Mapping[str, str]) -> ClassMap:
     return ClassMap(meaning[class_map_from_msg(message).labels], _labelled(task, labels))
 
 
-class _Truth(NamedTuple):
-    """How messages of a type are read: their structure, and the names that they carry."""
+class Truth(NamedTuple):
+    """
+    How messages are read as annotations.
 
-    annotation: type
+    :param msgtype: their type.
+    :param read: (message, task, class id as text -> name) -> annotation.
+    :param names: messages -> the names that they carry themselves, by class id.
+    """
+
+    msgtype: str
     read: Callable[[Any, Task, Mapping[str, str]], Structure]
     names: Callable[[Iterable[Any]], dict[str, str]] = lambda _: {}
 
 
-# Type of a topic -> how it is read.
-TRUTHS = {
-    'vision_msgs/msg/Detection2DArray': _Truth(Instances, _instances, _own_names),
-    'mcn_ros_msgs/msg/HumanPose2DArray': _Truth(Poses, _poses),
-    'sensor_msgs/msg/Image': _Truth(ClassMap, _class_map),
+# Type of the annotations of a task -> which messages can be such.
+TRUTHS: dict[type, Truth] = {
+    Instances: Truth('vision_msgs/msg/Detection2DArray', _instances, _own_names),
+    Poses: Truth('mcn_ros_msgs/msg/HumanPose2DArray', _poses),
+    ClassMap: Truth('sensor_msgs/msg/Image', _class_map),
 }
