@@ -105,8 +105,8 @@ class SceneScorer(Scorer):
         'accuracy': 'share of the images whose likeliest class is the right one'}
     IMAGE_FIGURE: ClassVar[str] = 'whether the likeliest class is the right one'
 
-    def __init__(self, task, reference=False):
-        super().__init__(task, reference)
+    def __init__(self, *options):
+        super().__init__(*options)
         self._right = []
 
     def add(self, annotation, prediction):

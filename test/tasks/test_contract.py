@@ -21,7 +21,8 @@ from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.features import single
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample, select, to_numpy
+from mcn_ros.structures import (
+    ClassMap, IGNORE, Instances, Poses, Sample, ScalarMap, select, to_numpy)
 from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
 
 SIZE = (64, 96)
@@ -70,6 +71,11 @@ def random_class_map(task, rng):
     return ClassMap(cells.repeat(4, axis=0).repeat(4, axis=1))
 
 
+def random_scalar_map(task, rng):
+    cells = rng.choice(np.array([0, 1, IGNORE], np.uint8), (GRID.height, GRID.width))
+    return ScalarMap(cells.repeat(4, axis=0).repeat(4, axis=1))
+
+
 def poor_instances(task):
     some = random_instances(task, np.random.default_rng(0))
     return {'none': select(some, slice(0, 0)),
@@ -92,6 +98,11 @@ def poor_class_maps(task):
     labels = np.zeros(SIZE, np.uint8)
     return {'background': ClassMap(labels), 'ignored': ClassMap(labels + np.uint8(IGNORE)),
             'unlabelled': ClassMap(labels, np.zeros(len(task.classes), bool))}
+
+
+def poor_scalar_maps(task):
+    values = np.zeros(SIZE, np.uint8)
+    return {'nothing': ScalarMap(values), 'ignored': ScalarMap(values + np.uint8(IGNORE))}
 
 
 def assert_instances(found, expected, atol=0.01, joint_atol=None):
@@ -126,9 +137,20 @@ def assert_class_map(found, expected, atol=None):
     np.testing.assert_array_equal(labels[known], expected.labels[known])
 
 
-RANDOM = {Instances: random_instances, Poses: random_poses, ClassMap: random_class_map}
-POOR = {Instances: poor_instances, Poses: poor_poses, ClassMap: poor_class_maps}
-ASSERT_SAME = {Instances: assert_instances, Poses: assert_poses, ClassMap: assert_class_map}
+def assert_scalar_map(found, expected, atol=None):
+    # One value of a cell: between two of them, a map that is warped goes from one to the other.
+    values, step = found.values, found.stride
+    labels = expected.values[step // 2::step, step // 2::step]
+    assert found.size == SIZE and (labels != IGNORE).any()
+    np.testing.assert_array_equal(values[labels != IGNORE] > 0.5, labels[labels != IGNORE])
+
+
+RANDOM = {Instances: random_instances, Poses: random_poses, ClassMap: random_class_map,
+          ScalarMap: random_scalar_map}
+POOR = {Instances: poor_instances, Poses: poor_poses, ClassMap: poor_class_maps,
+        ScalarMap: poor_scalar_maps}
+ASSERT_SAME = {Instances: assert_instances, Poses: assert_poses, ClassMap: assert_class_map,
+               ScalarMap: assert_scalar_map}
 
 
 def variants():
@@ -412,7 +434,7 @@ def test_a_small_network_learns_one_sample_by_heart():
     model = network('per_map')
     sample = labelled_sample(model, 0)
     batch = collate([sample], model.tasks)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 150)
     for _ in range(150):
         losses = losses_of(model, batch)
