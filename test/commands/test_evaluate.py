@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.commands import evaluate
 from mcn_ros.commands.evaluate import main, table
 from mcn_ros.evaluation.report import read_report
@@ -103,7 +104,7 @@ def test_views_are_told_to_the_predictor(files, monkeypatch, tmp_path, capsys):
     main(arguments(files))
     main(arguments(files, '--resolution', 'original', '--scales', 0.5, 1, '--flip', '--reference',
                    '--report', tmp_path))
-    assert built == [Views(), Views('original', (0.5, 1.0), True)]
+    assert built == [Views(), CenterNetViews('original', (0.5, 1.0))]
     assert read_report(tmp_path).facts['input'] == (
         'original resolution, scales 0.5, 1, and mirrored, scored as CenterNet does')
     assert 'torch' in read_report(tmp_path).facts['device']
