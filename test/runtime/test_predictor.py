@@ -279,7 +279,7 @@ def test_views_in_several_scales_are_put_together(monkeypatch):
     assert found.scores[0] == expected.scores[0] and (np.diff(found.scores) <= 0).all()
 
 
-def test_boxes_are_cut_at_the_border_but_for_centernet(monkeypatch):
+def test_boxes_are_cut_at_the_border_where_views_say_so(monkeypatch):
     image = tiles(64, 96)
     for views, box in ((Views(), [0, 0, 96, 64]), (CenterNetViews(), [-400, -400, 400, 400])):
         found = record(monkeypatch, views)(image)
