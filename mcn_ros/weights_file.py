@@ -8,7 +8,7 @@ A weights file is a safetensors file whose metadata holds the configuration as J
 architecture, the classes and the normalisation travel with the weights.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 import json
 import os
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor
 from mcn_ros.config import brief, from_dict, to_dict
 from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.tasks import KINDS
 
 METADATA_KEY = 'mcn_ros'
 FORMAT = 2  # what is written; format 1 is read, too
@@ -144,9 +145,11 @@ def _read_config(path: str | Path, metadata: Mapping[str, str]) -> ModelConfig:
         description = from_dict(Description, json.loads(metadata[METADATA_KEY]))
         if description.format not in (1, FORMAT):
             raise ValueError(f'has format {description.format}, this version reads 1 to {FORMAT}')
-        model = description.model
-        return from_dict(ModelConfig, model if description.format == FORMAT else convert(model),
-                         'model')
+        model = description.model if description.format == FORMAT else convert(description.model)
+        if isinstance(model.get('tasks'), Mapping):
+            model = {**model, 'tasks': {name: _name_kind(name, values)
+                                        for name, values in model['tasks'].items()}}
+        return from_dict(ModelConfig, model, 'model')
     except (ValueError, RecursionError) as error:
         raise ValueError(f'weights: {path}: {error}') from error
 
@@ -186,6 +189,20 @@ def _convert_task(fields: Any, reads: bool) -> Any:
         raise ValueError(f'stride: {brief(stride)}, but the features of this task are of another')
     changed = {name: value for name, value in fields.items() if name != 'stride'}
     return {**changed, 'reads': 'readings'} if reads else changed
+
+
+def _name_kind(name: str, values: Any) -> Any:
+    """Name the kind of a task of CenterNet, which in early files of both formats is a field."""
+    kind = values.get('kind', name) if isinstance(values, Mapping) else None
+    if f'centernet_{kind}' not in KINDS or not isinstance(values.get('reference'), bool):
+        return values
+    unused = {'reference': values['reference']}
+    if values['reference']:
+        unused |= {field.name: field.default for field in fields(KINDS[kind])}
+        kind = f'centernet_{kind}'
+    known = {field.name for field in fields(KINDS[kind])}
+    return {'kind': kind, **{key: value for key, value in values.items() if key != 'kind' and (
+        key in known or key not in unused or value != unused[key])}}
 
 
 def _choose(config: ModelConfig, path: str | Path, heads: Sequence[str] | None) -> list[str]:

@@ -187,6 +187,33 @@ def test_a_wrong_description_in_format_1_is_refused(model, tmp_path, trunk, dete
     assert words in refusal(tmp_path / 'w')
 
 
+@pytest.fixture(params=[1, 2])
+def early(tmp_path, request):
+    """Return a function: write networks of the time when CenterNet was a field of a task."""
+    def write(model, **changes):
+        config = to_dict(model.config)
+        tasks = {name: {**to_dict(TASKS[name]()), 'head': {'width': 8}, **changes}
+                 for name in config['tasks']}
+        if request.param == 1:
+            del config['trunk']['kind'], tasks['detection']['reads']
+        description = {'format': request.param, 'model': {**config, 'tasks': tasks}}
+        save_file(model.state_dict(), tmp_path / 'w', {METADATA_KEY: json.dumps(description)})
+        return tmp_path / 'w'
+    return write
+
+
+@pytest.mark.parametrize('exact', [True, False])
+def test_centernet_was_a_field_of_a_task(early, exact):
+    tasks = {name: {'kind': f'centernet_{name}' if exact else name, 'head': {'width': 8}}
+             for name in ('detection', 'pose')}
+    model = MultiTaskNet(ModelConfig(tasks, TRUNK, (64, 96)))
+    path = early(model, reference=exact)
+    assert load_model(path).tasks == model.tasks
+    assert 'unknown key' in refusal(early(model, reference='yes'))
+    if exact:
+        assert 'spread: unknown key' in refusal(early(model, reference=True, spread=0.5))
+
+
 def test_the_weights_that_come_with_the_package_are_of_format_1():
     for path in (Path(__file__).parents[1] / 'models').glob('*.safetensors'):
         with safe_open(path, 'pt') as file:

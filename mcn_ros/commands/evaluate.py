@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, Sequence
 
+from mcn_ros.centernet.scorers import FILE_SCORERS
+from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.commands import check_results, clear_errors, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
 from mcn_ros.evaluation.report import read_report, Report, write_report
-from mcn_ros.evaluation.scorers import score_text
+from mcn_ros.evaluation.scorers import score_text, SCORERS
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
 from mcn_ros.runtime.views import Resolution, Views
 
@@ -115,13 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with clear_errors():
         against = read_report(args.against) if args.against else None
         check_results(args)
-        views = Views(args.resolution, tuple(args.scales), args.reference)
+        views = (CenterNetViews if args.reference else Views)(args.resolution, tuple(args.scales))
         predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
                                    args.precision, flip=args.flip, views=views)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
-            name, sample.image, predictions, sample.annotations), reference=args.reference)
+            name, sample.image, predictions, sample.annotations),
+            table=FILE_SCORERS if args.reference else SCORERS)
         results = scorers.result()
         if results.keys() == {'images'}:
             raise ValueError(f'{args.annotations}: labels nothing that the heads '

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Sequence
 
-from mcn_ros.centernet_weights import build_network, read_centernet
+from mcn_ros.centernet import build_network, read_centernet
 from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.weights_file import save_model
 

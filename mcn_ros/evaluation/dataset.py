@@ -4,12 +4,12 @@
 """Scores of a predictor on an annotated data set."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Mapping
 
 from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.scorers import Scorer, SCORERS, Scorers
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.structures import Sample
 
@@ -29,14 +29,14 @@ def evaluate(predictor: Predictor, dataset: CocoDataset, progress: bool = True) 
 
 def score(predictor: Predictor, dataset: CocoDataset, progress: bool = True,
           watch: Callable[[str, Sample, dict[str, Any]], None] | None = None,
-          reference: bool = False) -> Scorers:
+          table: Mapping[type | str, type[Scorer]] = SCORERS) -> Scorers:
     """
     Do the work of :func:`evaluate`.
 
     :param watch: is given the file name of each image, its sample and what was predicted.
-    :param reference: round as CenterNet does, see :class:`mcn_ros.evaluation.scorers.Scorers`.
+    :param table: of all scorers.
     """
-    scorers = Scorers(predictor.tasks, reference)
+    scorers = Scorers(predictor.tasks, table)
     records = tqdm(dataset.file.records, unit='image', disable=None if progress else True)
     for index, record in enumerate(records):
         sample = dataset[index]

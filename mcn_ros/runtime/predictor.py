@@ -21,10 +21,9 @@ from mcn_ros.runtime.backends import (
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.predictions import Predictions
-from mcn_ros.runtime.soft_nms import merge
 from mcn_ros.runtime.views import Placement, Views
 from mcn_ros.runtime.weights import weights_path
-from mcn_ros.structures import clip, select, Structure
+from mcn_ros.structures import select, Structure
 from mcn_ros.weights_file import load_model
 
 
@@ -69,8 +68,7 @@ class Predictor:
 
         :param image: (H, W, 3) uint8 RGB.
         :return: task name -> structure of numpy arrays in camera pixels, where it comes when it is
-            first asked for; boxes are clipped to the image (but for ``views.reference``); best
-            first; nothing thresholded.
+            first asked for; boxes are clipped to the image; best first; nothing thresholded.
         :raises ValueError: for an array that is no such image.
         """
         return self.batch([image])[0]
@@ -82,7 +80,7 @@ class Predictor:
         scales = [self._look(images, scale) for scale in self.views.scales]
         if len(scales) == 1:
             return scales[0]
-        return [merge(found, self.views.reference) for found in zip(*scales)]
+        return [self.views.merge(found) for found in zip(*scales)]
 
     def _look(self, images: Sequence[np.ndarray], scale: float) -> list[Predictions]:
         """Look at images in one scale."""
@@ -97,9 +95,8 @@ class Predictor:
                 for row, (image, place) in enumerate(zip(images, places))]
 
     def _to_camera(self, place: Placement, size: Size, prediction: Structure) -> Structure:
-        """Undo the placement and cut boxes at the border of the image."""
-        prediction = prediction.warp(invert(place.affine), size)
-        return prediction if self.views.reference else clip(prediction, size)
+        """Undo the placement."""
+        return self.views.finish(prediction.warp(invert(place.affine), size), size)
 
     def warm_up(self, size: Size = (480, 640), count: int = 1) -> None:
         """Run on ``count`` blank images: the first pass is many times slower than the next."""

@@ -8,12 +8,14 @@ Source: the test modes of CenterNet ("Objects as Points", section 5, and its pub
 """
 
 from dataclasses import dataclass
-from typing import get_args, Literal
+from typing import get_args, Literal, Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from mcn_ros.geometry import compose, crop, resample, Resampling, scaling, Size
+from mcn_ros.runtime.soft_nms import merge
+from mcn_ros.structures import clip, Structure
 
 Resolution = Literal['fixed', 'original']
 
@@ -67,14 +69,11 @@ class Views:
         for them. CenterNet's ``fix_res`` and ``keep_res``.
     :param scales: magnifications, one view for each. What is in several views is found several
         times, and sorted out by :func:`mcn_ros.runtime.soft_nms.merge`.
-    :param reference: leave boxes and duplicates as CenterNet's code does: boxes reach beyond the
-        image, and leftovers of the sorting out stay.
     :raises ValueError: for another resolution, no scale, or one that is not positive.
     """
 
     resolution: Resolution = 'fixed'
     scales: tuple[float, ...] = (1.0,)
-    reference: bool = False
 
     def __post_init__(self):
         if self.resolution not in get_args(Resolution):
@@ -98,3 +97,11 @@ class Views:
         factor = min(target[0] / source[0], target[1] / source[1])
         within = crop(np.array([width, height]) / 2, factor, target)
         return Placement(scale, scaled, within, target)
+
+    def finish(self, prediction: Structure, size: Size) -> Structure:
+        """Return a prediction in camera pixels, its boxes cut at the border of the image."""
+        return clip(prediction, size)
+
+    def merge(self, found: Sequence[Mapping[str, Structure]]) -> Mapping[str, Structure]:
+        """Put together what was found in each of several scales."""
+        return merge(found)

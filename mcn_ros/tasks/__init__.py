@@ -8,9 +8,11 @@ A task is a frozen dataclass: it is the configuration, it is picklable, and it i
 weights file. Tasks never import each other. To add one, write its file and name it in ``TASKS``.
 """
 
+from collections import ChainMap
 from typing import Any, Mapping
 
 from mcn_ros.config import brief, from_dict, to_dict
+from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
@@ -22,28 +24,36 @@ TASKS: dict[str, type[Task]] = {
     'segmentation': SegmentationTask,
 }
 
+# The same to the digit of CenterNet's code: for its weights, not for anything new.
+EXACT: dict[str, type[Task]] = {
+    'centernet_detection': CenterNetDetectionTask,
+    'centernet_pose': CenterNetPoseTask,
+}
+# What a task can be; a view, which has what is added to TASKS.
+KINDS: Mapping[str, type[Task]] = ChainMap(EXACT, TASKS)
+
 
 def build_tasks(configs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Task]:
     """
     Build tasks from {name: {field: value}}.
 
-    A name is that of a kind, a key of ``TASKS``, or any other beside the key ``kind``: so a
+    A name is that of a kind, a key of ``KINDS``, or any other beside the key ``kind``: so a
     network can have several tasks of a kind.
 
-    :return: name -> task, in the order of ``TASKS``; those of a kind in the order given.
+    :return: name -> task, in the order of ``KINDS``; those of a kind in the order given.
     :raises ValueError: for no task at all, an unknown kind or an unknown field.
     """
     kinds = {name: _kind(name, config) for name, config in configs.items()}
-    unknown = [name for name, kind in kinds.items() if kind not in TASKS]
+    unknown = [name for name, kind in kinds.items() if kind not in KINDS]
     if unknown or not configs:
-        raise ValueError(f'heads: {unknown or "none given"} (known: {", ".join(TASKS)})')
+        raise ValueError(f'heads: {unknown or "none given"} (known: {", ".join(KINDS)})')
     return {name: _build(name, kind, configs[name] or {})
-            for kind in TASKS for name in configs if kinds[name] == kind}
+            for kind in KINDS for name in configs if kinds[name] == kind}
 
 
 def describe_tasks(tasks: Mapping[str, Task]) -> dict[str, dict[str, Any]]:
     """Return from what :func:`build_tasks` makes the same tasks, every field written out."""
-    kinds = {cls: kind for kind, cls in TASKS.items()}
+    kinds = {cls: kind for kind, cls in KINDS.items()}
     return {name: {'kind': kinds[type(task)], **to_dict(task)} for name, task in tasks.items()}
 
 
@@ -56,7 +66,7 @@ def _kind(name: str, config: Any) -> Any:
 def _build(name: str, kind: str, config: Mapping[str, Any]) -> Task:
     values = {key: value for key, value in config.items() if key != 'kind'}
     try:
-        return from_dict(TASKS[kind], values, name)
+        return from_dict(KINDS[kind], values, name)
     except ValueError as error:  # which names the field, and perhaps the kind
         raise ValueError(str(error) if name == kind else f'{name} (kind {kind}): {error}'
                          ) from error

@@ -7,7 +7,7 @@ Boxes as centre points with a size and an offset: what detection and pose have i
 Source: "Objects as Points", sections 3 and 4. Sizes and offsets are in grid cells.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 import math
 from typing import Any, Sequence
 
@@ -58,8 +58,7 @@ class Centers:
     learned: np.ndarray
 
 
-def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int,
-           reference: bool = False) -> Centers:
+def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int) -> Centers:
     """
     Find the centres of boxes that reach into the grid.
 
@@ -67,15 +66,10 @@ def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int,
     :param usable: (N,) bool; False for boxes that are no single object (crowds).
     :param grid: the output raster.
     :param limit: learn the boxes of at most so many.
-    :param reference: as CenterNet's code has it, which cuts boxes at the corners of the last
-        cells, and looks at no more than the first ``limit``, whether they reach into the grid or
-        not: where others are, it learns that nothing is.
     """
-    ends = grid.height - reference, grid.width - reference
-    clipped = clip_boxes(boxes / grid.stride, ends)
+    clipped = clip_boxes(boxes / grid.stride, (grid.height, grid.width))
     sides = clipped[:, 2:] - clipped[:, :2]
-    usable = usable & (sides > 0).all(axis=1)
-    rows = np.flatnonzero(usable[:limit] if reference else usable)
+    rows = np.flatnonzero(usable & (sides > 0).all(axis=1))
     clipped, sides = clipped[rows], sides[rows]
     points = (clipped[:, :2] + clipped[:, 2:]) / 2
     # The centre of a sliver at the far border can be rounded onto the border.
@@ -97,15 +91,6 @@ def check_limits(task: Any, name: str, limits: Sequence[str]) -> None:
     for limit in limits:
         if getattr(task, limit) < 1:
             raise ValueError(f'{name}.{limit}: {getattr(task, limit)} is not positive')
-
-
-def check_reference(task: Any, name: str, others: Sequence[str]) -> None:
-    """Refuse what CenterNet does not have in a task that is to be as CenterNet has it."""
-    changed = [field.name for field in fields(task)
-               if field.name in others and getattr(task, field.name) != field.default]
-    if task.reference and changed:
-        raise ValueError(f'{name}.reference: CenterNet has no {", ".join(changed)}: '
-                         'leave out either')
 
 
 def region(centers: Centers, spread: float, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +164,7 @@ def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crow
 
 
 def center_losses(outputs: dict[str, Tensor], targets: dict[str, Tensor], iou_loss: bool = False,
-                  relative: bool = False, reference: bool = False) -> dict[str, Tensor]:
+                  relative: bool = False) -> dict[str, Tensor]:
     """
     Return the losses of heatmap, size and offset (L_center, L_size and L_off of MCN).
 
@@ -188,16 +173,15 @@ def center_losses(outputs: dict[str, Tensor], targets: dict[str, Tensor], iou_lo
     :param iou_loss: add the loss 'iou', 1 - IoU of the boxes plus the squared distance of their
         centres relative to the diagonal that encloses both (Z. Zheng et al., "Distance-IoU Loss",
         AAAI 2020): unlike an error in cells it asks the same precision of all sizes.
-    :param reference: the numbers of CenterNet's code, see :mod:`mcn_ros.tasks.heatmap`.
     """
     target = targets['size'][:, :, None].expand_as(targets['offset'])  # (B, K, S, 2)
     weights = targets['weights'][..., None]
     size, offset = (values.view_as(target) for values in
                     read_boxes(outputs, targets['cells'].flatten(1), relative))
     unit = scale_of(target, relative)
-    losses = {'heatmap': focal_loss(outputs['heatmap'], targets['heatmap'], reference),
-              'size': weighted_l1(size, target, weights, reference),
-              'offset': weighted_l1(offset / unit, targets['offset'] / unit, weights, reference)}
+    losses = {'heatmap': focal_loss(outputs['heatmap'], targets['heatmap']),
+              'size': weighted_l1(size, target, weights),
+              'offset': weighted_l1(offset / unit, targets['offset'] / unit, weights)}
     if relative:
         losses['size'] = weighted_l1(size.log(), target.clamp(min=MIN_SIZE).log(), weights)
     if iou_loss:
@@ -242,40 +226,20 @@ def mirror_boxes(outputs: dict[str, Tensor], relative: bool = False) -> dict[str
     return {**maps, 'offset': mirror_points(maps['offset'], maps['size'], relative)}
 
 
-def mirror_points(points: Tensor, size: Tensor, relative: bool = False, reference: bool = False,
-                  ) -> Tensor:
+def mirror_points(points: Tensor, size: Tensor, relative: bool = False) -> Tensor:
     """
     Mirror the ways from the corners of cells to points, in maps whose columns are mirrored.
 
     :param points: (B, 2 N, H, W) x, y pairs.
     :param size: (B, 2, H, W), the map of sizes.
     :param relative: see :func:`read_boxes`.
-    :param reference: take the corner of the cell for that of the mirror image, as CenterNet's
-        code does: points are then off by a cell.
     """
     if relative:
         size = size.clamp(math.log(MIN_SIZE), math.log(MAX_SIZE)).exp()
     cell = 1 / scale_of(size.movedim(1, 3), relative).movedim(3, 1)  # in the unit of the maps
     x, y = points.unflatten(1, (-1, 2)).unbind(dim=2)
     # What was the left corner of a cell is the right one in the mirror.
-    return torch.stack([-x if reference else cell - x, y], dim=2).flatten(1, 2)
-
-
-def reference_means(outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
-    """
-    Average maps of an image and its mirror image as CenterNet does.
-
-    :param outputs: of the image; their offsets are taken as they are.
-    :param others: of the mirror image, mirrored back.
-    :return: maps of the same kind; those of peaks are logits of the mean probabilities.
-    """
-    means = {name: (values + others[name]) / 2 for name, values in outputs.items()}
-    for name in means.keys() & {'heatmap', 'joint_heatmap'}:
-        maps = outputs[name].float(), others[name].float()
-        # The odds of the mean; from both sides, so that none is rounded to certainty.
-        yes, no = (sum(torch.sigmoid(sign * values) for values in maps) for sign in (1, -1))
-        means[name] = yes.log() - no.log()
-    return means | {name: outputs[name] for name in means.keys() & {'offset', 'joint_offset'}}
+    return torch.stack([cell - x, y], dim=2).flatten(1, 2)
 
 
 def center_weights(iou_loss: bool = False) -> dict[str, float]:
@@ -297,19 +261,17 @@ def count_objects(targets: dict[str, Tensor]) -> Tensor:
 
 
 def decode_centers(outputs: dict[str, Tensor], count: int, relative: bool = False,
-                   reference: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+                   ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """
     Read boxes off the maps.
 
-    :param reference: leave boxes of a negative size as they are, inside out, as CenterNet's code
-        does; otherwise they are empty.
     :return: boxes (B, K, 4) xyxy in grid cells, scores (B, K), classes (B, K), cells (B, K); best
-        first.
+        first. A box of a negative size is empty.
     """
     scores, classes, cells = find_peaks(outputs['heatmap'], count)
     size, offset = read_boxes(outputs, cells, relative)
     centers = cell_points(cells, outputs['heatmap'].shape[3]) + offset
-    half = (size if reference else size.clamp(min=0)) / 2
+    half = size.clamp(min=0) / 2
     return torch.cat([centers - half, centers + half], dim=2), scores, classes, cells
 
 

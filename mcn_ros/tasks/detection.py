@@ -19,9 +19,9 @@ from mcn_ros.network.features import FEATURES, READINGS, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_reference,
-    check_spread, decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
-    reference_means, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_spread,
+    decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
+    to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
@@ -51,12 +51,6 @@ class DetectionTask(Task):
     :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
     :param reads: what it reads: 'features', or 'readings', what a detector in the trunk says.
-    :param reference: learn and decode exactly as CenterNet's code does, where that is not what
-        its paper says or what is best: crowds are objects, see
-        :func:`mcn_ros.tasks.centers.locate`, :func:`mcn_ros.tasks.heatmap.focal_loss`,
-        :func:`mcn_ros.tasks.heatmap.weighted_l1` and
-        :func:`mcn_ros.tasks.centers.decode_centers`. Not together with ``max_overlap``,
-        ``spread``, ``iou_loss`` and ``relative``.
     """
 
     annotation: ClassVar[type] = Instances
@@ -74,7 +68,6 @@ class DetectionTask(Task):
     iou_loss: bool = False
     relative: bool = False
     reads: Literal['features', 'readings'] = FEATURES
-    reference: bool = False
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
@@ -84,7 +77,6 @@ class DetectionTask(Task):
             raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
         if self.reads not in STRIDES:
             raise ValueError(f'detection.reads: {self.reads!r} is not one of {", ".join(STRIDES)}')
-        check_reference(self, 'detection', ('max_overlap', 'spread', 'iou_loss', 'relative'))
 
     @property
     def losses(self) -> dict[str, float]:
@@ -131,8 +123,8 @@ class DetectionTask(Task):
         :return: see :func:`mcn_ros.tasks.centers.encode_centers`.
         """
         grid = Grid.of_input((grid.height * grid.stride, grid.width * grid.stride), self.stride)
-        crowd = crowd_rows(annotation) & (not self.reference)
-        centers = locate(annotation.boxes, ~crowd, grid, self.max_objects, self.reference)
+        crowd = crowd_rows(annotation)
+        centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
         targets = encode_centers(
             centers, annotation.classes[centers.rows], len(self.classes),
             annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects,
@@ -143,7 +135,7 @@ class DetectionTask(Task):
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return L_center, L_size and L_off of MCN as heatmap, size and offset."""
-        return center_losses(outputs, targets, self.iou_loss, self.relative, self.reference)
+        return center_losses(outputs, targets, self.iou_loss, self.relative)
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many things each loss is the mean of."""
@@ -151,8 +143,7 @@ class DetectionTask(Task):
 
     def decode(self, outputs: dict[str, Tensor]) -> Instances:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""
-        boxes, scores, classes, _ = decode_centers(
-            outputs, self.max_predictions, self.relative, self.reference)
+        boxes, scores, classes, _ = self._find_boxes(outputs)
         if self.max_overlap < 1:
             scores = scores * ~duplicates(boxes, classes, self.max_overlap)
             scores, order = scores.sort(dim=1, descending=True, stable=True)
@@ -164,14 +155,13 @@ class DetectionTask(Task):
         """Return the maps of the mirror image."""
         return mirror_boxes(outputs, self.relative)
 
-    def mean(self, outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the mean of maps, with ``reference`` as CenterNet's code has it."""
-        return (reference_means if self.reference else super().mean)(outputs, others)
-
     def same_maps(self, other: Task) -> bool:
         """Return whether another task's maps mean the same, but perhaps for its classes."""
         return isinstance(other, DetectionTask) and (
             (self.stride, self.relative) == (other.stride, other.relative))
+
+    def _find_boxes(self, outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return decode_centers(outputs, self.max_predictions, self.relative)
 
 
 @torch.no_grad()

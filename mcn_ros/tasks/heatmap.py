@@ -23,12 +23,6 @@ UNKNOWN = -1.0
 # first steps (focal loss, Lin et al. 2017, section 4.1).
 PRIOR_BIAS = -2.19
 
-# Where CenterNet's code cuts off what is certain: the logits of the probabilities 1e-4, 1 - 1e-4.
-MAX_LOGIT = math.log((1 - 1e-4) / 1e-4)
-
-# What CenterNet's code adds to the number of numbers, so that it can divide by none.
-EPSILON = 1e-4
-
 # The logit of a cell that is no peak: its score is 0.
 NO_PEAK = -1e4
 
@@ -84,7 +78,7 @@ def ignore_box(heatmap: np.ndarray, box: np.ndarray) -> None:
     heatmap[..., top:bottom, left:right] = UNKNOWN
 
 
-def focal_loss(logits: Tensor, target: Tensor, reference: bool = False) -> Tensor:
+def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     """
     Penalty-reduced focal loss ("Objects as Points", equation 1; alpha 2, beta 4).
 
@@ -93,16 +87,12 @@ def focal_loss(logits: Tensor, target: Tensor, reference: bool = False) -> Tenso
 
     :param logits: (B, C, H, W).
     :param target: (B, C, H, W): 1 at peaks, Gaussian around them, UNKNOWN where nothing is known.
-    :param reference: clamp the probabilities to 1e-4..1 - 1e-4 all the same, as CenterNet's code
-        does: beyond, loss and gradient no longer grow.
     :return: scalar; the undivided negative term when there is no peak.
     """
     known = (target >= 0).flatten(2).any(dim=2)
     if not known.all():  # most planes of a partially labelled batch are unknown: they cost nothing
         logits, target = logits[known], target[known]  # (planes, H, W)
     logits = logits.float()
-    if reference:
-        logits = logits.clamp(-MAX_LOGIT, MAX_LOGIT)
     peaks = logits[target == 1]
     positive = functional.softplus(-peaks) * torch.sigmoid(-peaks) ** 2
     # The weight of an unknown cell is 0; that of a peak is (1 - 1)^4 = 0 by itself.
@@ -149,18 +139,15 @@ def gather_cells(values: Tensor, cells: Tensor) -> Tensor:
     return rows.gather(1, cells[..., None].expand(-1, -1, values.shape[1]))
 
 
-def weighted_l1(values: Tensor, target: Tensor, weights: Tensor, reference: bool = False,
-                ) -> Tensor:
+def weighted_l1(values: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """
     Return the weighted mean of the absolute error (CenterNet's RegL1Loss, where weights are 0, 1).
 
     :param values: any shape.
     :param target: the same shape.
     :param weights: float, broadcastable; 0 where the target is not known.
-    :param reference: divide by 1e-4 more than the weights, as CenterNet's code does.
     :return: scalar, 0 when nothing is known.
     """
     weights = weights.expand_as(target)
     error = torch.where(weights > 0, values - target, 0).abs() * weights
-    total = weights.sum()
-    return error.sum() / (total + EPSILON if reference else total.clamp(min=1))
+    return error.sum() / weights.sum().clamp(min=1)

@@ -21,8 +21,8 @@ from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
     BOX_MAPS, cell_points, center_counts, center_losses, center_weights, Centers, check_limits,
-    check_reference, check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS,
-    mirror_boxes, mirror_points, pad, read_boxes, reference_means, scale_of, to_input_pixels)
+    check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
+    mirror_points, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
     weighted_l1)
@@ -58,11 +58,6 @@ class PoseTask(Task):
     :param belief: decide where joints are by a belief over places, from regression and heatmap,
         and learn that, see :mod:`mcn_ros.tasks.location`; what makes a person likely is then how
         good the pose is believed to be, too. False is CenterNet: joints snap to the nearest peak.
-    :param reference: learn, mirror and decode exactly as CenterNet's code does, where that is not
-        what its paper says or what is best: crowds are people; of a person without joints only
-        the centre is learned, and that there are no joints; for the rest see
-        :class:`mcn_ros.tasks.detection.DetectionTask`. Not together with ``spread``,
-        ``iou_loss``, ``relative`` and ``belief``.
     """
 
     annotation: ClassVar[type] = Poses
@@ -78,12 +73,10 @@ class PoseTask(Task):
     iou_loss: bool = False
     relative: bool = False
     belief: bool = False
-    reference: bool = False
 
     def __post_init__(self):
         check_limits(self, 'pose', ('max_people', 'max_predictions'))
         check_spread(self.spread, 'pose.spread')
-        check_reference(self, 'pose', ('spread', 'iou_loss', 'relative', 'belief'))
         if self.skeleton not in SKELETONS:
             raise ValueError(
                 f'pose.skeleton: unknown {self.skeleton!r} (known: {", ".join(SKELETONS)})')
@@ -119,23 +112,19 @@ class PoseTask(Task):
         Build the targets of one image.
 
         Where people are a crowd, centres and joints are unknown; where a single person has no
-        labelled joint, the joints are unknown: their absence from the labels says nothing. Not so
-        with ``reference``.
+        labelled joint, the joints are unknown: their absence from the labels says nothing.
 
         :param annotation: people in input pixels.
         :return: the targets of :func:`mcn_ros.tasks.centers.encode_centers` and displacement
             (K, J, 2) from the centre, joint_cells (K, J) int64, joint_offset (K, J, 2),
             joint_valid (K, J) bool, joint_heatmap (J, H, W); lengths in grid cells.
         """
-        crowd = crowd_rows(annotation) & (not self.reference)
-        people = locate(annotation.boxes, ~crowd, grid, self.max_people, self.reference)
+        crowd = crowd_rows(annotation)
+        people = locate(annotation.boxes, ~crowd, grid, self.max_people)
         none = np.zeros(len(annotation), np.int64)
         targets = encode_centers(people, none[people.rows], 1, annotation.boxes[crowd],
                                  none[crowd], grid, self.max_people, self.spread)
         jointless = ~(annotation.keypoint_scores > 0).any(axis=1)
-        if self.reference:
-            targets['weights'][np.flatnonzero(jointless[people.rows[people.learned]])] = 0
-            jointless[:] = False
         unknown = annotation.boxes[crowd | jointless] / grid.stride
         keypoints = annotation.keypoints[people.rows] / grid.stride
         labelled = annotation.keypoint_scores[people.rows] > 0
@@ -164,7 +153,7 @@ class PoseTask(Task):
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the centre losses, L_keyp (displacement, joint_heatmap) and L_keyp_off."""
-        losses = center_losses(outputs, targets, self.iou_loss, self.relative, self.reference)
+        losses = center_losses(outputs, targets, self.iou_loss, self.relative)
         valid = targets['joint_valid'][..., None]  # (B, K, J, 1)
         found = self._displacements(outputs, targets['cells'].flatten(1))
         found = found.unflatten(1, targets['cells'].shape[1:])
@@ -173,13 +162,11 @@ class PoseTask(Task):
         unit = scale_of(targets['size'], self.relative)[:, :, None, None]
         losses['displacement'] = weighted_l1(
             found / unit, displacement / unit,
-            targets['weights'][..., None, None] * valid[:, :, None], self.reference)
-        losses['joint_heatmap'] = focal_loss(
-            outputs['joint_heatmap'], targets['joint_heatmap'], self.reference)
+            targets['weights'][..., None, None] * valid[:, :, None])
+        losses['joint_heatmap'] = focal_loss(outputs['joint_heatmap'], targets['joint_heatmap'])
         offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
         losses['joint_offset'] = weighted_l1(
-            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float(),
-            self.reference)
+            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float())
         if self.belief:
             losses['joint_location'] = self._location_loss(outputs, targets)
         return losses
@@ -190,10 +177,6 @@ class PoseTask(Task):
         counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
                   'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
         return {**counts, 'joint_location': numbers / 2} if self.belief else counts
-
-    def mean(self, outputs: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the mean of maps, with ``reference`` as CenterNet's code has it."""
-        return (reference_means if self.reference else super().mean)(outputs, others)
 
     def same_maps(self, other: Task) -> bool:
         """Return whether another task's maps mean the same."""
@@ -224,8 +207,7 @@ class PoseTask(Task):
 
         Every joint has a position; its score tells whether it is there.
         """
-        boxes, scores, _, cells = decode_centers(
-            outputs, self.max_predictions, self.relative, self.reference)
+        boxes, scores, _, cells = self._find_boxes(outputs)
         width = outputs['heatmap'].shape[3]
         regressed = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
         if self.belief:
@@ -241,10 +223,12 @@ class PoseTask(Task):
         swap = list(self.joints.flip)
         displacement = maps['displacement'].unflatten(1, (-1, 2))[:, swap].flatten(1, 2)
         return {**maps, **mirror_boxes(outputs, self.relative),
-                'displacement': mirror_points(
-                    displacement, maps['size'], self.relative, self.reference),
+                'displacement': mirror_points(displacement, maps['size'], self.relative),
                 'joint_heatmap': maps['joint_heatmap'][:, swap],
                 'joint_offset': mirror_points(maps['joint_offset'], maps['size'])}
+
+    def _find_boxes(self, outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return decode_centers(outputs, self.max_predictions, self.relative)
 
     def _displacements(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
         """Read the ways from flat cells (B, N) to the joints, (B, N, J, 2) in grid cells."""

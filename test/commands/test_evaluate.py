@@ -9,9 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.centernet.scorers import FILE_SCORERS
+from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.commands import evaluate
 from mcn_ros.commands.evaluate import main, table
+from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.scorers import SCORERS
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.runtime import load_predictor
 from mcn_ros.runtime.views import Views
@@ -97,13 +101,16 @@ def test_mirror_images_are_looked_at_on_demand(files, monkeypatch, extra, flips)
 
 
 def test_views_are_told_to_the_predictor(files, monkeypatch, tmp_path, capsys):
-    built = []
+    built, tables = [], []
     monkeypatch.setattr(evaluate, 'load_predictor', lambda *args, **settings: built.append(
         settings['views']) or load_predictor(*args, **settings))
+    monkeypatch.setattr(evaluate, 'score', lambda *args, **settings: tables.append(
+        settings['table']) or score(*args, **settings))
     main(arguments(files))
     main(arguments(files, '--resolution', 'original', '--scales', 0.5, 1, '--flip', '--reference',
                    '--report', tmp_path))
-    assert built == [Views(), Views('original', (0.5, 1.0), True)]
+    assert built == [Views(), CenterNetViews('original', (0.5, 1.0))]
+    assert tables == [SCORERS, FILE_SCORERS]
     assert read_report(tmp_path).facts['input'] == (
         'original resolution, scales 0.5, 1, and mirrored, scored as CenterNet does')
     assert 'torch' in read_report(tmp_path).facts['device']

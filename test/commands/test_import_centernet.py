@@ -8,8 +8,8 @@ import re
 import pytest
 import torch
 
-from mcn_ros.centernet_weights import centernet_state
-from mcn_ros.centernet_weights.names import ARCHITECTURES
+from mcn_ros.centernet import centernet_state
+from mcn_ros.centernet.names import ARCHITECTURES
 from mcn_ros.commands.import_centernet import main
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.weights_file import load_model

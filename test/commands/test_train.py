@@ -115,7 +115,7 @@ def test_a_run_is_resumed_where_it_lies(calls, path):
 
 @pytest.mark.parametrize('override, named', [
     ('stepps=3', "stepps: unknown key; did you mean 'steps'? (known: run, "),
-    ('model.trunk.chanels=3', "model.trunk.chanels: unknown key; did you mean 'channels'?"),
+    ('model.trunk.chanels=3', "trunk.chanels: unknown key; did you mean 'channels'?"),
     ('datasets.0.weights=3', 'datasets[0].weights: unknown key'),
     ('steps=ten', "steps: expected int, got 'ten'"),
     ('steps.more=1', 'steps: expected int'),

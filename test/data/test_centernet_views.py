@@ -16,7 +16,7 @@ from mcn_ros.data.centernet_views import (
     AXES, CHANGES, crop_across, FLIP, margin, random_colors, random_place, recolor, SCALES)
 from mcn_ros.geometry import apply_affine, RESAMPLINGS
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample
-from mcn_ros.tasks.detection import DetectionTask
+from mcn_ros.tasks.centernet import CenterNetDetectionTask
 from mcn_ros.vocabulary import COCO_SKELETON
 
 SIZE, INPUT = (90, 130), (64, 64)
@@ -183,7 +183,7 @@ def test_what_is_labelled_does_not_change_the_view():
 
 def test_views_make_a_batch():
     views = [make_view(seed) for seed in range(2)]
-    batch = collate(views, {'detection': DetectionTask(tuple('abcde'), reference=True)})
+    batch = collate(views, {'detection': CenterNetDetectionTask(tuple('abcde'))})
     assert batch.images.dtype == torch.float32
     np.testing.assert_array_equal(batch.images.permute(0, 2, 3, 1),
                                   np.stack([view.image for view in views]))

@@ -12,7 +12,7 @@ from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime import load_predictor, Predictor
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.tasks import TASKS
-from mcn_ros.tasks.centers import reference_means
+from mcn_ros.tasks.centernet import CenterNetPoseTask
 from mcn_ros.vocabulary import COCO_SKELETON
 from mcn_ros.weights_file import save_model
 
@@ -78,13 +78,14 @@ def test_predictions_of_a_mirror_image_are_mirrored(model, tmp_path):
     assert (once(image)['segmentation'].labels != seen['segmentation'].labels).any()
 
 
+POSE = CenterNetPoseTask()
 LOGITS = torch.tensor([-60.0, -9.0, -2.0, 0.0, 1.5, 7.0, 40.0])
 
 
 @pytest.mark.parametrize('name', ['heatmap', 'joint_heatmap'])
 def test_centernet_averages_probabilities(name):
     seen, again = (values.double() for values in torch.meshgrid(LOGITS, LOGITS, indexing='ij'))
-    mean = reference_means({name: seen.float()}, {name: again.float()})[name]
+    mean = POSE.mean({name: seen.float()}, {name: again.float()})[name]
     expected = (seen.sigmoid() + again.sigmoid()) / 2
     torch.testing.assert_close(mean.double().sigmoid(), expected, rtol=1e-5, atol=1e-30)
     assert mean.isfinite().all()
@@ -93,7 +94,7 @@ def test_centernet_averages_probabilities(name):
 def test_centernet_takes_offsets_of_the_image_alone():
     names = ('offset', 'joint_offset', 'size', 'displacement')
     seen, again = torch.arange(3.0), torch.arange(3.0).flip(0) + 5
-    means = reference_means(dict.fromkeys(names, seen), dict.fromkeys(names, again))
+    means = POSE.mean(dict.fromkeys(names, seen), dict.fromkeys(names, again))
     assert list(means) == list(names)
     assert means['offset'] is means['joint_offset'] is seen
     for name in ('size', 'displacement'):
@@ -101,9 +102,9 @@ def test_centernet_takes_offsets_of_the_image_alone():
 
 
 @torch.no_grad()
-def test_a_reference_task_is_averaged_as_centernet_does(images):
+def test_an_exact_task_is_averaged_as_centernet_does(images):
     torch.manual_seed(0)
-    tasks = {'pose': {'head': {'width': 8}, 'reference': True}, 'segmentation': {}}
+    tasks = {'pose': {'kind': 'centernet_pose', 'head': {'width': 8}}, 'segmentation': {}}
     model = MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=8), SIZE,
                                      preprocessing='centernet')).eval()
     found, seen = MirrorAveraged(model)(images), model(images)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.geometry import BORDER, letterbox, resample, RESAMPLINGS
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
@@ -258,7 +259,7 @@ def test_predictions_of_original_pixels_are_where_those_of_the_input_are():
     model = build(['detection', 'pose'])
     image = tiles(64, 96)
     padded = np.pad(image, [(15, 16), (15, 16), (0, 0)], constant_values=BORDER)
-    found = Predictor(model, 'cpu', views=Views('original', reference=True))
+    found = Predictor(model, 'cpu', views=CenterNetViews('original'))
     assert found.backend == 'torch'
     found, expected = found(image), found(padded)
     for name in ('detection', 'pose'):
@@ -278,10 +279,10 @@ def test_views_in_several_scales_are_put_together(monkeypatch):
     assert found.scores[0] == expected.scores[0] and (np.diff(found.scores) <= 0).all()
 
 
-def test_boxes_are_cut_at_the_border_but_for_reference(monkeypatch):
+def test_boxes_are_cut_at_the_border_where_views_say_so(monkeypatch):
     image = tiles(64, 96)
-    for reference, box in ((False, [0, 0, 96, 64]), (True, [-400, -400, 400, 400])):
-        found = record(monkeypatch, Views(reference=reference))(image)
+    for views, box in ((Views(), [0, 0, 96, 64]), (CenterNetViews(), [-400, -400, 400, 400])):
+        found = record(monkeypatch, views)(image)
         for name in ('detection', 'pose'):
             np.testing.assert_allclose(found[name].boxes[0], box)
 

@@ -120,7 +120,7 @@ def test_nothing_is_weakened_where_nothing_overlaps():
     scores = np.linspace(0.9, 0.0005, 12, dtype=np.float32)  # the floor is for the weakened
     views = [{'detection': Instances(boxes[start::2], np.zeros(6, int), scores[start::2])}
              for start in (0, 1)]
-    found = merge(views, reference=True)['detection']
+    found = merge(views, leftovers=True)['detection']
     np.testing.assert_array_equal(found.scores, scores[:6])
     np.testing.assert_array_equal(found.boxes, boxes[:6])
 
@@ -136,7 +136,7 @@ def test_people_keep_their_joints_and_are_all_kept():
     assert 20 < len(found) <= 60 and (np.diff(found.scores) <= 0).all()
     np.testing.assert_array_equal(found.keypoints[:, 0], found.boxes[:, :2])
     np.testing.assert_array_equal(found.keypoint_scores[:, 5], found.boxes[:, 0] / 500)
-    every = merge(views, reference=True)['pose']
+    every = merge(views, leftovers=True)['pose']
     assert len(every) == 60 and found.keypoints.shape[1:] == (17, 2)
     assert set(map(tuple, found.boxes)) <= set(map(tuple, every.boxes))
 

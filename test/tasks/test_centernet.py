@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-The option ``reference``, against CenterNet's rules written out one object and one cell at a time.
+The exact tasks, against CenterNet's rules written out one object and one cell at a time.
 
 All coordinates are multiples of an eighth of a pixel, so float32 is exact.
 """
 
-from dataclasses import replace
 import math
 
 import numpy as np
@@ -18,16 +17,15 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.features import single
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import Instances, Poses
+from mcn_ros.tasks import build_tasks
+from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask, MAX_LOGIT
 from mcn_ros.tasks.detection import DetectionTask
-from mcn_ros.tasks.heatmap import focal_loss, MAX_LOGIT, weighted_l1
-from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.vocabulary import COCO_SKELETON
 
 GRID = Grid(16, 20, 4)
 LIMIT = 6
-DETECTION = DetectionTask(('a', 'b', 'c'), HeadConfig(8), max_objects=LIMIT, max_predictions=30,
-                          reference=True)
-POSE = PoseTask(head=HeadConfig(8), max_people=LIMIT, max_predictions=12, reference=True)
+DETECTION = CenterNetDetectionTask(('a', 'b', 'c'), HeadConfig(8), LIMIT, max_predictions=30)
+POSE = CenterNetPoseTask(head=HeadConfig(8), max_people=LIMIT, max_predictions=12)
 SEEDS = pytest.mark.parametrize('seed', range(6))
 JOINTS = 17
 
@@ -118,7 +116,7 @@ def test_what_is_out_of_sight_makes_no_room_for_others():
     boxes = np.array([[200, 0, 300, 50]] * LIMIT + [[8, 8, 24, 24]], np.float32)
     annotation = Instances(boxes, np.zeros(LIMIT + 1, int), np.ones(LIMIT + 1, 'f4'))
     assert not DETECTION.encode(annotation, GRID)['weights'].any()
-    assert replace(DETECTION, reference=False).encode(annotation, GRID)['weights'].sum() == 1
+    assert DetectionTask(max_objects=LIMIT).encode(annotation, GRID)['weights'].sum() == 1
 
 
 @SEEDS
@@ -212,18 +210,26 @@ def test_losses_of_people(seed):
         expected, rel=1e-5)
 
 
+def heatmap_loss(logits, target):
+    maps = {name: torch.zeros(1, 2, *logits.shape[2:]) for name in ('size', 'offset')}
+    places = {'cells': torch.zeros(1, 1, 1, dtype=torch.int64), 'weights': torch.zeros(1, 1, 1),
+              'size': torch.zeros(1, 1, 2), 'offset': torch.zeros(1, 1, 1, 2)}
+    return DETECTION.loss({'heatmap': logits, **maps}, {'heatmap': target, **places})['heatmap']
+
+
 def test_what_is_certain_no_longer_learns():
     logits = torch.tensor([[[[20.0, -20.0, 9.0, 0.0]]]], requires_grad=True)
     target = torch.tensor([[[[0.0, 1.0, 0.0, 1.0]]]])
-    focal_loss(logits, target, reference=True).backward()
+    heatmap_loss(logits, target).backward()
     assert (logits.grad == 0).flatten().tolist() == [True, True, False, False]
     p = 1 / (1 + math.exp(-MAX_LOGIT))
     assert p == pytest.approx(1 - 1e-4, abs=1e-12)
 
 
 def test_nothing_known_is_no_loss():
-    values = torch.ones(1, 2, 2)
-    assert weighted_l1(values, torch.zeros(1, 2, 2), torch.zeros(1, 2, 1), reference=True) == 0
+    nothing = Instances(np.zeros((0, 4), 'f4'), np.zeros(0, int), np.zeros(0, 'f4'))
+    losses = DETECTION.loss(random_outputs(DETECTION, 0, 1), stack(DETECTION, [nothing]))
+    assert losses['size'] == losses['offset'] == 0
 
 
 def peaks(scores, count):
@@ -306,12 +312,11 @@ def test_a_mirrored_displacement_points_the_other_way():
             assert torch.equal(mirrored[:, 2 * joint + axis], expected)
 
 
-@pytest.mark.parametrize('task, changes, names', [
-    (DetectionTask, {'spread': 0.5}, 'spread'),
-    (DetectionTask, {'max_overlap': 0.6, 'iou_loss': True}, 'max_overlap, iou_loss'),
-    (PoseTask, {'relative': True, 'belief': True}, 'relative, belief')])
-def test_what_centernet_does_not_have_is_refused(task, changes, names):
-    kind = task.__name__.removesuffix('Task').lower()
-    with pytest.raises(ValueError, match=rf'^{kind}.reference: CenterNet has no {names}: '):
-        task(reference=True, **changes)
-    task(**changes)
+@pytest.mark.parametrize('kind, name', [
+    *(('detection', name) for name in ('spread', 'max_overlap', 'iou_loss', 'relative', 'reads')),
+    *(('pose', name) for name in ('spread', 'iou_loss', 'relative', 'belief'))])
+def test_what_centernet_does_not_have_is_refused(kind, name):
+    value = getattr(build_tasks({kind: {}})[kind], name)
+    with pytest.raises(ValueError, match=rf'^{kind} \(kind centernet_{kind}\): {kind}.{name}: '
+                                         'unknown key'):
+        build_tasks({kind: {'kind': f'centernet_{kind}', name: value}})

@@ -12,6 +12,7 @@ import torch
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import Instances
+from mcn_ros.tasks.centernet import CenterNetDetectionTask
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.heatmap import focal_loss, UNKNOWN
 
@@ -134,7 +135,7 @@ def test_no_object_of_a_crowded_image_is_taught_as_background():
     learned = set(targets['cells'].flatten().tolist())
     assert len(learned) == 128 and len(learned & set(places[:100].tolist())) == 64
     # CenterNet looks at the first 128 alone.
-    as_centernet = DetectionTask(('a', 'b'), reference=True).encode(crowded, Grid(64, 64, 4))
+    as_centernet = CenterNetDetectionTask(('a', 'b')).encode(crowded, Grid(64, 64, 4))
     assert (as_centernet['heatmap'] == 1).sum() <= 128
 
 

@@ -34,17 +34,18 @@ SCORERS: dict[type | str, type[Scorer]] = {
 }
 
 
-def scorer_of(task: Task) -> type[Scorer]:
+def scorer_of(task: Task, table: Mapping[type | str, type[Scorer]] = SCORERS) -> type[Scorer]:
     """
     Return the scorer of a task.
 
+    :param table: of all scorers.
     :raises ValueError: if there is none.
     """
     wanted = task.scorer or task.annotation
-    if wanted not in SCORERS:
-        known = ', '.join(_name(key) for key in SCORERS)
+    if wanted not in table:
+        known = ', '.join(_name(key) for key in table)
         raise ValueError(f'{type(task).__name__}: no scorer for {_name(wanted)} (known: {known})')
-    return SCORERS[wanted]
+    return table[wanted]
 
 
 def _name(key: type | str) -> str:
@@ -56,11 +57,12 @@ class Scorers:
     The scorers of several tasks, each over the images that are labelled for it.
 
     :param tasks: task name -> task whose predictions are scored.
-    :param reference: round as CenterNet does, where a scorer knows how.
+    :param table: of all scorers.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], reference: bool = False):
-        self.tasks, self._reference = tasks, reference
+    def __init__(self, tasks: Mapping[str, Task],
+                 table: Mapping[type | str, type[Scorer]] = SCORERS):
+        self.tasks, self._table = tasks, table
         self._scorers: dict[str, Scorer] = {}  # of those for which an image is labelled
         self._images = 0
 
@@ -78,7 +80,7 @@ class Scorers:
             if name in self.tasks:
                 if name not in self._scorers:
                     task = self.tasks[name]
-                    self._scorers[name] = scorer_of(task)(task, self._reference)
+                    self._scorers[name] = scorer_of(task, self._table)(task)
                 prediction = (predictions or {}).get(name)
                 self._scorers[name].add(
                     annotation, annotation.nothing() if prediction is None else prediction)

@@ -5,7 +5,6 @@
 Average precision as COCO defines it, by pycocotools.
 
 Scores keep their full precision: rounding them makes ties, and ties change the ranking.
-CenterNet's published AP is of files with two decimals.
 
 Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and the COCO
 detection and keypoint evaluation (object keypoint similarity).
@@ -13,7 +12,7 @@ detection and keypoint evaluation (object keypoint similarity).
 
 import contextlib
 import io
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Iterable, Mapping, Sequence
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -30,10 +29,13 @@ class AveragePrecision:
     """
     An evaluation by COCOeval over the images that are added.
 
+    :cvar DTYPE: in which the sides of boxes are computed.
     :param kind: 'bbox' or 'keypoints'.
     :param num_classes: number of classes; their ids are 1 to this.
     :param sigmas: those of the joints.
     """
+
+    DTYPE: ClassVar[type] = float
 
     def __init__(self, kind: str, num_classes: int, sigmas: Sequence[float] = ()):
         self._kind, self._sigmas = kind, np.array(sigmas)
@@ -42,6 +44,16 @@ class AveragePrecision:
         self._predictions: list[dict[str, Any]] = []
         self._evaluation: COCOeval | None = None  # of what has been added
         self.images = range(1, 1)
+
+    def numbers(self, values: np.ndarray) -> list[float]:
+        """Return numbers as :meth:`add` wants them."""
+        return np.asarray(values, float).tolist()
+
+    def boxes(self, boxes: np.ndarray) -> list[list[float]]:
+        """Return (N, 4) xyxy boxes as :meth:`add` wants them: left, top, width and height."""
+        boxes = np.asarray(boxes, self.DTYPE)
+        boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+        return [self.numbers(box) for box in boxes]
 
     def add(self, annotations: Iterable[Mapping[str, Any]],
             predictions: Iterable[Mapping[str, Any]]) -> None:
@@ -89,21 +101,6 @@ class AveragePrecision:
         counts = np.bincount([entry['category_id'] - 1 for entry in self._annotations
                               if not entry['iscrowd']], minlength=len(names)).tolist()
         return {name: count for name, count in zip(names, counts) if count}
-
-
-def written(values: np.ndarray, rounded: bool) -> list[float]:
-    """Return numbers for a file, rounded to two decimals or in full."""
-    values = np.asarray(values, float).tolist()
-    # Through text, which is how CenterNet does it: halves can go another way by arithmetic.
-    return [float(f'{value:.2f}') for value in values] if rounded else values
-
-
-def left_top_width_height(boxes: np.ndarray, rounded: bool) -> list[list[float]]:
-    """Return (N, 4) xyxy boxes as COCO has them in files."""
-    # In float32 before rounding, for the sake of the same numbers.
-    boxes = np.asarray(boxes, np.float32 if rounded else float)
-    boxes = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
-    return [written(box, rounded) for box in boxes]
 
 
 def curves(precision: np.ndarray) -> dict[str, list[float]]:

@@ -39,7 +39,6 @@ class ClassMapScorer(Scorer):
     IoU per class over the images that are added.
 
     :param task: task whose classes the maps have; label c + 1 is class c.
-    :param reference: makes no difference.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -50,8 +49,8 @@ class ClassMapScorer(Scorer):
     AMOUNT: ClassVar[str] = 'pixels'
     IMAGE_FIGURE: ClassVar[str] = 'the mean IoU of the classes that are to be seen'
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
+    def __init__(self, task: Task):
+        super().__init__(task)
         self.confusion = np.zeros((len(task.classes) + 1,) * 2, np.int64)
 
     def add(self, annotation: ClassMap, prediction: ClassMap) -> None:

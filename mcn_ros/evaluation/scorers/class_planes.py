@@ -18,7 +18,6 @@ class ClassPlanesScorer(Scorer):
     F per class, of the pixels of all images that are added.
 
     :param task: task whose classes the planes have.
-    :param reference: makes no difference.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -28,8 +27,8 @@ class ClassPlanesScorer(Scorer):
     IMAGE_FIGURE: ClassVar[str] = (
         'the mean of F, at the best thresholds, of the classes that are to be seen')
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
+    def __init__(self, task: Task):
+        super().__init__(task)
         self._counts = np.zeros((len(task.classes), 2, LEVELS), np.int64)
 
     def add(self, annotation: ClassPlanes, prediction: ClassPlanes) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Iterator, Mapping
 import numpy as np
 
 from mcn_ros.evaluation.scorers.average_precision import (
-    AveragePrecision, curves, left_top_width_height, precision_plot, written)
+    AveragePrecision, curves, precision_plot)
 from mcn_ros.evaluation.scorers.matches import match_boxes, OVERLAP
 from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
 from mcn_ros.structures import area_rows, crowd_rows, Instances
@@ -20,7 +20,6 @@ class InstancesScorer(Scorer):
     Box AP over the images that are added.
 
     :param task: task whose classes the objects have.
-    :param reference: round boxes and scores to two decimals.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -31,15 +30,16 @@ class InstancesScorer(Scorer):
         'AR1': 'average recall with one prediction per image and class',
         'AR10': 'with ten predictions', 'AR': 'average recall with all predictions',
         'ARs': 'small ones', 'ARm': 'medium ones', 'ARl': 'large ones'}
+    PRECISION: ClassVar[type[AveragePrecision]] = AveragePrecision
     CLASS_SCORE: ClassVar[str] = 'AP'
     AMOUNT: ClassVar[str] = 'objects'
     IMAGE_FIGURE: ClassVar[str] = (
         f'the F1 score of its objects (right are boxes of the same class with an IoU of {OVERLAP} '
         'or more)')
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
-        self._precision = AveragePrecision('bbox', len(task.classes))
+    def __init__(self, task: Task):
+        super().__init__(task)
+        self._precision = self.PRECISION('bbox', len(task.classes))
 
     def add(self, annotation: Instances, prediction: Instances) -> None:
         """
@@ -57,7 +57,7 @@ class InstancesScorer(Scorer):
 
     def _annotations(self, annotation: Instances, labelled: np.ndarray,
                      ) -> Iterator[dict[str, Any]]:
-        boxes = left_top_width_height(annotation.boxes, self.reference)
+        boxes = self._precision.boxes(annotation.boxes)
         for box, index, area, crowd in zip(boxes, annotation.classes.tolist(),
                                            area_rows(annotation), crowd_rows(annotation)):
             if labelled[index]:
@@ -66,8 +66,8 @@ class InstancesScorer(Scorer):
 
     def _predictions(self, prediction: Instances, labelled: np.ndarray,
                      ) -> Iterator[dict[str, Any]]:
-        boxes = left_top_width_height(prediction.boxes, self.reference)
-        scores = written(prediction.scores, self.reference)
+        boxes = self._precision.boxes(prediction.boxes)
+        scores = self._precision.numbers(prediction.scores)
         for box, index, score in zip(boxes, prediction.classes.tolist(), scores):
             if labelled[index]:
                 yield {'category_id': index + 1, 'bbox': box, 'area': box[2] * box[3],

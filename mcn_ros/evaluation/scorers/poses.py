@@ -9,7 +9,7 @@ import numpy as np
 
 from mcn_ros.evaluation.plots import similarity_plot
 from mcn_ros.evaluation.scorers.average_precision import (
-    AveragePrecision, curves, left_top_width_height, precision_plot, written)
+    AveragePrecision, curves, precision_plot)
 from mcn_ros.evaluation.scorers.matches import match_poses, OVERLAP
 from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
 from mcn_ros.structures import area_rows, crowd_rows, Poses
@@ -28,8 +28,6 @@ class PosesScorer(Scorer):
     Keypoint AP over the images that are added.
 
     :param task: task whose joints the people have; their sigmas enter the similarity.
-    :param reference: round joints and scores to two decimals, and let the box of a person decide
-        about its size, as in CenterNet's files, rather than the extent of its joints.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -38,15 +36,16 @@ class PosesScorer(Scorer):
         'APl': 'large ones, area above 96 x 96 pixels',
         'AR': 'average recall with all predictions', 'AR50': 'at overlap .50',
         'AR75': 'at overlap .75', 'ARm': 'medium ones', 'ARl': 'large ones'}
+    PRECISION: ClassVar[type[AveragePrecision]] = AveragePrecision
     IMAGE_FIGURE: ClassVar[str] = (
         f'the F1 score of its poses (right are those with an OKS of {OVERLAP} or more)')
     NOTE: ClassVar[str] = (
         'Similarity: how similar the predicted joints of each annotated person are to the true '
         'ones; people who were not found have 0.')
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
-        self._precision = AveragePrecision('keypoints', len(PERSON), task.joints.sigmas)
+    def __init__(self, task: Task):
+        super().__init__(task)
+        self._precision = self.PRECISION('keypoints', len(PERSON), task.joints.sigmas)
 
     def add(self, annotation: Poses, prediction: Poses) -> None:
         """
@@ -60,7 +59,7 @@ class PosesScorer(Scorer):
     def _annotations(self, annotation: Poses) -> Iterator[dict[str, Any]]:
         labelled = annotation.keypoint_scores > 0
         joints = np.dstack([np.where(labelled[..., None], annotation.keypoints, 0), labelled])
-        boxes = left_top_width_height(annotation.boxes, self.reference)
+        boxes = self._precision.boxes(annotation.boxes)
         for box, keypoints, area, crowd in zip(boxes, joints.astype(float), area_rows(annotation),
                                                crowd_rows(annotation)):
             yield {'category_id': 1, 'bbox': box, 'area': float(area), 'iscrowd': int(crowd),
@@ -69,19 +68,21 @@ class PosesScorer(Scorer):
 
     def _predictions(self, prediction: Poses) -> Iterator[dict[str, Any]]:
         joints = np.dstack([prediction.keypoints, prediction.keypoint_scores]).astype(float)
-        boxes = left_top_width_height(prediction.boxes, self.reference)
-        scores = written(prediction.scores, self.reference)
+        boxes = self._precision.boxes(prediction.boxes)
+        scores = self._precision.numbers(prediction.scores)
         for box, score, keypoints in zip(boxes, scores, joints):
             absent = np.isnan(keypoints[:, :2]).any(axis=1)
             if absent.all():
                 continue
-            if not self.reference:
-                # As pycocotools does it where it is told of no box: the extent of the joints.
-                low, high = keypoints[~absent, :2].min(axis=0), keypoints[~absent, :2].max(axis=0)
-                box = [*low.tolist(), *(high - low).tolist()]
+            box = self._extent(box, keypoints[~absent, :2])
             keypoints = np.where(absent[:, None], [ABSENT_JOINT, ABSENT_JOINT, 0.0], keypoints)
             yield {'category_id': 1, 'score': score, 'bbox': box, 'area': box[2] * box[3],
-                   'keypoints': written(keypoints.ravel(), self.reference)}
+                   'keypoints': self._precision.numbers(keypoints.ravel())}
+
+    def _extent(self, box: list[float], joints: np.ndarray) -> list[float]:
+        """Return what the size of a person is that of: as in pycocotools, the joints (N, 2)."""
+        low, high = joints.min(axis=0), joints.max(axis=0)
+        return [*low.tolist(), *(high - low).tolist()]
 
     def result(self) -> dict[str, float | None]:
         """Return the scores."""

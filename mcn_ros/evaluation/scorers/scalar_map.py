@@ -26,7 +26,6 @@ class ScalarMapScorer(Scorer):
     Max F and mean absolute error over the images that are added.
 
     :param task: task that is scored.
-    :param reference: makes no difference.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -35,8 +34,8 @@ class ScalarMapScorer(Scorer):
     ERRORS: ClassVar[frozenset[str]] = frozenset({'MAE'})
     IMAGE_FIGURE: ClassVar[str] = 'the maximum over thresholds of F (beta squared 0.3)'
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
+    def __init__(self, task: Task):
+        super().__init__(task)
         self._precision, self._recall = np.zeros((2, LEVELS))
         self._with_positives = 0
         self._errors: list[float] = []

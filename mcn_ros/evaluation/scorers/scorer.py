@@ -54,7 +54,6 @@ class Scorer(Protocol):
     :cvar IMAGE_FIGURE: what is said of one image by :meth:`figure`, for people.
     :cvar NOTE: what a reader of the scores should know.
     :param task: task whose predictions are scored.
-    :param reference: round as CenterNet does, if the scorer knows how.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]]
@@ -64,8 +63,8 @@ class Scorer(Protocol):
     IMAGE_FIGURE: ClassVar[str]
     NOTE: ClassVar[str] = ''
 
-    def __init__(self, task: Task, reference: bool = False):
-        self.task, self.reference = task, reference
+    def __init__(self, task: Task):
+        self.task = task
 
     @abstractmethod
     def add(self, annotation: Any, prediction: Any) -> None:
@@ -104,7 +103,7 @@ class Scorer(Protocol):
 
     def _alone(self, annotation: Any, prediction: Any, name: str) -> Figure:
         """Return a score, in 0..1, of one image alone."""
-        scorer = type(self)(self.task, self.reference)
+        scorer = type(self)(self.task)
         scorer.add(annotation, prediction)
         value = scorer.result()[name]
         return Figure(value, '' if value is None else f'{name} {value:.2f}')

@@ -21,7 +21,6 @@ class VectorMapScorer(Scorer):
     Statistics of the angles over the images that are added.
 
     :param task: task that is scored.
-    :param reference: makes no difference.
     """
 
     MEANINGS: ClassVar[Mapping[str, str]] = {
@@ -32,8 +31,8 @@ class VectorMapScorer(Scorer):
     ERRORS: ClassVar[frozenset[str]] = frozenset({'mean', 'median', 'RMSE', 'mean_facing'})
     IMAGE_FIGURE: ClassVar[str] = 'the share of pixels with an angle below 22.5 degrees'
 
-    def __init__(self, task: Task, reference: bool = False):
-        super().__init__(task, reference)
+    def __init__(self, task: Task):
+        super().__init__(task)
         self._histogram = np.zeros(180 * BINS + 1, np.int64)
         self._below = np.zeros(len(LIMITS), np.int64)
         self._sums = np.zeros(3)  # of angles, their squares, and those of the guess

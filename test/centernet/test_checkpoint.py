@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mcn_ros.centernet_weights import build_network, centernet_state, read_centernet
-from mcn_ros.centernet_weights.checkpoint import MEAN, STD
-from mcn_ros.centernet_weights.names import ARCHITECTURES, DROPPED, HEADS
+from mcn_ros.centernet import build_network, centernet_state, read_centernet
+from mcn_ros.centernet.checkpoint import MEAN, STD
+from mcn_ros.centernet.names import ARCHITECTURES, DROPPED, HEADS
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.vocabulary import COCO_CLASSES

@@ -3,6 +3,6 @@
 
 """Public CenterNet checkpoints: to networks of this package, and back to their names."""
 
-from mcn_ros.centernet_weights.checkpoint import build_network, centernet_state, read_centernet
+from mcn_ros.centernet.checkpoint import build_network, centernet_state, read_centernet
 
 __all__ = ['build_network', 'centernet_state', 'read_centernet']

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mcn_ros.centernet_weights.names import (
+from mcn_ros.centernet.names import (
     Architecture, ARCHITECTURES, DROPPED, head_names, HEADS)
 from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
@@ -184,16 +184,16 @@ def _task_of(path: str | Path, state: Mapping[str, Tensor], classes: Sequence[st
     width = _outputs(path, state, 'hm.0') if 'hm.0.weight' in state else 0
     last = '.2' if width else ''
     # Decoded exactly as there.
-    head = {'head': {'width': width}, 'reference': True}
+    head = {'head': {'width': width}}
     if not any(name.startswith('hps.') for name in state):
-        return 'detection', {**head, 'classes': _class_names(
+        return 'detection', {'kind': 'centernet_detection', **head, 'classes': _class_names(
             path, _outputs(path, state, f'hm{last}'), classes)}
     if classes:
         raise ValueError(f'classes: given, but {path} is for poses')
     joints = _outputs(path, state, f'hps{last}') / 2
     for skeleton in SKELETONS.values():
         if skeleton.num_keypoints == joints:
-            return 'pose', {**head, 'skeleton': skeleton.name}
+            return 'pose', {'kind': 'centernet_pose', **head, 'skeleton': skeleton.name}
     known = ', '.join(f'{each.name} with {each.num_keypoints}' for each in SKELETONS.values())
     raise ValueError(f'{path}: no known skeleton has {joints:g} joints (known: {known})')
 

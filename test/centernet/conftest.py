@@ -6,8 +6,8 @@
 import pytest
 import torch
 
-from mcn_ros.centernet_weights import centernet_state
-from mcn_ros.centernet_weights.names import ARCHITECTURES
+from mcn_ros.centernet import centernet_state
+from mcn_ros.centernet.names import ARCHITECTURES
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.vocabulary import COCO_CLASSES

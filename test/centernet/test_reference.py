@@ -13,9 +13,9 @@ import torch
 from torch.nn import functional
 from torchvision.ops import deform_conv2d
 
-from mcn_ros.centernet_weights import build_network, read_centernet
-from mcn_ros.centernet_weights.checkpoint import MEAN, STD
-from mcn_ros.centernet_weights.names import ARCHITECTURES, HEADS
+from mcn_ros.centernet import build_network, read_centernet
+from mcn_ros.centernet.checkpoint import MEAN, STD
+from mcn_ros.centernet.names import ARCHITECTURES, HEADS
 from mcn_ros.model import ModelConfig, MultiTaskNet
 
 

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from mcn_ros.centernet_weights import read_centernet
+from mcn_ros.centernet import read_centernet
 
 
 def refusal(path, classes=()):
