@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Batches that other processes prepare, and what can happen to those processes.
+Data sets, the batches that other processes prepare of them, and how those processes can fail.
 
 A batch comes through shared memory, of which containers have little. PyTorch moves it there in a
 thread whose errors lose the batch, which is then waited for without end; so each process does that
@@ -24,9 +24,11 @@ from torch.utils.data import DataLoader, get_worker_info
 from tqdm import tqdm
 
 from mcn_ros.data.batch import Batch, collate
-from mcn_ros.data.union import Draws, Share, TrainingSet, View
+from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.union import Draws, Share, TrainingSet, Union, View
+from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.tasks import Task
-from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 
 PATIENCE = 600  # seconds that a batch may take, as on a slow network drive
@@ -35,6 +37,28 @@ SHARED_MEMORY = '/dev/shm'
 TIMED_OUT = 'DataLoader timed out'  # the beginning of what PyTorch says
 REMEDY = ('a larger /dev/shm (docker run --shm-size=4g), fewer workers, or workers=0, which needs '
           'none')
+
+
+def load_samples(config: TrainConfig, datasets: Sequence[CocoDataset]) -> TrainingSet:
+    """Return the augmented samples of all data sets."""
+    union = Union(datasets, [len(dataset) if d.weight is None else d.weight
+                             for d, dataset in zip(config.datasets, datasets)])
+    return TrainingSet(union, config.train_size, config.augment, config.seed,
+                       RESAMPLINGS[config.model.preprocessing])
+
+
+def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
+    """
+    Return a data set, labelled for those of the tasks that it is for.
+
+    :raises ValueError: if its files are missing or malformed, or it has no image.
+    """
+    wanted = {name: task for name, task in tasks.items()
+              if config.tasks is None or name in config.tasks}
+    dataset = CocoDataset(config.annotations, config.images, wanted)
+    if not len(dataset):
+        raise ValueError(f'{config.annotations}: has no images')
+    return dataset
 
 
 def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: TrainingSet, first: int,

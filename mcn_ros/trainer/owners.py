@@ -104,22 +104,15 @@ class Owners:
         self.owners = {name: _build_owner(parameters, config, batches.get(name, 1))
                        for name, parameters in owned.items()}
 
-    def weigh(self, weights: Mapping[str, float | Tensor], rows: Mapping[str, int],
-              ) -> dict[str, float | Tensor]:
+    def count(self, labelled: Mapping[str, int]) -> None:
         """
-        Return the factors of the losses whose gradients are to be added up.
+        Count the images of a batch whose gradients have been added up.
 
-        :param weights: 'task/loss' -> factor of the loss, a mean over the images of a batch.
-        :param rows: the batch's numbers of labelled images, see :meth:`Ranks.join`.
+        :param labelled: of the batch, see :class:`mcn_ros.trainer.objective.LossWeights`; where
+            owners are updated at their own pace, its losses were weighted per image.
         """
-        if not self.asynchronous:
-            return dict(weights)
-        return {name: weight * rows[name.partition('/')[0]] for name, weight in weights.items()}
-
-    def add(self, rows: Mapping[str, int]) -> None:
-        """Count the images of a batch whose gradients have been added; ``rows`` as above."""
         for name, owner in self.owners.items():
-            owner.seen += rows[TRUNK if name == ALL else name]
+            owner.seen += labelled[TRUNK if name == ALL else name]
 
     def step(self, scaler: GradScaler, rate: float) -> set[str]:
         """

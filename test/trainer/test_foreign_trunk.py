@@ -24,8 +24,9 @@ from mcn_ros.runtime.predictor import load_predictor
 from mcn_ros.structures import ClassMap, Instances, Sample
 from mcn_ros.tasks import TASKS
 from mcn_ros.tasks.segmentation import SegmentationTask
+from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.owners import set_train_mode
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import train
 from mcn_ros.weights_file import load_model
 
