@@ -22,7 +22,7 @@ from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import evaluate
 from mcn_ros.evaluation.scorers import score_text
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.runtime.predictor import Predictor
+from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
@@ -143,7 +143,7 @@ def _validate(learner: Learner, validation: CocoDataset, step: int, monitor: Mon
     """Score the averaged weights, show what they see in some images; return the scores."""
     model = learner.average.module
     # Other weights each time: they are not worth compiling.
-    predictor = Predictor(model.eval(), str(learner.ranks.device), 'torch')
+    predictor = Predictor(model.eval(), RuntimeConfig(str(learner.ranks.device), 'torch'))
     scores = evaluate(predictor, validation, progress=False)
     monitor.scores(step, scores)
     shown = [validation[index] for index in range(min(learner.config.overlays, len(validation)))]

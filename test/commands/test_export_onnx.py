@@ -20,7 +20,7 @@ from mcn_ros.commands import export_onnx
 from mcn_ros.commands.export_onnx import main
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime import load_predictor
+from mcn_ros.runtime import load_predictor, RuntimeConfig
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.vocabulary import COCO_SKELETON
 from mcn_ros.weights_file import load_model, save_model
@@ -185,7 +185,7 @@ def test_the_example_finds_what_the_predictor_finds(weights, exported, example, 
     session, about = example.load(exported)
     image = tiles(*size)
     found = example.see(session, about, image)
-    expected = load_predictor(weights, None, 'cpu', 'torch')(image)
+    expected = load_predictor(weights, None, RuntimeConfig('cpu', 'torch'))(image)
     for task, structure in expected.items():
         for name in set(structure.ROWS) - {'crowd', 'areas'}:
             mine, wanted = found[f'{task}/{name}'], getattr(structure, name)

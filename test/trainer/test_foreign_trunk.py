@@ -17,10 +17,10 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import TRUNKS
+from mcn_ros.runtime import load_predictor, RuntimeConfig
 from mcn_ros.runtime.graph import Graph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.onnx_file import check_parity, export
-from mcn_ros.runtime.predictor import load_predictor
 from mcn_ros.structures import ClassMap, Instances, Sample
 from mcn_ros.tasks import TASKS
 from mcn_ros.tasks.segmentation import SegmentationTask
@@ -140,7 +140,7 @@ def test_it_is_trained_saved_exported_and_used(config, monitors, changes):
     assert list(load_model(path, ['detection']).heads) == ['detection']
 
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
-    found = load_predictor(path, None, 'cpu', 'torch')(image)
+    found = load_predictor(path, None, RuntimeConfig('cpu', 'torch'))(image)
     assert found['segmentation'].labels.shape == (50, 70)
     again = replace(config, run=config.run + '-2', steps=1, initial_weights={'pyramid': path})
     train(again)
