@@ -23,7 +23,7 @@ import torch
 
 import mcn_ros
 from mcn_ros.config import to_dict
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 
 # Artefacts that are kept: those that were used last.
 KEPT = 16
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
     return Path(caches) / 'mcn_ros' if caches else Path.home() / '.cache' / 'mcn_ros'
 
 
-def fingerprint(graph: Graph, **facts: str) -> str:
+def fingerprint(graph: InferenceGraph, **facts: str) -> str:
     """
     Hash a network, this package and whatever else makes a difference to an artefact.
 

@@ -17,7 +17,7 @@ import numpy as np
 from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime.backends import build_backend
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.predictions import Predictions
 from mcn_ros.runtime.runtime_config import RuntimeConfig
@@ -52,7 +52,7 @@ class Predictor:
         self.input_size: Size = model.config.input_size
         self.views = views
         self._resampling = RESAMPLINGS[model.config.preprocessing]
-        graph = Graph(MirrorAveraged(model) if flip else model)
+        graph = InferenceGraph(MirrorAveraged(model) if flip else model)
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
         _check_views(self._layout.structures, views)

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from mcn_ros.data.batch import Batch, collate
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.union import Draws, Share, TrainingSet, Union, View
+from mcn_ros.data.union import AugmentedSample, RankBatchSampler, Sampler, TrainingSet, Union
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
@@ -67,14 +67,14 @@ def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: Traini
     Yield this process's share of the batches after ``first``.
 
     :raises ValueError: for a batch that cannot be shared, and for an image that cannot be read
-        if that is to stop the training; otherwise it is told.
+        if that is to stop the training; otherwise its name is printed.
     :raises OSError: where there is not enough shared memory.
     :raises RuntimeError: for other errors of the loader, see :func:`loader_error`.
     """
-    draws = Draws(samples.dataset, config.seed, first * config.batch_size,
-                  config.steps * config.batch_size)
+    draws = Sampler(samples.dataset, config.seed, first * config.batch_size,
+                    config.steps * config.batch_size)
     loader = DataLoader(
-        samples, batch_sampler=Share(draws, config.batch_size, ranks.rank, ranks.world),
+        samples, batch_sampler=RankBatchSampler(draws, config.batch_size, ranks.rank, ranks.world),
         collate_fn=partial(_collate, tasks=tasks), num_workers=config.workers,
         worker_init_fn=_start_worker, pin_memory=ranks.device.type == 'cuda',
         prefetch_factor=AHEAD if config.workers else None,
@@ -139,13 +139,13 @@ def _message(error: Exception) -> str:
     return str(error).strip().rpartition('\n')[2].removeprefix(f'{type(error).__name__}: ')
 
 
-def _collate(views: Sequence[View], tasks: Mapping[str, Task]) -> Batch:
+def _collate(views: Sequence[AugmentedSample], tasks: Mapping[str, Task]) -> Batch:
     unreadable = tuple(reason for view in views for reason in view.unreadable)
     batch = replace(collate([view.sample for view in views], tasks), unreadable=unreadable)
-    return batch if get_worker_info() is None else _share(batch)
+    return batch if get_worker_info() is None else _to_shared_memory(batch)
 
 
-def _share(batch: Batch) -> Batch:
+def _to_shared_memory(batch: Batch) -> Batch:
     """
     Move a batch to shared memory.
 

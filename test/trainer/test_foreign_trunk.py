@@ -18,7 +18,7 @@ from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import TRUNKS
 from mcn_ros.runtime import load_predictor, RuntimeConfig
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.onnx_file import check_parity, export
 from mcn_ros.structures import ClassMap, Instances, Sample
@@ -146,7 +146,7 @@ def test_it_is_trained_saved_exported_and_used(config, monitors, changes):
     train(again)
     if 'balance' in changes:
         return
-    graph = Graph(model)
+    graph = InferenceGraph(model)
     assert check_parity(export(graph), graph)
     inputs = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
     low = lowered(graph, torch.bfloat16)(inputs)
