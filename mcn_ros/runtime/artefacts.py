@@ -130,10 +130,10 @@ def _prune(folder: Path) -> None:
     for path in folder.iterdir():
         with suppress(OSError):
             times[path] = path.stat().st_mtime
-    kept = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
+    complete = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
     abandoned = [path for path, modified in times.items()
                  if path.suffix == PARTIAL and time.time() - modified > ABANDONED_S]
-    for path in [*kept[:-KEPT], *abandoned]:
+    for path in [*complete[:-KEPT], *abandoned]:
         with suppress(OSError):
             path.unlink()
 

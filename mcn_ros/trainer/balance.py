@@ -99,8 +99,8 @@ class Uncertainty:
         """Take one step of all tasks that are there."""
         weighted = self.weights()
         for task, log in self._logs.items():
-            own = [weighted[name] * losses[name] for name in losses if task_of(name) == task]
-            total = sum(own, torch.zeros_like(log))
+            terms = [weighted[name] * losses[name] for name in losses if task_of(name) == task]
+            total = sum(terms, torch.zeros_like(log))
             step = (total - 0.5) / (total + 0.5)
             # Zero: not there, or labelled but unknown everywhere.
             log -= UNCERTAINTY_RATE * torch.where(total > 0, step, 0)

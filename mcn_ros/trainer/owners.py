@@ -170,10 +170,10 @@ class Owners:
         """Return the state of all optimisers, and what waits, by names of parameters."""
         state, gradients = {}, {}
         for owner in self.owners.values():
-            kept = owner.optimizer.state_dict()['state']
+            moments = owner.optimizer.state_dict()['state']
             for index, (name, parameter) in enumerate(owner.parameters.items()):
-                if index in kept:
-                    state[name] = kept[index]
+                if index in moments:
+                    state[name] = moments[index]
                 if parameter.grad is not None:
                     gradients[name] = parameter.grad
         return {'kind': self.kind, 'state': state, 'gradients': gradients,
@@ -189,9 +189,9 @@ class Owners:
             raise ValueError(f'optimizer: {self.kind} cannot go on from a state of '
                              f'{state["kind"]}')
         for owner in self.owners.values():
-            kept = {index: state['state'][name] for index, name in enumerate(owner.parameters)
-                    if name in state['state']}
-            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': kept})
+            moments = {index: state['state'][name]
+                       for index, name in enumerate(owner.parameters) if name in state['state']}
+            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': moments})
             owner.clear()
         if state['seen'].keys() != self.owners.keys():
             return  # what waited was added up for other owners

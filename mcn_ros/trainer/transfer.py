@@ -77,9 +77,9 @@ def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: 
     return [f'trunk ({name}): from {path} ({origin})' for name, origin in origins.items()]
 
 
-def _check_colours(wanted: ModelConfig, found: ModelConfig, path: str) -> None:
+def _check_colours(config: ModelConfig, source: ModelConfig, path: str) -> None:
     for name in ('channel_order', 'mean', 'std'):
-        mine, theirs = getattr(wanted, name), getattr(found, name)
+        mine, theirs = getattr(config, name), getattr(source, name)
         if mine != theirs:
             raise ValueError(f'initial_weights: {path} is for {name} {theirs}, the model has '
                              f'{mine}')
