@@ -25,7 +25,7 @@ class ObservedBalance(Fixed):
 
 
 class TwoRanks(Ranks):
-    """This process as one of two; the other one has what it is told."""
+    """This process as the first of two; ``other`` is what the second one sends."""
 
     def __init__(self, other):
         super().__init__('cpu')
