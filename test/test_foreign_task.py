@@ -29,7 +29,7 @@ from mcn_ros.data.results import RESULTS
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.scorers import SCORERS
 from mcn_ros.evaluation.topic_truth import TopicTruth, TRUTHS
-from mcn_ros.runtime import load_predictor
+from mcn_ros.runtime import load_predictor, RuntimeConfig
 from mcn_ros.tasks import TASKS
 from mcn_ros.visualization import DRAWINGS
 
@@ -156,7 +156,8 @@ def test_they_are_exported(weights, tmp_path, capsys):
 
 
 def test_the_predictor_finds_them(weights, folder):
-    found = load_predictor(weights, device='cpu', backend='torch')(np.zeros((40, 50, 3), np.uint8))
+    found = load_predictor(weights, None, RuntimeConfig('cpu', 'torch'))(
+        np.zeros((40, 50, 3), np.uint8))
     assert found['saliency'].values.shape == found['parts'].labels.shape == (40, 50)
     assert found['scene'].chances.shape == (2,)
 

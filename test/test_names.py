@@ -18,7 +18,7 @@ from mcn_ros import structures
 from mcn_ros.tasks import TASKS
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'mcn_ros'
-OWN = 'tasks', 'centernet', 'centernet_weights'  # CenterNet's networks are those of two tasks
+OWN = 'tasks', 'centernet'  # CenterNet's networks are those of two tasks
 
 # Why a file may have the names of tasks.
 NAMED = {
@@ -36,7 +36,6 @@ ASKED = {
     'data/frames.py': 'messages of images, which are of generated types',
     'data/pseudo_labels.py': 'it adds objects, whatever the task is called',
     'structures/rows.py': 'tensors, without torch',
-    'trainer/keep.py': 'parts of a trunk',
     'visualization/draw.py': 'areas have no names where boxes have them',
 }
 TYPES = {name for name in structures.__all__ if name[0].isupper() and not name.isupper()}

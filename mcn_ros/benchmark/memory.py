@@ -20,7 +20,8 @@ from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Sample
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.objective import paper_weights
+from mcn_ros.trainer.step import backward
 
 # name -> arguments of `backward`: the ways from a batch to its gradients.
 WAYS = {'taskwise_recomputed': {'checkpoint': True}, 'taskwise': {}, 'joint': {'joint': True}}

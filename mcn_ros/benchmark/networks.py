@@ -26,7 +26,7 @@ from mcn_ros.benchmark.stopwatch import interleave, pick_clock, show, spread
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
 from mcn_ros.runtime.backends import Backend, BACKENDS, build_backend, obstacle, pick_precision
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 
 # Backends and precisions that are compared, the most important first: time may run short, but some
 # are built in any case.
@@ -152,7 +152,8 @@ def _whole(built: Mapping[tuple[Variant, str], Backend],
 
 def _build(variant: Variant, model: torch.nn.Module, device: torch.device) -> Backend:
     # A backend may change its network.
-    return build_backend(variant.backend, Graph(deepcopy(model)), device, variant.dtype)[1]
+    graph = InferenceGraph(deepcopy(model))
+    return build_backend(variant.backend, graph, device, variant.dtype)[1]
 
 
 def measure(name: str, config: ModelConfig, variants: Sequence[Variant], device: torch.device,

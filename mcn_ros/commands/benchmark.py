@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mcn_ros.benchmark import complexity, machine, memory, networks, node, predictor
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
 from mcn_ros.commands import check_results, clear_errors, node_times, write_json
-from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.model import ModelConfig
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.trunks import TrunkConfig
@@ -149,7 +149,7 @@ class Run:
         """Measure the parts of the predictor; return a table."""
         self.tell('predictor')
         args = self.args
-        chosen = load_predictor(args.weights, None, args.device, args.backend, args.precision)
+        chosen = load_predictor(args.weights, None, runtime_config(args))
         self.results['predictor'] = predictor.measure(chosen, seconds)
         return f'### Predictor, ms\n\n{predictor.table(self.results["predictor"])}'
 
@@ -162,7 +162,7 @@ class Run:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 found = node_times.measure(
-                    args.weights, args.device, args.backend, args.precision, seconds,
+                    args.weights, runtime_config(args), seconds,
                     args.log or Path(folder), lambda text: self.tell(f'node: {text}'))
         except OSError as error:  # the other parts can be measured
             self.notes.append(f'node: {error}')

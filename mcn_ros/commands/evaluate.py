@@ -11,7 +11,7 @@ from typing import Any, get_args, Sequence
 from mcn_ros.centernet.scorers import FILE_SCORERS
 from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.commands import check_results, clear_errors, write_json
-from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
@@ -118,8 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         against = read_report(args.against) if args.against else None
         check_results(args)
         views = (CenterNetViews if args.reference else Views)(args.resolution, tuple(args.scales))
-        predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
-                                   args.precision, flip=args.flip, views=views)
+        predictor = load_predictor(args.weights, args.heads, runtime_config(args),
+                                   flip=args.flip, views=views)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(

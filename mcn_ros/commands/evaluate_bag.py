@@ -18,7 +18,7 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands import check_folder, check_results, clear_errors, write_json
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
-from mcn_ros.commands.runtime_options import add_runtime_options
+from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
@@ -107,8 +107,7 @@ def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPi
     """Run the network on the images of the bag; return also facts and pictures of the run."""
     with Bag(args.bag) as bag:
         topics = image_topics(bag, args.topic, [topic_of(entry) for entry in args.truth_topics])
-        predictor = load_predictor(args.weights, args.heads, args.device, args.backend,
-                                   args.precision)
+        predictor = load_predictor(args.weights, args.heads, runtime_config(args))
         truth = read_truth(args, bag, predictor.tasks)
         total = bag.count(topics, IMAGE_TYPES)
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
@@ -132,8 +131,8 @@ def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagP
         recording = Recording(stack.enter_context(Bag(path)))
         truth = read_truth(args, source, recording.tasks)
         weights = args.weights or recording.notes.get('weights', '')
-        predictor = source and load_predictor(weights, list(recording.tasks), args.device,
-                                              args.backend, args.precision)
+        predictor = source and load_predictor(weights, list(recording.tasks),
+                                              runtime_config(args))
         pictures = BagPictures(recording.tasks, len(recording.sent or ()))
         outcome = evaluate_recording(recording, truth, predictor, source,
                                      watch=pictures.add if args.report else None)
@@ -146,8 +145,8 @@ def play(args: argparse.Namespace, source: Bag, recording: Path) -> None:
     """Play the bag through the node; see :func:`replay`."""
     topic, = image_topics(source, args.topic, [topic_of(entry) for entry in args.truth_topics])
     print('starting the camera and the node ...', flush=True)
-    replay(args.bag, recording, args.weights, topic, args.heads or (), args.device, args.backend,
-           args.precision, 1.0 if args.rate is None else args.rate, args.frames)
+    replay(args.bag, recording, args.weights, topic, args.heads or (), runtime_config(args),
+           1.0 if args.rate is None else args.rate, args.frames)
 
 
 def _check_scored(outcome: Evaluation, truth: StampedTruth | TopicTruth | None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mcn_ros.commands import check_writable, clear_errors, write_file
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.weights_file import load_model
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              f'{" ".join(missing)})')
         check_writable(args.out)  # a path that cannot be written to should not cost an export
         model = load_model(weights_path(args.weights), args.heads, args.size)
-        graph = Graph(model, args.maps)
+        graph = InferenceGraph(model, args.maps)
         content = export(graph)
         told = check_parity(content, graph)
         write_file(args.out, content)

@@ -3,6 +3,7 @@
 
 """The node and its cameras in processes of their own, measured: each number of cameras in turn."""
 
+from dataclasses import asdict
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Callable, Mapping
 from mcn_ros.benchmark.node import latency, load
 from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.geometry import Size
-from mcn_ros.runtime import weights_path
+from mcn_ros.runtime import RuntimeConfig, weights_path
 
 SMALL, LARGE = (480, 640), (1080, 1920)
 RATE = 30.0  # images per second of a camera
@@ -25,13 +26,14 @@ RUNS = {'one camera': (1, 1), 'two cameras': (2, 1), 'four cameras': (4, 1),
 SINGLE = 2
 
 
-def measure(weights: str, device: str, backend: str, precision: str, seconds: float, log: Path,
+def measure(weights: str, runtime: RuntimeConfig, seconds: float, log: Path,
             tell: Callable[[str], None] = lambda text: None, least_s: float = 3.0,
             ) -> dict[str, Any]:
     """
     Measure the node with one, two and four cameras, and two nodes with one camera each.
 
     :param weights: file, name of shipped weights, or '' for the default ones.
+    :param runtime: parameters of the node.
     :param seconds: about what all of it may take.
     :param log: folder for what the processes say.
     :param tell: is told what is being done.
@@ -40,8 +42,7 @@ def measure(weights: str, device: str, backend: str, precision: str, seconds: fl
     :raises ValueError: for wrong weights, and a time that is too short for the network.
     :raises OSError: if a process fails or nothing happens for too long.
     """
-    node = {'weights': str(weights_path(weights).resolve()), 'device': device, 'backend': backend,
-            'precision': precision}
+    node = {'weights': str(weights_path(weights).resolve()), **asdict(runtime)}
     phases = len(RUNS) + 1 + 2 * SINGLE
     unit = max(least_s, (seconds - START_S * len(RUNS)) / phases)
     found: dict[str, Any] = {'latency': [], 'load': []}

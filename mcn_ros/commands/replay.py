@@ -8,6 +8,7 @@ Images carry the time at which they are sent, so that latency is measured by one
 each of them has in the bag is recorded beside the results.
 """
 
+from dataclasses import asdict
 import json
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
-from mcn_ros.runtime import weights_path
+from mcn_ros.runtime import RuntimeConfig, weights_path
 from mcn_ros.tasks import Task
 from mcn_ros.weights_file import load_model
 
@@ -25,9 +26,8 @@ MOST_DETECTIONS = 1000  # more than any head gives
 
 
 def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
-           heads: Sequence[str] = (), device: str = 'auto', backend: str = 'auto',
-           precision: str = 'auto', speed: float = 1.0, frames: int = 0,
-           log: Path | None = None) -> dict[str, Any]:
+           heads: Sequence[str] = (), runtime: RuntimeConfig = RuntimeConfig(),
+           speed: float = 1.0, frames: int = 0, log: Path | None = None) -> dict[str, Any]:
     """
     Play a bag through the node.
 
@@ -38,7 +38,7 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     :param weights: file, name of shipped weights, or '' for the default ones.
     :param topic: of the images; may be '' if there is only one.
     :param heads: to run; all of the weights' if empty.
-    :param device: parameter of the node, as are ``backend`` and ``precision``.
+    :param runtime: parameters of the node.
     :param speed: of playing, as `ros2 bag play --rate`: 2 is twice as fast as it was recorded.
     :param frames: number of images to play; 0 for all.
     :param log: folder for what the processes say; by default beside the recording.
@@ -71,8 +71,7 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
                                      dir=recording.parent) as partial:
         part = Path(partial, recording.name)
         summary = run_together(
-            _parameters(namespace, tasks, notes, compressed, part, device=device, backend=backend,
-                        precision=precision), namespace, log)
+            _parameters(namespace, tasks, notes, compressed, part, runtime), namespace, log)
         if not summary['results']:
             raise ChildProcessError(
                 f'the node gave no results: {last_words(log / "node.txt")}; see {log}')
@@ -81,12 +80,13 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
 
 
 def _parameters(namespace: str, tasks: Mapping[str, Task], notes: dict[str, Any],
-                compressed: bool, recording: Path, **runtime: str) -> dict[str, dict[str, Any]]:
-    """Return the ROS parameters of each process; ``runtime`` are some of the node's."""
+                compressed: bool, recording: Path, runtime: RuntimeConfig,
+                ) -> dict[str, dict[str, Any]]:
+    """Return the ROS parameters of each process."""
     transport = 'compressed' if compressed else 'raw'
     images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
     return {
-        'node': {'weights': notes['weights'], 'heads': notes['heads'], **runtime,
+        'node': {'weights': notes['weights'], 'heads': notes['heads'], **asdict(runtime),
                  'image_transport': transport, 'max_detections': MOST_DETECTIONS,
                  **{f'{name}.score_threshold': 0.0 for name, task in tasks.items()
                     if 'scores' in task.prediction.ROWS},

@@ -14,7 +14,7 @@ from mcn_ros.geometry import Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import Sample
 
 # What a random number is for enters its seed: no two purposes share a stream.
-_EPOCH, _PASS, _VIEW = range(3)
+_EPOCH, _PASS, _AUGMENTATION = range(3)
 
 
 class Draw(NamedTuple):
@@ -69,9 +69,9 @@ class Union:
         return range(int(self._ends[which]) - self.sizes[which], int(self._ends[which]))
 
 
-class Draws:
+class Sampler:
     """
-    The endless sequence of a training's draws, from ``start`` to ``stop``; a sampler for a loader.
+    Yields the endless sequence of a training's draws, from ``start`` to ``stop``.
 
     An epoch has as many draws as the union has samples, split by the shares; a data set is gone
     through completely before one of its samples comes again. The sequence is a function of the
@@ -94,14 +94,14 @@ class Draws:
 
     def __iter__(self) -> Iterator[Draw]:
         epoch, position = divmod(self.start, sum(self.sizes))
-        drawn = self.start
+        number = self.start
         while True:
             for index in self.epoch(epoch)[position:].tolist():
-                if drawn == self.stop:
+                if number == self.stop:
                     return
                 yield Draw(epoch, position, index)
                 position += 1
-                drawn += 1
+                number += 1
             epoch, position = epoch + 1, 0
 
     def epoch(self, epoch: int) -> np.ndarray:
@@ -124,9 +124,9 @@ class Draws:
         return np.random.default_rng((self.seed, *key))
 
 
-class Share:
+class RankBatchSampler:
     """
-    The draws of one of several processes that make each batch together; a batch sampler.
+    Yields the part of each batch that one of several processes loads, as lists of draws.
 
     :param draws: of all processes; starts with the first of a batch.
     :param batch_size: of all processes.
@@ -135,7 +135,7 @@ class Share:
     :raises ValueError: for a batch that cannot be shared evenly.
     """
 
-    def __init__(self, draws: Draws, batch_size: int, rank: int = 0, world: int = 1):
+    def __init__(self, draws: Sampler, batch_size: int, rank: int = 0, world: int = 1):
         if batch_size % world:
             raise ValueError(f'batch_size: {batch_size} images cannot be shared evenly by '
                              f'{world} processes')
@@ -150,9 +150,9 @@ class Share:
             yield batch[self.rank * size:][:size]
 
 
-class View(NamedTuple):
+class AugmentedSample(NamedTuple):
     """
-    What came of a draw.
+    The augmented sample of a draw.
 
     :param sample: a random view of a sample, in input pixels.
     :param unreadable: why the sample that was drawn, and perhaps more, could not be read; if
@@ -186,23 +186,24 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: Draw) -> View:
+    def __getitem__(self, draw: Draw) -> AugmentedSample:
         """
         Return a random view.
 
         :raises ValueError: if no sample at all can be read.
         """
-        rng = np.random.default_rng((self.seed, _VIEW, draw.epoch, draw.position))
+        rng = np.random.default_rng((self.seed, _AUGMENTATION, draw.epoch, draw.position))
         if rng.uniform() >= self.config.mosaic:
             return self._view(draw.index, self.size, rng)
         siblings = self.dataset.siblings(draw.index)
         others = rng.choice(siblings, TILES - 1)
         views = [self._view(int(index), tile_size(self.size), rng)
                  for index in (draw.index, *others)]
-        return View(mosaic([view.sample for view in views]),
-                    tuple(reason for view in views for reason in view.unreadable))
+        return AugmentedSample(
+            mosaic([view.sample for view in views]),
+            tuple(reason for view in views for reason in view.unreadable))
 
-    def _view(self, index: int, size: Size, rng: np.random.Generator) -> View:
+    def _view(self, index: int, size: Size, rng: np.random.Generator) -> AugmentedSample:
         """Return a view of a sample, or of the next that can be read."""
         unreadable = []
         for turn in range(len(self)):
@@ -212,5 +213,5 @@ class TrainingSet:
                 unreadable.append(str(error))
             else:
                 view = augment(sample, size, rng, self.config, self.resampling)
-                return View(view, tuple(unreadable))
+                return AugmentedSample(view, tuple(unreadable))
         raise ValueError(f'none of {len(self)} samples can be read, the first: {unreadable[0]}')

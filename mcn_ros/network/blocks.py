@@ -9,7 +9,7 @@ on torchvision's operator, which runs everywhere and exports to ONNX (DeformConv
 eager execution on a CPU on a faster one.
 """
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 from torch import nn, Tensor
@@ -72,6 +72,19 @@ class ReorderedConv(nn.Conv2d):
         """Map (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
         return functional.conv2d(x, self.weight[:, self.order], self.bias, self.stride,
                                  self.padding)
+
+
+class Comparable(nn.Module):
+    """A module that can say how far one of its outputs is from another."""
+
+    def distance(self, output: Any, other: Any) -> Tensor:
+        """
+        Return the distance of two outputs for the same images, a scalar.
+
+        :param output: what this module returned.
+        :param other: the same with other weights; its magnitude is the unit.
+        """
+        raise NotImplementedError
 
 
 class ResidualBlock(nn.Module):

@@ -16,6 +16,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+from mcn_ros.network.blocks import Comparable
 
 STRIDES = (8, 16, 32)
 CONVS = 2  # per tower
@@ -60,7 +61,7 @@ class PathAggregation(nn.Module):
         return [tower(values) for tower, values in zip(self.towers, maps)]
 
 
-class Detector(nn.Module):
+class Detector(Comparable):
     """
     NanoDet-m: features of three levels, and what they say, brought to the finest of them.
 
@@ -109,24 +110,23 @@ class Detector(nn.Module):
         size, way = boxes[:, :2], boxes[:, 2:]
         return features, torch.cat([logits, size, way / _unit(size)], dim=1)
 
-    @staticmethod
-    def distance(answer: tuple[list[Tensor], Tensor], other: tuple[list[Tensor], Tensor],
-                 ) -> Tensor:
+    def distance(self, output: tuple[list[Tensor], Tensor],
+                 other: tuple[list[Tensor], Tensor]) -> Tensor:
         """
-        Return how far one answer of this module is from another.
+        Return the distance of two outputs.
 
-        :param answer: what :meth:`forward` returns.
-        :param other: the same of another network; the scale of the distance is its.
+        :param output: what :meth:`forward` returns.
+        :param other: the same with other weights; its magnitude is the unit.
         :return: scalar: the mean squared difference of features, of all levels, and the squared
             one of scores, both relative to the other's; and the difference of the four numbers of
             boxes, in the mean over places weighted by how sure the other is of an object there.
         """
         features = torch.stack([
             functional.mse_loss(mine.float(), its.float()) / its.float().var()
-            for mine, its in zip(answer[0], other[0])]).mean()
+            for mine, its in zip(output[0], other[0])]).mean()
         (mine, my_boxes), (its, its_boxes) = (
             (torch.sigmoid(readings[:, :CLASSES].float()), readings[:, CLASSES:].float())
-            for _, readings in (answer, other))
+            for _, readings in (output, other))
         sure = its.amax(dim=1, keepdim=True)
         boxes = ((my_boxes - its_boxes).abs() * sure).sum() / sure.sum()
         return features + ((mine - its) ** 2).sum() / (its ** 2).sum() + boxes

@@ -4,6 +4,7 @@
 """Running a trained network on images."""
 
 from mcn_ros.runtime.predictor import load_predictor, Predictor
+from mcn_ros.runtime.runtime_config import RuntimeConfig
 from mcn_ros.runtime.weights import weights_path
 
-__all__ = ['load_predictor', 'Predictor', 'weights_path']
+__all__ = ['load_predictor', 'Predictor', 'RuntimeConfig', 'weights_path']

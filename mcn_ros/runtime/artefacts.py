@@ -23,7 +23,7 @@ import torch
 
 import mcn_ros
 from mcn_ros.config import to_dict
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 
 # Artefacts that are kept: those that were used last.
 KEPT = 16
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
     return Path(caches) / 'mcn_ros' if caches else Path.home() / '.cache' / 'mcn_ros'
 
 
-def fingerprint(graph: Graph, **facts: str) -> str:
+def fingerprint(graph: InferenceGraph, **facts: str) -> str:
     """
     Hash a network, this package and whatever else makes a difference to an artefact.
 
@@ -130,10 +130,10 @@ def _prune(folder: Path) -> None:
     for path in folder.iterdir():
         with suppress(OSError):
             times[path] = path.stat().st_mtime
-    kept = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
+    complete = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
     abandoned = [path for path, modified in times.items()
                  if path.suffix == PARTIAL and time.time() - modified > ABANDONED_S]
-    for path in [*kept[:-KEPT], *abandoned]:
+    for path in [*complete[:-KEPT], *abandoned]:
         with suppress(OSError):
             path.unlink()
 

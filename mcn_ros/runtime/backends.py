@@ -5,7 +5,8 @@
 Backends: what runs a graph on a device, and which one is chosen.
 
 A backend is a plain callable that takes (B, H, W, 3) uint8 RGB images and gives the outputs of the
-graph, see :class:`mcn_ros.runtime.graph.Layout`, as arrays of its own. One thread may call it.
+graph, see :class:`mcn_ros.runtime.inference_graph.Layout`, as arrays of its own. One thread may
+call it.
 """
 
 import logging
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.cuda_graph import cuda_graph, cuda_graph_obstacle
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnxruntime_backend import onnxruntime, onnxruntime_obstacle
 from mcn_ros.runtime.openvino_backend import openvino, openvino_obstacle
 from mcn_ros.runtime.pytorch import torch_compile, torch_compile_obstacle, torch_eager
@@ -26,7 +27,7 @@ LOG = logging.getLogger('mcn_ros')
 
 PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
-BACKENDS: dict[str, Callable[[Graph, torch.device, torch.dtype], Backend]] = {
+BACKENDS: dict[str, Callable[[InferenceGraph, torch.device, torch.dtype], Backend]] = {
     'torch': torch_eager,
     'torch_compile': torch_compile,
     'cuda_graph': cuda_graph,
@@ -122,7 +123,7 @@ def pick_sizes(name: str, varies: bool) -> str:
     return ANY_SIZE
 
 
-def build_backend(name: str, graph: Graph, device: torch.device, dtype: torch.dtype,
+def build_backend(name: str, graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
                   ) -> tuple[str, Backend, str]:
     """
     Build a backend.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.packing import pack, unpack
 
@@ -51,7 +51,7 @@ class CudaGraph:
     :param dtype: what the network computes in.
     """
 
-    def __init__(self, graph: Graph, device: torch.device, dtype: torch.dtype):
+    def __init__(self, graph: InferenceGraph, device: torch.device, dtype: torch.dtype):
         self._layout, self._size, self._device = graph.layout, graph.size, device
         self._graph = lowered(graph, dtype).to(device=device, memory_format=torch.channels_last)
         self._stream = torch.cuda.Stream(device)
@@ -90,7 +90,7 @@ class CudaGraph:
             for tensor in (images, packed)))
 
 
-def cuda_graph(graph: Graph, device: torch.device, dtype: torch.dtype) -> CudaGraph:
+def cuda_graph(graph: InferenceGraph, device: torch.device, dtype: torch.dtype) -> CudaGraph:
     """Return the graph as recordings, one of which is made here, for single images."""
     run = CudaGraph(graph, device, dtype)
     run(np.zeros((1, *graph.size, 3), np.uint8))  # what cannot be captured is to be told now

@@ -17,12 +17,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import DeformConv2d
 
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, DeformConv2d)
 
 
-def lowered(graph: Graph, dtype: torch.dtype) -> Graph:
+def lowered(graph: InferenceGraph, dtype: torch.dtype) -> InferenceGraph:
     """
     Return a copy of a graph whose trunk and heads compute in another precision.
 
@@ -42,7 +42,7 @@ def lowered(graph: Graph, dtype: torch.dtype) -> Graph:
 
 
 @torch.no_grad()
-def fold_batch_norms(graph: Graph) -> None:
+def fold_batch_norms(graph: InferenceGraph) -> None:
     """Put every batch norm that follows a convolution into its weights; the network changes."""
     for norm, conv in _pairs(graph).items():
         conv.weight, conv.bias = fuse_conv_bn_weights(
@@ -55,7 +55,7 @@ def fold_batch_norms(graph: Graph) -> None:
                 setattr(parent, name, nn.Identity())
 
 
-def _pairs(graph: Graph) -> dict[nn.BatchNorm2d, nn.Module]:
+def _pairs(graph: InferenceGraph) -> dict[nn.BatchNorm2d, nn.Module]:
     """Return batch norm -> the convolution whose output it gets; nothing is computed for that."""
     made: dict[int, tuple[nn.Module, Tensor]] = {}  # keeps the outputs, so no number comes twice
     pairs = {}

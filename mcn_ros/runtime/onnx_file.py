@@ -18,7 +18,7 @@ import torch
 
 from mcn_ros.config import to_dict
 from mcn_ros.geometry import RESAMPLINGS
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.parity import compare
 
 OPSET = 20
@@ -32,7 +32,7 @@ MOST_APART, MOST_APART_PX, MOST_LABELS = 1e-3, 0.1, 1e-3
 MOST = 0.99
 
 
-def export(graph: Graph) -> bytes:
+def export(graph: InferenceGraph) -> bytes:
     """
     Return a graph as the content of an ONNX file, for batches of any size.
 
@@ -52,7 +52,7 @@ def export(graph: Graph) -> bytes:
     return file.SerializeToString()
 
 
-def describe(graph: Graph) -> dict[str, str]:
+def describe(graph: InferenceGraph) -> dict[str, str]:
     """
     Return what a user of the outputs has to know, as the metadata of a file.
 
@@ -70,7 +70,7 @@ def describe(graph: Graph) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in described.items()}
 
 
-def check_parity(content: bytes, graph: Graph) -> str:
+def check_parity(content: bytes, graph: InferenceGraph) -> str:
     """
     Run an exported file on images of noise, one and several at once, beside its network.
 
@@ -94,7 +94,7 @@ def check_parity(content: bytes, graph: Graph) -> str:
     return told
 
 
-def _maps_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: Graph,
+def _maps_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: InferenceGraph,
                 ) -> tuple[float, float, float]:
     """Return the largest difference, of large numbers relative to the largest."""
     apart = max(np.abs(one - other).max() / max(1, np.abs(other).max())
@@ -102,8 +102,8 @@ def _maps_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], gra
     return float(apart), 0.0, 0.0
 
 
-def _predictions_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: Graph,
-                       ) -> tuple[float, float, float]:
+def _predictions_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray],
+                       graph: InferenceGraph) -> tuple[float, float, float]:
     """Return the largest differences of scores and of coordinates, and the share of labels."""
     differences = compare(graph.restore(found), graph.restore(expected)).values()
     return (max(map(_most, (d.scores for d in differences))),

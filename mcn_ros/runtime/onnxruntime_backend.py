@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.artefacts import cache_folder, fingerprint, load_or_build
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.onnx_file import export
 
@@ -20,7 +20,7 @@ PROVIDERS = {'cpu': (), 'cuda': ('TensorrtExecutionProvider', 'CUDAExecutionProv
 PRECISIONS = {'cpu': (torch.float32,), 'cuda': (torch.float32, torch.float16)}
 
 
-def onnxruntime(graph: Graph, device: torch.device, dtype: torch.dtype,
+def onnxruntime(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
                 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """
     Return the graph in a session of ONNX Runtime, for batches of any size.

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.artefacts import fingerprint, load_or_build
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 
 PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
 TELEMETRY = 'openvino_telemetry'
@@ -53,7 +53,7 @@ def same_signal_stack() -> Iterator[None]:
 
 
 @same_signal_stack()
-def openvino(graph: Graph, device: torch.device, dtype: torch.dtype,
+def openvino(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
              ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """
     Return the graph compiled by OpenVINO.
@@ -114,7 +114,7 @@ def import_openvino() -> ModuleType:
     return import_module('openvino')
 
 
-def convert(graph: Graph) -> Any:
+def convert(graph: InferenceGraph) -> Any:
     """Return a graph as an ``openvino.Model`` for one image."""
     ov = import_openvino()
     frontend = import_module('openvino.frontend').FrontEndManager().load_by_framework('pytorch')

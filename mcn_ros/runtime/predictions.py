@@ -20,23 +20,23 @@ class Predictions(Mapping[str, Structure]):
     :param to_camera: returns a prediction in camera pixels.
     """
 
-    def __init__(self, seen: Mapping[str, Structure],
+    def __init__(self, raw: Mapping[str, Structure],
                  to_camera: Callable[[Structure], Structure]):
-        self._seen, self._to_camera = seen, to_camera
+        self._raw, self._to_camera = raw, to_camera
         self._warped: dict[str, Structure] = {}
 
     def __getitem__(self, name: str) -> Structure:
         """Return the prediction of a task in camera pixels."""
         if name not in self._warped:
-            self._warped[name] = self._to_camera(self._seen[name])
+            self._warped[name] = self._to_camera(self._raw[name])
         return self._warped[name]
 
     def __contains__(self, name: object) -> bool:
         # The one that is inherited would warp what is asked for.
-        return name in self._seen
+        return name in self._raw
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._seen)
+        return iter(self._raw)
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._raw)

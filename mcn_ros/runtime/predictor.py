@@ -16,11 +16,11 @@ import numpy as np
 
 from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.runtime.backends import (
-    build_backend, check_backend, pick_device, pick_precision, pick_sizes)
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.backends import build_backend
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.predictions import Predictions
+from mcn_ros.runtime.runtime_config import RuntimeConfig
 from mcn_ros.runtime.views import Placement, Views
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.structures import select, Structure
@@ -32,9 +32,7 @@ class Predictor:
     A network ready to be used on images of any size.
 
     :param model: the network; the backend may move or change it.
-    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
-    :param backend: 'auto' or a key of BACKENDS.
-    :param precision: 'auto' or a key of PRECISIONS.
+    :param runtime: where and how it runs.
     :param flip: look at the mirror image, too, and average: better, at twice the time.
     :param views: what of an image to look at; inputs of any size need the backend 'torch'.
     :ivar backend: name of the backend that was taken, and ``why``, a line for a log.
@@ -43,24 +41,21 @@ class Predictor:
         views that the heads or the backend cannot have.
     """
 
-    def __init__(self, model: MultiTaskNet, device: str = 'auto', backend: str = 'auto',
-                 precision: str = 'auto', flip: bool = False, views: Views = Views()):
-        backend = pick_sizes(backend, views.resolution != 'fixed')
-        chosen = pick_device(device)
-        dtype = pick_precision(precision, chosen)
-        check_backend(backend, chosen, dtype)
-        self.device = str(chosen)
+    def __init__(self, model: MultiTaskNet, runtime: RuntimeConfig = RuntimeConfig(),
+                 flip: bool = False, views: Views = Views()):
+        device, backend, dtype = runtime.resolve(any_size=views.resolution != 'fixed')
+        self.device = str(device)
         self.precision = str(dtype).removeprefix('torch.')
         self.tasks = model.tasks
         self.heads = list(model.tasks)
         self.input_size: Size = model.config.input_size
         self.views = views
         self._resampling = RESAMPLINGS[model.config.preprocessing]
-        graph = Graph(MirrorAveraged(model) if flip else model)
+        graph = InferenceGraph(MirrorAveraged(model) if flip else model)
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
         _check_views(self._layout.structures, views)
-        self.backend, self.run, self.why = build_backend(backend, graph, chosen, dtype)
+        self.backend, self.run, self.why = build_backend(backend, graph, device, dtype)
 
     def __call__(self, image: np.ndarray) -> Mapping[str, Structure]:
         """
@@ -104,23 +99,22 @@ class Predictor:
 
 
 def load_predictor(weights: str | Path = '', heads: Sequence[str] | None = None,
-                   device: str = 'auto', backend: str = 'auto', precision: str = 'auto',
-                   flip: bool = False, views: Views = Views()) -> Predictor:
+                   runtime: RuntimeConfig = RuntimeConfig(), flip: bool = False,
+                   views: Views = Views()) -> Predictor:
     """
     Build a predictor from a weights file.
 
     :param weights: path, name of shipped weights, or '' for the default ones.
     :param heads: heads to run, all of the weights' if None or empty.
+    :param runtime: where and how it runs.
     :param flip: look at the mirror image, too.
     :param views: what of an image to look at.
     :raises ValueError: one clear line for whatever is wrong with the arguments or the file.
     """
     # The cheap checks come first: a wrong device is told before a large file is read.
-    chosen = pick_device(device)
-    check_backend(pick_sizes(backend, views.resolution != 'fixed'), chosen,
-                  pick_precision(precision, chosen))
+    runtime.resolve(any_size=views.resolution != 'fixed')
     model = load_model(weights_path(weights), heads or None)
-    return Predictor(model, device, backend, precision, flip, views)
+    return Predictor(model, runtime, flip, views)
 
 
 def _check_image(image: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.artefacts import cache_folder
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.packing import to_host
 
@@ -19,7 +19,7 @@ from mcn_ros.runtime.packing import to_host
 COMPILERS = ('g++', 'clang++')
 
 
-def torch_eager(graph: Graph, device: torch.device, dtype: torch.dtype,
+def torch_eager(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
                 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return PyTorch's own execution, operator by operator."""
     graph.to(device=device, memory_format=torch.channels_last)
@@ -32,7 +32,7 @@ def torch_eager(graph: Graph, device: torch.device, dtype: torch.dtype,
     return run
 
 
-def torch_compile(graph: Graph, device: torch.device, dtype: torch.dtype,
+def torch_compile(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
                   ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """
     Return the graph compiled by TorchInductor; it is compiled when it first sees a batch.

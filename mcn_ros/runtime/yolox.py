@@ -55,8 +55,9 @@ class YoloxTeacher:
         affine = letterbox(image.shape[:2], self.size)
         pixels = warp_image(image, affine, self.size, BORDER)[..., ::-1]
         rows = (self._rows(pixels) + mirror(self._rows(pixels[:, ::-1]), self.size)) / 2
-        found = suppress(rows, self._floor, self._overlap).warp(invert(affine), image.shape[:2])
-        return Instances(clip_boxes(found.boxes, image.shape[:2]), found.classes, found.scores)
+        objects = suppress(rows, self._floor, self._overlap).warp(invert(affine), image.shape[:2])
+        return Instances(clip_boxes(objects.boxes, image.shape[:2]), objects.classes,
+                         objects.scores)
 
     def _rows(self, pixels: np.ndarray) -> np.ndarray:
         """Run the network on an (H, W, 3) uint8 BGR image; see :func:`decode`."""

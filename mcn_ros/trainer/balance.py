@@ -99,8 +99,8 @@ class Uncertainty:
         """Take one step of all tasks that are there."""
         weighted = self.weights()
         for task, log in self._logs.items():
-            own = [weighted[name] * losses[name] for name in losses if _task(name) == task]
-            total = sum(own, torch.zeros_like(log))
+            terms = [weighted[name] * losses[name] for name in losses if task_of(name) == task]
+            total = sum(terms, torch.zeros_like(log))
             step = (total - 0.5) / (total + 0.5)
             # Zero: not there, or labelled but unknown everywhere.
             log -= UNCERTAINTY_RATE * torch.where(total > 0, step, 0)
@@ -171,7 +171,7 @@ class GradientNorm:
         """Take the norms of the last backward pass into the means; the losses do not matter."""
         factors = self._factors()
         # Each process has the gradient of its own images' features.
-        squares = self._ranks.sum_counts(self._squares, list(self._logs))
+        squares = self._ranks.sum_scalars(self._squares, list(self._logs))
         self._squares = {}
         for task, log in self._logs.items():
             new = 0.5 * squares[task].float().log() - factors[task].log()
@@ -213,13 +213,14 @@ def build_balance(kind: str, weights: Mapping[str, float], model: MultiTaskNet, 
     return BALANCES[kind](weights, model, ranks, scaler)
 
 
-def _task(name: str) -> str:
+def task_of(name: str) -> str:
+    """Return the part of 'task/loss' before the slash."""
     return name.partition('/')[0]
 
 
 def _multiplied(weights: Mapping[str, float], factors: Mapping[str, Tensor],
                 ) -> dict[str, float | Tensor]:
-    return {name: weight * factors[_task(name)] for name, weight in weights.items()}
+    return {name: weight * factors[task_of(name)] for name, weight in weights.items()}
 
 
 def _copy(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.model import LARGEST_SIDE, ModelConfig
 from mcn_ros.tasks import build_tasks
-from mcn_ros.trainer.step import paper_weights
+from mcn_ros.trainer.objective import paper_weights
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrainConfig:
         their statistics, as pretrained ones better do where batches are small or unlike the data
         they are from.
     :param keep: name of a part of the trunk -> factor of a loss that keeps it answering what it
-        answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.keep`.
+        answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.retention`.
     :param teacher: weights file of this package whose maps are targets beside the labels, see
         :mod:`mcn_ros.trainer.teacher`.
     :param teach: task -> factor of the loss that is the distance from the teacher's maps.

@@ -65,11 +65,11 @@ def score_curves(history: Sequence[Mapping[str, Any]], task: str, figure: str | 
     curves: Curves = {}
     for entry in history:
         scores = entry['scores'].get(task, {})
-        found = {figure: scores.get(figure)}
+        shown = {figure: scores.get(figure)}
         classes = scores.get('per_class', {})
         if len(classes) > 1:  # else it would be drawn twice
-            found[WATCHED] = classes.get(WATCHED)
-        for name, value in found.items():
+            shown[WATCHED] = classes.get(WATCHED)
+        for name, value in shown.items():
             if value is not None:
                 curves.setdefault(name, []).append((entry['step'], value))
     return curves

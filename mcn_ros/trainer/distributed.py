@@ -23,9 +23,7 @@ from typing import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import distributed, nn, Tensor
 
-from mcn_ros.data.batch import Batch
 from mcn_ros.runtime.backends import pick_device
-from mcn_ros.tasks import Task
 
 BUCKET = 2 ** 23  # numbers per message: large enough to be efficient, small beside the network
 PATIENCE = timedelta(hours=2)  # one process scores the network while the others wait for it
@@ -54,46 +52,30 @@ class Ranks:
                 torch.cuda.set_device(self.device)
             distributed.init_process_group('nccl' if cuda else 'gloo', timeout=PATIENCE)
 
-    def join(self, batch: Batch, tasks: Mapping[str, Task], names: Sequence[str],
-             ) -> tuple[dict[str, int], dict[str, float | Tensor]]:
+    def sum_scalars(self, values: Mapping[str, float | Tensor], names: Sequence[str],
+                    ) -> dict[str, Tensor]:
         """
-        Look at the batches of all processes as one.
+        Sum named scalars over the processes, in one message.
 
-        :param batch: the share of this process, on its device.
-        :param tasks: task name -> task.
-        :param names: of all losses, see :func:`mcn_ros.trainer.step.paper_weights`.
-        :return: task -> number of images that are labelled for it, 'trunk' -> for any task; and
-            loss name -> factor, such that the sum over processes of losses times factors is the
-            loss of the joint batch, and so is that of their gradients.
-        """
-        labelled = {row for rows in batch.rows.values() for row in rows.tolist()}
-        rows = {'trunk': len(labelled), **{task: len(batch.rows.get(task, ())) for task in tasks}}
-        if self.world == 1:
-            return rows, dict.fromkeys(names, 1.0)
-        counts = {f'{task}/{loss}': count for task, targets in batch.targets.items()
-                  for loss, count in tasks[task].counts(targets).items()}
-        sums = self.sum_counts({**rows, **counts}, [*rows, *names])
-        # A loss is the sum over things divided by their number, or by 1 if there is none.
-        shares = {name: (counts[name].clamp(min=1) / sums[name].clamp(min=1)).float()
-                  if name in counts else 0.0 for name in names}
-        return {name: int(sums[name]) for name in rows}, shares
-
-    def sum_counts(self, counts: Mapping[str, float | Tensor], names: Sequence[str],
-                   ) -> dict[str, Tensor]:
-        """
-        Sum numbers over the processes.
-
-        :param counts: name -> scalar; a missing name is 0.
+        :param values: name -> scalar; a missing name is 0.
         :param names: the same in all processes.
         :return: name -> scalar float64, on the device.
         """
-        values = [torch.as_tensor(counts.get(name, 0), dtype=torch.float64, device=self.device)
-                  for name in names]
-        if self.world > 1 and values:
-            joint = torch.stack(values)
+        scalars = [torch.as_tensor(values.get(name, 0), dtype=torch.float64, device=self.device)
+                   for name in names]
+        if self.world > 1 and scalars:
+            joint = torch.stack(scalars)
             distributed.all_reduce(joint)
-            values = joint.unbind()
-        return dict(zip(names, values))
+            scalars = joint.unbind()
+        return dict(zip(names, scalars))
+
+    def sum_counts(self, *counts: int) -> list[int]:
+        """Sum whole numbers over the processes, in one message; alone, no device is involved."""
+        if self.world == 1:
+            return list(counts)
+        joint = torch.tensor(counts, dtype=torch.int64, device=self.device)
+        distributed.all_reduce(joint)
+        return joint.tolist()
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """
@@ -108,7 +90,7 @@ class Ranks:
         present = torch.tensor([value.grad is not None for value in parameters],
                                dtype=torch.uint8, device=self.device)
         distributed.all_reduce(present, distributed.ReduceOp.MAX)
-        for bucket in _buckets(v for v, found in zip(parameters, present.tolist()) if found):
+        for bucket in _buckets(v for v, used in zip(parameters, present.tolist()) if used):
             for value in bucket:
                 if value.grad is None:
                     value.grad = torch.zeros_like(value)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Batches that other processes prepare, and what can happen to those processes.
+Data sets, the batches that other processes prepare of them, and how those processes can fail.
 
 A batch comes through shared memory, of which containers have little. PyTorch moves it there in a
 thread whose errors lose the batch, which is then waited for without end; so each process does that
@@ -24,9 +24,11 @@ from torch.utils.data import DataLoader, get_worker_info
 from tqdm import tqdm
 
 from mcn_ros.data.batch import Batch, collate
-from mcn_ros.data.union import Draws, Share, TrainingSet, View
+from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.union import AugmentedSample, RankBatchSampler, Sampler, TrainingSet, Union
+from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.tasks import Task
-from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 
 PATIENCE = 600  # seconds that a batch may take, as on a slow network drive
@@ -37,20 +39,42 @@ REMEDY = ('a larger /dev/shm (docker run --shm-size=4g), fewer workers, or worke
           'none')
 
 
+def load_samples(config: TrainConfig, datasets: Sequence[CocoDataset]) -> TrainingSet:
+    """Return the augmented samples of all data sets."""
+    union = Union(datasets, [len(dataset) if d.weight is None else d.weight
+                             for d, dataset in zip(config.datasets, datasets)])
+    return TrainingSet(union, config.train_size, config.augment, config.seed,
+                       RESAMPLINGS[config.model.preprocessing])
+
+
+def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
+    """
+    Return a data set, labelled for those of the tasks that it is for.
+
+    :raises ValueError: if its files are missing or malformed, or it has no image.
+    """
+    wanted = {name: task for name, task in tasks.items()
+              if config.tasks is None or name in config.tasks}
+    dataset = CocoDataset(config.annotations, config.images, wanted)
+    if not len(dataset):
+        raise ValueError(f'{config.annotations}: has no images')
+    return dataset
+
+
 def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: TrainingSet, first: int,
                  ranks: Ranks) -> Iterator[Batch]:
     """
     Yield this process's share of the batches after ``first``.
 
     :raises ValueError: for a batch that cannot be shared, and for an image that cannot be read
-        if that is to stop the training; otherwise it is told.
+        if that is to stop the training; otherwise its name is printed.
     :raises OSError: where there is not enough shared memory.
     :raises RuntimeError: for other errors of the loader, see :func:`loader_error`.
     """
-    draws = Draws(samples.dataset, config.seed, first * config.batch_size,
-                  config.steps * config.batch_size)
+    draws = Sampler(samples.dataset, config.seed, first * config.batch_size,
+                    config.steps * config.batch_size)
     loader = DataLoader(
-        samples, batch_sampler=Share(draws, config.batch_size, ranks.rank, ranks.world),
+        samples, batch_sampler=RankBatchSampler(draws, config.batch_size, ranks.rank, ranks.world),
         collate_fn=partial(_collate, tasks=tasks), num_workers=config.workers,
         worker_init_fn=_start_worker, pin_memory=ranks.device.type == 'cuda',
         prefetch_factor=AHEAD if config.workers else None,
@@ -115,13 +139,13 @@ def _message(error: Exception) -> str:
     return str(error).strip().rpartition('\n')[2].removeprefix(f'{type(error).__name__}: ')
 
 
-def _collate(views: Sequence[View], tasks: Mapping[str, Task]) -> Batch:
+def _collate(views: Sequence[AugmentedSample], tasks: Mapping[str, Task]) -> Batch:
     unreadable = tuple(reason for view in views for reason in view.unreadable)
     batch = replace(collate([view.sample for view in views], tasks), unreadable=unreadable)
-    return batch if get_worker_info() is None else _share(batch)
+    return batch if get_worker_info() is None else _to_shared_memory(batch)
 
 
-def _share(batch: Batch) -> Batch:
+def _to_shared_memory(batch: Batch) -> Batch:
     """
     Move a batch to shared memory.
 

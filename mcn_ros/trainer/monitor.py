@@ -89,8 +89,9 @@ class Monitor:
         if sample.annotations.keys() != self.class_names.keys():
             labels += f' of {", ".join(sample.annotations) or "nothing"}'
         sides = []
-        for drawn, text in ((sample.annotations, labels), (prediction, f'predicted after {step}')):
-            frame = Sample(sample.image, dict(drawn)).warp(scaling(factor), size)
+        for structures, text in ((sample.annotations, labels),
+                                 (prediction, f'predicted after {step}')):
+            frame = Sample(sample.image, dict(structures)).warp(scaling(factor), size)
             sides.append(draw(frame.image, frame.annotations, self.class_names, text=text))
         return cv2.hconcat([sides[0], np.full((size[0], 3, 3), 255, np.uint8), sides[1]])
 

@@ -104,22 +104,15 @@ class Owners:
         self.owners = {name: _build_owner(parameters, config, batches.get(name, 1))
                        for name, parameters in owned.items()}
 
-    def weigh(self, weights: Mapping[str, float | Tensor], rows: Mapping[str, int],
-              ) -> dict[str, float | Tensor]:
+    def count(self, labelled: Mapping[str, int]) -> None:
         """
-        Return the factors of the losses whose gradients are to be added up.
+        Count the images of a batch whose gradients have been added up.
 
-        :param weights: 'task/loss' -> factor of the loss, a mean over the images of a batch.
-        :param rows: the batch's numbers of labelled images, see :meth:`Ranks.join`.
+        :param labelled: of the batch, see :class:`mcn_ros.trainer.objective.LossWeights`; where
+            owners are updated at their own pace, its losses were weighted per image.
         """
-        if not self.asynchronous:
-            return dict(weights)
-        return {name: weight * rows[name.partition('/')[0]] for name, weight in weights.items()}
-
-    def add(self, rows: Mapping[str, int]) -> None:
-        """Count the images of a batch whose gradients have been added; ``rows`` as above."""
         for name, owner in self.owners.items():
-            owner.seen += rows[TRUNK if name == ALL else name]
+            owner.seen += labelled[TRUNK if name == ALL else name]
 
     def step(self, scaler: GradScaler, rate: float) -> set[str]:
         """
@@ -177,10 +170,10 @@ class Owners:
         """Return the state of all optimisers, and what waits, by names of parameters."""
         state, gradients = {}, {}
         for owner in self.owners.values():
-            kept = owner.optimizer.state_dict()['state']
+            moments = owner.optimizer.state_dict()['state']
             for index, (name, parameter) in enumerate(owner.parameters.items()):
-                if index in kept:
-                    state[name] = kept[index]
+                if index in moments:
+                    state[name] = moments[index]
                 if parameter.grad is not None:
                     gradients[name] = parameter.grad
         return {'kind': self.kind, 'state': state, 'gradients': gradients,
@@ -196,9 +189,9 @@ class Owners:
             raise ValueError(f'optimizer: {self.kind} cannot go on from a state of '
                              f'{state["kind"]}')
         for owner in self.owners.values():
-            kept = {index: state['state'][name] for index, name in enumerate(owner.parameters)
-                    if name in state['state']}
-            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': kept})
+            moments = {index: state['state'][name]
+                       for index, name in enumerate(owner.parameters) if name in state['state']}
+            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': moments})
             owner.clear()
         if state['seen'].keys() != self.owners.keys():
             return  # what waited was added up for other owners

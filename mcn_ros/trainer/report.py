@@ -153,9 +153,9 @@ def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], 
             known[names[0]].paper.get(figure) if names else None)
         row = Row(known[name].title, tuple(values[name]), paper=paper)
         if values[name] and name != names[0]:
-            own, others = values[name], values[names[0]]
-            row = Row(row.title, row.values, float(np.mean(own) - np.mean(others)),
-                      math.sqrt(squares / freedom * (1 / len(own) + 1 / len(others)))
+            mine, others = values[name], values[names[0]]
+            row = Row(row.title, row.values, float(np.mean(mine) - np.mean(others)),
+                      math.sqrt(squares / freedom * (1 / len(mine) + 1 / len(others)))
                       if freedom else None,
                       paper, None if paper is None or first is None else paper - first)
         rows.append(row)
@@ -253,8 +253,8 @@ def _overlays(experiments: Experiments, folders: Mapping[str, Path], pictures: P
               ) -> Iterator[str]:
     """Copy the last overlay of each network, made smaller; yield the Markdown that shows it."""
     for name, folder in folders.items():
-        found = sorted((folder / 'overlays').glob('*.jpg'))
-        image = cv2.imread(str(found[-1])) if found else None
+        paths = sorted((folder / 'overlays').glob('*.jpg'))
+        image = cv2.imread(str(paths[-1])) if paths else None
         if image is None:
             continue
         scale = min(1.0, OVERLAY_WIDTH / image.shape[1])

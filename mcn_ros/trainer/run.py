@@ -129,11 +129,11 @@ class Run:
         :raises OSError: if it cannot be written.
         """
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        own = {'step': step, 'history': self.history, 'sums': self._sums,
-               'unreadable': self._unreadable, 'random': torch.get_rng_state()}
+        progress = {'step': step, 'history': self.history, 'sums': self._sums,
+                    'unreadable': self._unreadable, 'random': torch.get_rng_state()}
         # By way of memory: when a file fails, PyTorch does not say why.
         checkpoint = io.BytesIO()
-        torch.save({**state, **own}, checkpoint)
+        torch.save({**state, **progress}, checkpoint)
         with _replacing(self.folder / CHECKPOINT) as path:
             path.write_bytes(checkpoint.getbuffer())
         with _replacing(self.folder / 'weights.safetensors') as path:

@@ -42,7 +42,7 @@ class Settings:
         :raises ValueError: naming those that have changed.
         """
         before, now = _flat(from_dict(TrainConfig, state)), _flat(self.config)
-        changed = [f'{name} was {_told(before, name)}, is {_told(now, name)}'
+        changed = [f'{name} was {_describe(before, name)}, is {_describe(now, name)}'
                    for name in {**before, **now}
                    if before.get(name, MISSING) != now.get(name, MISSING)]
         if changed:
@@ -69,11 +69,11 @@ def _flat(value: Any, name: str = '') -> dict[str, Any]:
         value = {str(number): item for number, item in enumerate(value)}
     if not isinstance(value, dict) or not value:
         return {name: value}
-    found = {}
+    flat = {}
     for key, item in value.items():
-        found |= _flat(item, f'{name}.{key}' if name else key)
-    return found
+        flat |= _flat(item, f'{name}.{key}' if name else key)
+    return flat
 
 
-def _told(settings: Mapping[str, Any], name: str) -> str:
+def _describe(settings: Mapping[str, Any], name: str) -> str:
     return brief(settings[name]) if name in settings else 'absent'

@@ -18,33 +18,26 @@ from torch.amp import GradScaler
 from mcn_ros.data.batch import Batch
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.features import Features, take
-from mcn_ros.tasks import Task
-from mcn_ros.trainer.keep import Keep
+from mcn_ros.trainer.retention import RetentionLoss
 from mcn_ros.trainer.teacher import LOSS, Teacher
-
-
-def paper_weights(tasks: Mapping[str, Task]) -> dict[str, float]:
-    """Return 'task/loss' -> the paper's weight, of all losses, always in the same order."""
-    return {f'{name}/{loss}': weight for name, task in tasks.items()
-            for loss, weight in task.losses.items()}
 
 
 def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,
              scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
-             checkpoint: bool = False, keep: Keep | None = None, teacher: Teacher | None = None,
-             ) -> dict[str, Tensor]:
+             checkpoint: bool = False, retention: RetentionLoss | None = None,
+             teacher: Teacher | None = None) -> dict[str, Tensor]:
     """
     Add the gradients of a batch to those that the parameters have; nothing is updated.
 
     :param batch: on the device of the model; rows ascend.
-    :param weights: 'task/loss' -> factor, for all losses of the labelled tasks, of ``keep`` and
-        of ``teacher``.
+    :param weights: loss name -> weight, for all losses of the labelled tasks, of
+        ``retention`` and of ``teacher``.
     :param scaler: keeps float16 gradients from vanishing; disabled for other types.
     :param amp: type of the forward pass, None for float32.
     :param joint: one graph and one backward pass for all tasks, the textbook way: the gradients
         are the same, all heads are in memory at once.
     :param checkpoint: keep little of the trunk's activations, recompute the rest.
-    :param keep: what is not to be forgotten, of the same model.
+    :param retention: the loss that keeps parts of the same model as they were.
     :param teacher: whose maps are targets, too.
     :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
         no head, gets no gradient and is absent.
@@ -57,20 +50,20 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     autocast = torch.autocast(batch.images.device.type, amp, enabled=amp is not None)
     with autocast:
         features = model.features(batch.images, tasks, checkpoint)
-        kept = keep.losses(batch.images, tasks) if keep else {}
+        retained = retention.losses(batch.images, tasks) if retention else {}
         taught = teacher(batch.images, batch.rows) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for maps in features.values() for tensor in maps.values()}
-    losses = {name: value.detach() for name, value in kept.items()}
-    totals = [scaler.scale(sum(weights[name] * value for name, value in kept.items()))
-              ] if kept else []
+    losses = {name: value.detach() for name, value in retained.items()}
+    totals = [scaler.scale(sum(weights[name] * value for name, value in retained.items()))
+              ] if retained else []
     for task in tasks:
         with autocast:
             maps = {name: leaves[tensor] for name, tensor in features[task].items()}
-            own = _task_losses(model, batch, task, maps, taught.get(task))
-        totals.append(scaler.scale(sum(weights[name] * value for name, value in own.items())))
-        losses |= {name: value.detach() for name, value in own.items()}
+            mine = _task_losses(model, batch, task, maps, taught.get(task))
+        totals.append(scaler.scale(sum(weights[name] * value for name, value in mine.items())))
+        losses |= {name: value.detach() for name, value in mine.items()}
         if not joint:
             _backward([totals.pop()])
     _check_finite(losses, batch.ids)

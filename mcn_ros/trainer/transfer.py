@@ -10,8 +10,23 @@ from typing import Mapping
 from torch import nn, Tensor
 
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.tasks import Task
+from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.weights_file import load_model
+
+
+def build_model(config: TrainConfig) -> MultiTaskNet:
+    """Build the network of a run, with pretrained parts."""
+    model = MultiTaskNet(config.model)
+    if config.backbone_weights:
+        for backbone in model.trunk.backbones():
+            load_backbone(backbone, config.backbone_weights)
+    if config.neck_weights:
+        load_detectors(model.trunk, config.neck_weights)
+        for name, task in model.tasks.items():
+            task.start_from_detector(model.heads[name], model.trunk.shapes(name))
+    return model
 
 
 def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> list[str]:
@@ -35,21 +50,21 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
     if unknown:
         raise ValueError(f'initial_weights: unknown {", ".join(unknown)} '
                          f'(known: {", ".join(known)})')
-    new, told = deepcopy(model), []
+    new, lines = deepcopy(model), []
     sources = {path: load_model(path) for path in dict.fromkeys(files.values())}
     for path, source in sources.items():
         _check_colours(model.config, source.config, path)
-        told += _start_trunk(new, source, path, [s for s in streams if files.get(s) == path])
-    told += [f'{task}: {_start_head(new, sources[path], task)}'
-             for task, path in files.items() if task in model.tasks]
+        lines += _start_trunk(new, source, path, [s for s in streams if files.get(s) == path])
+    lines += [f'{task}: {_start_head(new, sources[path], task)}'
+              for task, path in files.items() if task in model.tasks]
     for path, source in sources.items():
-        told += [f'{task} of {path}: not used' for task in source.tasks
-                 if files.get(task) != path or task not in model.tasks]
+        lines += [f'{task} of {path}: not used' for task in source.tasks
+                  if files.get(task) != path or task not in model.tasks]
         if model.config.preprocessing != source.config.preprocessing:
-            told.append(f'preprocessing: {model.config.preprocessing}, that of {path} is '
-                        f'{source.config.preprocessing}')
+            lines.append(f'preprocessing: {model.config.preprocessing}, that of {path} is '
+                         f'{source.config.preprocessing}')
     model.load_state_dict(new.state_dict())
-    return told
+    return lines
 
 
 def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: list[str],
@@ -62,9 +77,9 @@ def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: 
     return [f'trunk ({name}): from {path} ({origin})' for name, origin in origins.items()]
 
 
-def _check_colours(wanted: ModelConfig, found: ModelConfig, path: str) -> None:
+def _check_colours(config: ModelConfig, source: ModelConfig, path: str) -> None:
     for name in ('channel_order', 'mean', 'std'):
-        mine, theirs = getattr(wanted, name), getattr(found, name)
+        mine, theirs = getattr(config, name), getattr(source, name)
         if mine != theirs:
             raise ValueError(f'initial_weights: {path} is for {name} {theirs}, the model has '
                              f'{mine}')
@@ -75,8 +90,8 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
         return 'starts anew, there is no such head'
-    state, own = source.heads[task].state_dict(), model.heads[task].state_dict()
-    if not mine.same_maps(theirs) or _layers(state) != _layers(own):
+    state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
+    if not mine.same_maps(theirs) or _layers(state) != _layers(start):
         return f'starts anew, the task there has another {differing(mine, theirs)}'
     new = []
     if mine.class_map:
@@ -86,9 +101,9 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
         pairs += [(first + row, first + theirs.classes.index(name))
                   for row, name in enumerate(mine.classes) if name not in new]
         layer = _last_layer(model.heads[task], channel_map)
-        for key, value in own.items():
+        for key, value in start.items():
             if key.startswith(f'{layer}.'):
-                state[key] = _chosen(value, state[key], pairs)
+                state[key] = _copy_rows(value, state[key], pairs)
     model.heads[task].load_state_dict(state)
     return f'taken, but for the new {", ".join(new)}' if new else 'taken'
 
@@ -111,8 +126,8 @@ def _last_layer(head: nn.Module, channel_map: str) -> str:
             if isinstance(module, nn.Conv2d) and f'maps.{channel_map}.' in name][-1]
 
 
-def _chosen(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
-    """Return a copy whose rows are those of the source, for (own, source's) pairs of rows."""
+def _copy_rows(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """Return a copy whose rows are those of the source, for pairs (row, row of the source)."""
     value = value.clone()
     for row, origin in pairs:
         value[row] = source[origin]

@@ -11,7 +11,7 @@ from mcn_ros.benchmark import predictor
 from mcn_ros.benchmark.predictor import measure, PARTS, Splitter, table
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime import Predictor
+from mcn_ros.runtime import Predictor, RuntimeConfig
 
 TINY = ModelConfig({'pose': {'head': {'width': 8}}},
                    TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96))
@@ -20,7 +20,7 @@ TINY = ModelConfig({'pose': {'head': {'width': 8}}},
 @pytest.fixture(scope='module')
 def tiny():
     torch.manual_seed(0)
-    return Predictor(MultiTaskNet(TINY), 'cpu', 'torch')
+    return Predictor(MultiTaskNet(TINY), RuntimeConfig('cpu', 'torch'))
 
 
 @pytest.fixture(scope='module')

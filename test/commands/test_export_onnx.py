@@ -20,8 +20,8 @@ from mcn_ros.commands import export_onnx
 from mcn_ros.commands.export_onnx import main
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime import load_predictor
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime import load_predictor, RuntimeConfig
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.vocabulary import COCO_SKELETON
 from mcn_ros.weights_file import load_model, save_model
 
@@ -92,7 +92,7 @@ def open_session(path):
 
 
 def test_a_file_does_what_the_network_does(weights, exported):
-    graph = Graph(load_model(weights))
+    graph = InferenceGraph(load_model(weights))
     session = open_session(exported)
     assert [entry.name for entry in session.get_inputs()] == ['images']
     assert tuple(entry.name for entry in session.get_outputs()) == graph.names
@@ -111,7 +111,7 @@ def test_maps_are_logits(weights, maps):
     path, output = maps
     assert 'logits' in output and 'pose/heatmap (N, 1, 8, 16)' in output
     session = open_session(path)
-    graph = Graph(load_model(weights, ['pose'], (32, 64)), maps=True)
+    graph = InferenceGraph(load_model(weights, ['pose'], (32, 64)), maps=True)
     assert tuple(entry.name for entry in session.get_outputs()) == graph.names
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), np.uint8)
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_the_example_finds_what_the_predictor_finds(weights, exported, example, 
     session, about = example.load(exported)
     image = tiles(*size)
     found = example.see(session, about, image)
-    expected = load_predictor(weights, None, 'cpu', 'torch')(image)
+    expected = load_predictor(weights, None, RuntimeConfig('cpu', 'torch'))(image)
     for task, structure in expected.items():
         for name in set(structure.ROWS) - {'crowd', 'areas'}:
             mine, wanted = found[f'{task}/{name}'], getattr(structure, name)

@@ -10,6 +10,7 @@ import pytest
 from mcn_ros.benchmark.node import latency_table, load_table
 from mcn_ros.commands import node_times
 from mcn_ros.commands.processes import last_words
+from mcn_ros.runtime import RuntimeConfig
 
 pytest.importorskip('rclpy')
 
@@ -19,7 +20,7 @@ def measured(tiny_weights, tmp_path_factory):
     folder, told = tmp_path_factory.mktemp('node'), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(node_times, 'RUNS', {'one camera': (1, 1), 'two nodes': (2, 2)})
-        found = node_times.measure(str(tiny_weights), 'cpu', 'torch', 'auto', 1.0,
+        found = node_times.measure(str(tiny_weights), RuntimeConfig('cpu', 'torch'), 1.0,
                                    folder / 'log', told.append, least_s=0.7)
     assert told == ['one camera', 'two nodes']
     assert last_words(folder / 'log' / 'one_camera' / 'timed_node.0.txt')
@@ -55,5 +56,5 @@ def test_the_figures_fit_into_tables_and_files(measured):
 
 def test_wrong_weights_are_refused_before_anything_starts(tmp_path):
     with pytest.raises(ValueError, match='no such file: nowhere'):
-        node_times.measure('nowhere', 'cpu', 'torch', 'auto', 1.0, tmp_path / 'log')
+        node_times.measure('nowhere', RuntimeConfig('cpu', 'torch'), 1.0, tmp_path / 'log')
     assert not (tmp_path / 'log').exists()

@@ -19,7 +19,7 @@ from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import read_frames
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
-from mcn_ros.runtime import load_predictor
+from mcn_ros.runtime import load_predictor, RuntimeConfig
 
 needs_ros = pytest.mark.skipif(
     not (find_spec('rclpy') and find_spec('vision_msgs')), reason='ROS 2 is not installed')
@@ -42,7 +42,8 @@ def test_the_node_says_what_its_network_says(bag, seeing_weights, tmp_path, monk
     # As many threads as here: a random network is sure of everything, so the last digit decides
     # which of its objects comes first.
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    sums = replay(bag, tmp_path / 'recording', str(seeing_weights), device='cpu', speed=2.0)
+    sums = replay(bag, tmp_path / 'recording', str(seeing_weights),
+                  runtime=RuntimeConfig('cpu'), speed=2.0)
     assert sums['frames_sent'] == COUNT
     assert sums['heads'] == ['detection', 'pose', 'segmentation']
     with Bag(tmp_path / 'recording') as recorded, Bag(bag) as source:
@@ -51,7 +52,8 @@ def test_the_node_says_what_its_network_says(bag, seeing_weights, tmp_path, monk
         assert recording.tasks['detection'].classes == ('person', 'dog')
         assert recording.tasks['segmentation'].classes == ('person',)
         summary = evaluate_recording(
-            recording, predictor=load_predictor(seeing_weights, device='cpu'), source=source,
+            recording, source=source,
+            predictor=load_predictor(seeing_weights, runtime=RuntimeConfig('cpu')),
             progress=False).results['replay']
     assert summary['notes'] == []
     assert summary['frames_sent'] == COUNT

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mcn_ros.data.augment import AugmentConfig
 from mcn_ros.data.batch import collate
-from mcn_ros.data.union import Draw, Draws, Share, TrainingSet, Union
+from mcn_ros.data.union import Draw, RankBatchSampler, Sampler, TrainingSet, Union
 from mcn_ros.geometry import BORDER, RESAMPLINGS
 from mcn_ros.structures import Instances, Sample
 from mcn_ros.tasks import build_tasks
@@ -58,7 +58,7 @@ def test_a_union_counts_through_its_data_sets():
 
 
 def test_by_default_every_sample_comes_once_an_epoch():
-    draws = Draws(union(), seed=0)
+    draws = Sampler(union(), seed=0)
     for epoch in range(3):
         assert sorted(draws.epoch(epoch)) == list(range(40))
     assert draws.epoch(0).tolist() != draws.epoch(1).tolist()
@@ -67,14 +67,14 @@ def test_by_default_every_sample_comes_once_an_epoch():
 @pytest.mark.parametrize('weights, expected', [((1, 1), 20), ((0, 1), 0), ((3, 1), 30),
                                                ((1, 0), 40)])
 def test_weights_are_shares_of_the_draws(weights, expected):
-    draws = Draws(union(weights), seed=1)
+    draws = Sampler(union(weights), seed=1)
     for epoch in range(3):
         indices = draws.epoch(epoch)
         assert len(indices) == 40 and (indices < 30).sum() == expected
 
 
 def test_a_data_set_is_gone_through_before_it_repeats():
-    draws = Draws(union((1, 3)), seed=2)
+    draws = Sampler(union((1, 3)), seed=2)
     # 30 draws of 10 samples in each epoch, 10 draws of 30 samples.
     small = draws.epoch(0)[draws.epoch(0) >= 30]
     assert (np.bincount(small - 30) == 3).all()
@@ -83,31 +83,31 @@ def test_a_data_set_is_gone_through_before_it_repeats():
 
 
 def test_the_order_depends_on_the_seed_only():
-    one, two, other = (list(Draws(union(), seed, stop=100)) for seed in (5, 5, 6))
+    one, two, other = (list(Sampler(union(), seed, stop=100)) for seed in (5, 5, 6))
     assert one == two and one != other
 
 
 @pytest.mark.parametrize('start', [0, 1, 39, 40, 41, 97])
 def test_a_sequence_can_be_taken_up_anywhere(start):
-    whole = list(Draws(union((1, 2)), seed=3, stop=120))
-    assert list(Draws(union((1, 2)), seed=3, start=start, stop=120)) == whole[start:]
-    assert len(Draws(union(), seed=3, start=start, stop=120)) == 120 - start
+    whole = list(Sampler(union((1, 2)), seed=3, stop=120))
+    assert list(Sampler(union((1, 2)), seed=3, start=start, stop=120)) == whole[start:]
+    assert len(Sampler(union(), seed=3, start=start, stop=120)) == 120 - start
 
 
 def test_draws_know_their_time():
-    draws = list(Draws(union(), seed=0, start=38, stop=42))
+    draws = list(Sampler(union(), seed=0, start=38, stop=42))
     assert [(d.epoch, d.position) for d in draws] == [(0, 38), (0, 39), (1, 0), (1, 1)]
 
 
 def test_a_sequence_without_an_end():
-    draws = Draws(union(), seed=0)
+    draws = Sampler(union(), seed=0)
     assert len(list(islice(draws, 95))) == 95
     with pytest.raises(TypeError):
         len(draws)
 
 
 def test_draws_can_be_pickled():
-    draws = Draws(union(), seed=0, stop=50)
+    draws = Sampler(union(), seed=0, stop=50)
     assert list(pickle.loads(pickle.dumps(draws))) == list(draws)
 
 
@@ -121,8 +121,9 @@ def test_impossible_unions_are_refused(weights, sizes, message):
 
 @pytest.mark.parametrize('world', [1, 2, 3])
 def test_processes_share_each_batch(world):
-    draws = list(Draws(union(), seed=3, stop=60))
-    shares = [Share(Draws(union(), seed=3, stop=60), 6, rank, world) for rank in range(world)]
+    draws = list(Sampler(union(), seed=3, stop=60))
+    shares = [RankBatchSampler(Sampler(union(), seed=3, stop=60), 6, rank, world)
+              for rank in range(world)]
     parts = [list(share) for share in shares]
     assert [len(share) for share in shares] == [10] * world == [len(part) for part in parts]
     for number, together in enumerate(zip(*parts)):
@@ -132,7 +133,7 @@ def test_processes_share_each_batch(world):
 
 def test_a_batch_must_be_shared_evenly():
     with pytest.raises(ValueError, match='batch_size: 6 images .* evenly by 4 processes'):
-        Share(Draws(union(), seed=3, stop=60), 6, 0, 4)
+        RankBatchSampler(Sampler(union(), seed=3, stop=60), 6, 0, 4)
 
 
 def test_a_view_is_a_function_of_seed_and_draw():
@@ -208,7 +209,8 @@ def test_the_number_of_workers_changes_nothing():
     for workers in (0, 2):
         loader = DataLoader(
             TrainingSet(union(), (32, 32), AugmentConfig(), seed=4), num_workers=workers,
-            batch_sampler=Share(Draws(union(), seed=4, stop=20), 5), collate_fn=collate_views)
+            batch_sampler=RankBatchSampler(Sampler(union(), seed=4, stop=20), 5),
+            collate_fn=collate_views)
         results.append(list(loader))
     assert len(results[0]) == len(results[1]) == 4
     for one, two in zip(*results):

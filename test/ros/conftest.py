@@ -123,12 +123,12 @@ class World:
         self.broken = set()
         monkeypatch.setattr(mcn_node, 'load_predictor', self.load)
 
-    def load(self, weights, heads, device, backend, precision):
+    def load(self, weights, heads, runtime):
         if self.load_error is not None:
             raise self.load_error
         if set(heads) - set(TASKS):
             raise ValueError(f'heads: {heads}')
-        device = 'cpu' if device == 'auto' else device
+        device = 'cpu' if runtime.device == 'auto' else runtime.device
         self.predictor = StubPredictor(heads, device, self.broken)
         self.predictor.check_device()
         return self.predictor

@@ -9,7 +9,7 @@ import torch
 
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.tasks import TASKS
 
 SIZE = (64, 96)
@@ -59,4 +59,4 @@ def run():
 
 @pytest.fixture
 def graph(network):
-    return Graph(network)
+    return InferenceGraph(network)

@@ -14,7 +14,7 @@ import torch
 
 from mcn_ros.runtime import artefacts
 from mcn_ros.runtime.artefacts import cache_folder, fingerprint, KEPT, load_or_build
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
 
 
@@ -141,20 +141,21 @@ def test_processes_do_not_disturb_each_other(folder):
 
 
 def test_a_fingerprint_is_of_everything(make_network, network, monkeypatch):
-    first = fingerprint(Graph(network), backend='a')
-    assert first == fingerprint(Graph(make_network()), backend='a') and len(first) == 64
-    others = [fingerprint(Graph(network), backend='b'), fingerprint(Graph(network)),
-              fingerprint(Graph(network, maps=True), backend='a'),
-              fingerprint(Graph(MirrorAveraged(network)), backend='a'),
-              fingerprint(Graph(make_network(mean=(0.5, 0.5, 0.5))), backend='a')]
+    first = fingerprint(InferenceGraph(network), backend='a')
+    assert first == fingerprint(InferenceGraph(make_network()), backend='a') and len(first) == 64
+    others = [fingerprint(InferenceGraph(network), backend='b'),
+              fingerprint(InferenceGraph(network)),
+              fingerprint(InferenceGraph(network, maps=True), backend='a'),
+              fingerprint(InferenceGraph(MirrorAveraged(network)), backend='a'),
+              fingerprint(InferenceGraph(make_network(mean=(0.5, 0.5, 0.5))), backend='a')]
     with torch.no_grad():
         next(network.parameters()).view(-1)[0] += 1e-3
-    others.append(fingerprint(Graph(network), backend='a'))
+    others.append(fingerprint(InferenceGraph(network), backend='a'))
     with torch.no_grad():
         next(network.parameters()).view(-1)[0] -= 1e-3
     monkeypatch.setattr(artefacts, '_package', lambda: 'changed')
-    others.append(fingerprint(Graph(make_network()), backend='a'))
+    others.append(fingerprint(InferenceGraph(make_network()), backend='a'))
     monkeypatch.undo()
     monkeypatch.setattr(torch, '__version__', '0')
-    others.append(fingerprint(Graph(make_network()), backend='a'))
+    others.append(fingerprint(InferenceGraph(make_network()), backend='a'))
     assert len({first, *others}) == 1 + len(others)

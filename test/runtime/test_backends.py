@@ -14,7 +14,7 @@ from mcn_ros.runtime import backends, onnxruntime_backend, openvino_backend, pyt
 from mcn_ros.runtime.backends import (
     BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, pick_sizes,
     PRECISIONS, PREFERENCES)
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.parity import compare
 
 CPU, GPU = torch.device('cpu'), torch.device('cuda:0')
@@ -168,14 +168,14 @@ DEFORMABLE = TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=
 @pytest.mark.parametrize('name', [name for name in BACKENDS if name != 'onnxruntime'])
 def test_logits_are_those_of_the_network(traced, make_network, images, run, name):
     """Deformable convolutions included, for any number of images."""
-    graph = Graph(make_network(DEFORMABLE, channel_order='bgr'), maps=True)
+    graph = InferenceGraph(make_network(DEFORMABLE, channel_order='bgr'), maps=True)
     check_maps(build(name, graph), graph, images, run)
 
 
 @pytest.mark.parametrize('name', BACKENDS)
 def test_predictions_are_those_of_the_network(traced, make_network, images, run, name):
     """Deformable convolutions included, for any number of images."""
-    graph = Graph(make_network(DEFORMABLE, channel_order='bgr'))
+    graph = InferenceGraph(make_network(DEFORMABLE, channel_order='bgr'))
     expected = run(graph, images)
     backend = build(name, graph)
     for count in (1, 3):
@@ -197,7 +197,7 @@ def test_predictions_are_those_of_the_network(traced, make_network, images, run,
     ('torch', 'float16'), ('torch', 'bfloat16'), ('torch_compile', 'bfloat16'),
     ('openvino', 'bfloat16')])
 def test_low_precision_is_nearly_the_same(traced, make_network, images, run, name, precision):
-    graph = Graph(make_network(contrast=200), maps=True)
+    graph = InferenceGraph(make_network(contrast=200), maps=True)
     expected = run(graph, images)
     backend = build(name, graph, dtype=PRECISIONS[precision])
     for found, values, output in zip(backend(images), expected, graph.names, strict=True):
@@ -206,7 +206,7 @@ def test_low_precision_is_nearly_the_same(traced, make_network, images, run, nam
 
 @pytest.mark.parametrize('name, precision', [('torch', 'bfloat16'), ('openvino', 'bfloat16')])
 def test_predictions_of_low_precision_have_the_same_types(network, images, name, precision):
-    graph = Graph(network)
+    graph = InferenceGraph(network)
     found = build(name, graph, dtype=PRECISIONS[precision])(images)
     assert [array.dtype for array in found] == list(graph.layout.dtypes)
 
@@ -215,7 +215,7 @@ def test_predictions_of_low_precision_have_the_same_types(network, images, name,
 @pytest.mark.parametrize('name', BACKENDS)
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
 def test_a_gpu_gives_what_the_cpu_does(make_network, images, run, name, precision):
-    graph = Graph(make_network())
+    graph = InferenceGraph(make_network())
     expected = graph.restore(run(graph, images))
     backend = build(name, graph, GPU, PRECISIONS[precision])
     for count in (1, 3, 1):

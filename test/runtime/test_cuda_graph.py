@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mcn_ros.runtime.cuda_graph import cuda_graph
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.parity import compare
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU on this machine')
@@ -16,7 +16,7 @@ GPU = torch.device('cuda:0')
 
 
 def test_replays_are_what_the_network_does(network, images, run):
-    graph = Graph(network)
+    graph = InferenceGraph(network)
     expected = run(graph, images)
     replay = cuda_graph(graph, GPU, torch.float32)
     for count in (3, 1, 2, 3, 1):
@@ -29,7 +29,7 @@ def test_replays_are_what_the_network_does(network, images, run):
 
 
 def test_what_is_handed_out_stays(network, images):
-    replay = cuda_graph(Graph(network), GPU, torch.float16)
+    replay = cuda_graph(InferenceGraph(network), GPU, torch.float16)
     kept = replay(images)
     copies = [array.copy() for array in kept]
     replay(images[::-1].copy())
@@ -38,7 +38,7 @@ def test_what_is_handed_out_stays(network, images):
 
 
 def test_the_graph_itself_stays_on_the_cpu(network):
-    graph = Graph(network)
+    graph = InferenceGraph(network)
     cuda_graph(graph, GPU, torch.float16)
     assert {(tensor.device.type, tensor.dtype) for tensor in graph.parameters()} == {
         ('cpu', torch.float32)}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.mirror import MirrorAveraged
 
@@ -20,7 +20,7 @@ TRUNKS = [TrunkConfig('shufflenet_v2_x0_5', 'top_down', channels=8),
 
 @pytest.fixture(params=TRUNKS, ids=lambda trunk: trunk.neck)
 def maps(request, make_network):
-    return Graph(make_network(request.param, contrast=300), maps=True)
+    return InferenceGraph(make_network(request.param, contrast=300), maps=True)
 
 
 def weights(graph):
@@ -49,14 +49,14 @@ def test_bfloat16_is_nearly_the_same(maps, images, run):
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_predictions_stay_float32(network, images, dtype):
-    graph = Graph(MirrorAveraged(network))
+    graph = InferenceGraph(MirrorAveraged(network))
     with torch.no_grad():
         found = lowered(graph, dtype)(torch.from_numpy(images))
     assert [tensor.numpy().dtype for tensor in found] == list(graph.layout.dtypes)
 
 
 def test_pixels_are_normalised_in_full_precision(make_network, images):
-    low = lowered(Graph(make_network(mean=(0.4, 0.5, 0.6))), torch.bfloat16)
+    low = lowered(InferenceGraph(make_network(mean=(0.4, 0.5, 0.6))), torch.bfloat16)
     seen = []
     low.model.trunk.backbone.register_forward_pre_hook(
         lambda module, arguments: seen.append(arguments[0]))

@@ -9,7 +9,7 @@ import torch
 
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime import load_predictor, Predictor
+from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.tasks import TASKS
 from mcn_ros.tasks.centernet import CenterNetPoseTask
@@ -67,14 +67,15 @@ def test_the_maps_are_means(model, images):
 def test_predictions_of_a_mirror_image_are_mirrored(model, tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     save_model(model, tmp_path / 'w.safetensors')
-    for twice in (load_predictor(tmp_path / 'w.safetensors', None, 'cpu', 'torch', flip=True),
-                  Predictor(model, 'cpu', 'torch', flip=True)):
+    runtime = RuntimeConfig('cpu', 'torch')
+    for twice in (load_predictor(tmp_path / 'w.safetensors', None, runtime, flip=True),
+                  Predictor(model, runtime, flip=True)):
         assert twice.heads == list(TASKS)
         seen, mirrored = twice(image), twice(image[:, ::-1])
         np.testing.assert_allclose(seen['pose'].scores[:5], mirrored['pose'].scores[:5], rtol=1e-3)
         same = seen['segmentation'].labels == mirrored['segmentation'].labels[:, ::-1]
         assert same.mean() > 0.99
-    once = Predictor(model, 'cpu', 'torch')
+    once = Predictor(model, runtime)
     assert (once(image)['segmentation'].labels != seen['segmentation'].labels).any()
 
 

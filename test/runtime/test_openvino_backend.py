@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mcn_ros.runtime import openvino_backend
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.openvino_backend import convert, openvino, openvino_obstacle
 from mcn_ros.weights_file import save_model
 
@@ -23,16 +23,17 @@ pytestmark = pytest.mark.skipif(bool(openvino_obstacle(CPU, torch.float32)),
 
 
 def test_a_network_is_compiled_once(make_network, images, monkeypatch):
-    expected = openvino(Graph(make_network()), CPU, torch.float32)(images)
+    expected = openvino(InferenceGraph(make_network()), CPU, torch.float32)(images)
 
     def fail(graph):
         raise AssertionError('compiled again')
 
     monkeypatch.setattr(openvino_backend, 'convert', fail)
-    for found, values in zip(openvino(Graph(make_network()), CPU, torch.float32)(images), expected,
-                             strict=True):
+    run = openvino(InferenceGraph(make_network()), CPU, torch.float32)
+    for found, values in zip(run(images), expected, strict=True):
         np.testing.assert_array_equal(found, values)
-    for other in (Graph(make_network(mean=(0.1, 0.2, 0.3))), Graph(make_network(), maps=True)):
+    for other in (InferenceGraph(make_network(mean=(0.1, 0.2, 0.3))),
+                  InferenceGraph(make_network(), maps=True)):
         with pytest.raises(AssertionError, match='compiled again'):
             openvino(other, CPU, torch.float32)
 
@@ -78,11 +79,11 @@ def test_signals_are_handled_after_it_ended_in_another_thread(network, tmp_path)
     program = """
 import os, signal, sys, threading
 import numpy, torch
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.openvino_backend import openvino
 from mcn_ros.weights_file import load_model
 signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
-kept = [openvino(Graph(load_model(sys.argv[1])), torch.device('cpu'), torch.float32)]
+kept = [openvino(InferenceGraph(load_model(sys.argv[1])), torch.device('cpu'), torch.float32)]
 kept[0](numpy.zeros((1, 64, 96, 3), numpy.uint8))
 thread = threading.Thread(target=kept.clear)
 thread.start()

@@ -16,7 +16,7 @@ from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.geometry import BORDER, letterbox, resample, RESAMPLINGS
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime import load_predictor, Predictor
+from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.backends import BACKENDS
 from mcn_ros.runtime.parity import compare
 from mcn_ros.runtime.views import Views
@@ -42,7 +42,7 @@ def build(names=tuple(TASKS), seed=0, preprocessing='mcn'):
 
 @pytest.fixture(scope='module')
 def predictor():
-    return Predictor(build(), 'cpu', 'torch')
+    return Predictor(build(), RuntimeConfig('cpu', 'torch'))
 
 
 def brightness_backend(graph, device, dtype):
@@ -76,7 +76,7 @@ def brightness_backend(graph, device, dtype):
 def seer():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKENDS, 'brightness', brightness_backend)
-        return Predictor(build(), 'cpu', 'brightness')
+        return Predictor(build(), RuntimeConfig('cpu', 'brightness'))
 
 
 def noise(height, width, seed=0):
@@ -125,7 +125,7 @@ def test_predictions_are_in_camera_pixels(seer, height, width, data):
 
 
 def test_the_backend_of_a_device_sees_the_same(predictor):
-    chosen = Predictor(build(), 'cpu')
+    chosen = Predictor(build(), RuntimeConfig('cpu'))
     assert chosen.backend in BACKENDS and chosen.why.startswith('the fastest that works here')
     image = tiles(300, 200)
     found, expected = chosen(image), predictor(image)
@@ -147,7 +147,7 @@ def test_the_weights_are_left_to_the_backend(monkeypatch):
     model = build()
     weights = [weakref.ref(parameter) for parameter in model.parameters()]
     monkeypatch.setitem(BACKENDS, 'nothing', lambda graph, device, dtype: lambda images: [])
-    predictor = Predictor(model, 'cpu', 'nothing')
+    predictor = Predictor(model, RuntimeConfig('cpu', 'nothing'))
     del model
     gc.collect()
     assert predictor.heads and not any(reference() is not None for reference in weights)
@@ -204,7 +204,7 @@ def test_the_input_is_the_letterboxed_image(monkeypatch):
         return lambda images: inputs.append(images) or empty
 
     monkeypatch.setitem(BACKENDS, 'recorder', backend)
-    recorder = Predictor(build(['pose']), 'cpu', 'recorder')
+    recorder = Predictor(build(['pose']), RuntimeConfig('cpu', 'recorder'))
     image = tiles(128, 96)  # fitted into 64 x 96 it is 64 x 48, in the middle
     assert not recorder(image)['pose'].scores.any()
     images, = inputs
@@ -232,7 +232,8 @@ def recorder(graph, device, dtype):
 
 def record(monkeypatch, views=Views(), **settings):
     monkeypatch.setitem(BACKENDS, 'torch', recorder)
-    return Predictor(build(['detection', 'pose'], **settings), 'cpu', 'torch', views=views)
+    return Predictor(build(['detection', 'pose'], **settings), RuntimeConfig('cpu', 'torch'),
+                     views=views)
 
 
 @pytest.mark.parametrize('preprocessing', RESAMPLINGS)
@@ -259,7 +260,7 @@ def test_predictions_of_original_pixels_are_where_those_of_the_input_are():
     model = build(['detection', 'pose'])
     image = tiles(64, 96)
     padded = np.pad(image, [(15, 16), (15, 16), (0, 0)], constant_values=BORDER)
-    found = Predictor(model, 'cpu', views=CenterNetViews('original'))
+    found = Predictor(model, RuntimeConfig('cpu'), views=CenterNetViews('original'))
     assert found.backend == 'torch'
     found, expected = found(image), found(padded)
     for name in ('detection', 'pose'):
@@ -272,8 +273,9 @@ def test_views_in_several_scales_are_put_together(monkeypatch):
     found = predictor(tiles(64, 96))
     assert [seen.shape[1:3] for seen in predictor.run.seen] == [(64, 64), (96, 128), (160, 224)]
     assert found['detection'].boxes.max() == 96
-    twice = Predictor(build(['detection']), 'cpu', 'torch', views=Views(scales=(1.0, 1.0)))
-    once = Predictor(build(['detection']), 'cpu', 'torch')
+    runtime = RuntimeConfig('cpu', 'torch')
+    twice = Predictor(build(['detection']), runtime, views=Views(scales=(1.0, 1.0)))
+    once = Predictor(build(['detection']), runtime)
     found, expected = twice(tiles(64, 96))['detection'], once(tiles(64, 96))['detection']
     np.testing.assert_array_equal(found.boxes[0], expected.boxes[0])
     assert found.scores[0] == expected.scores[0] and (np.diff(found.scores) <= 0).all()
@@ -289,9 +291,10 @@ def test_boxes_are_cut_at_the_border_where_views_say_so(monkeypatch):
 
 def test_what_views_cannot_be_had(tmp_path):
     with pytest.raises(ValueError, match='scales: maps .* without: detection, pose'):
-        Predictor(build(), 'cpu', views=Views(scales=(1.0, 2.0)))
+        Predictor(build(), RuntimeConfig('cpu'), views=Views(scales=(1.0, 2.0)))
     with pytest.raises(ValueError, match="^backend: 'openvino' runs inputs of one size only"):
-        load_predictor(tmp_path / 'nothing', None, 'cpu', 'openvino', views=Views('original'))
+        load_predictor(tmp_path / 'nothing', None, RuntimeConfig('cpu', 'openvino'),
+                       views=Views('original'))
 
 
 def test_a_batch_is_its_images(predictor):
@@ -359,10 +362,10 @@ def test_warm_up(predictor):
     (('cpu', 'cuda_graph'), "backend: 'cuda_graph' cannot be used")])
 def test_bad_choices(tmp_path, arguments, named):
     with pytest.raises(ValueError, match=named):
-        Predictor(build(['detection']), *arguments)
+        Predictor(build(['detection']), RuntimeConfig(*arguments))
     # The weights are not even looked at.
     with pytest.raises(ValueError, match=named):
-        load_predictor(tmp_path / 'nothing', None, *arguments)
+        load_predictor(tmp_path / 'nothing', None, RuntimeConfig(*arguments))
 
 
 def test_attributes(predictor):
@@ -377,7 +380,7 @@ def test_load(predictor, tmp_path, heads):
     path = tmp_path / 'w.safetensors'
     save_model(build(), path)
     for weights in (path, str(path)):
-        loaded = load_predictor(weights, heads, 'cpu', 'torch')
+        loaded = load_predictor(weights, heads, RuntimeConfig('cpu', 'torch'))
         assert loaded.heads == [name for name in TASKS if not heads or name in heads]
     image = tiles(90, 120)
     found, expected = loaded(image), predictor(image)
@@ -395,7 +398,7 @@ def test_load_errors_are_one_line(tmp_path):
     for arguments, named in [((tmp_path / 'no',), 'no such file'), ((damaged,), str(damaged)),
                              ((path, ['nonsense']), 'nonsense')]:
         with pytest.raises(ValueError) as info:
-            load_predictor(*arguments, device='cpu')
+            load_predictor(*arguments, runtime=RuntimeConfig('cpu'))
         assert named in str(info.value) and '\n' not in str(info.value)
 
 

@@ -18,7 +18,8 @@ from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.trainer.balance import (
     BALANCES, build_balance, GradientNorm, NORM_DECAY, Uncertainty, UNCERTAINTY_RATE)
 from mcn_ros.trainer.distributed import Ranks
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.objective import paper_weights
+from mcn_ros.trainer.step import backward
 
 TASKS = 'detection', 'pose', 'segmentation'
 ALL = [TASKS, TASKS]
@@ -260,8 +261,8 @@ class TwoRanks(Ranks):
         super().__init__('cpu')
         self.other = other
 
-    def sum_counts(self, counts, names):
-        sums = super().sum_counts(counts, names)
+    def sum_scalars(self, counts, names):
+        sums = super().sum_scalars(counts, names)
         return {name: value + self.other.get(name, 0.0) for name, value in sums.items()}
 
 

@@ -21,10 +21,12 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.trainer import distributed
+from mcn_ros.trainer.balance import Fixed
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.objective import Objective, paper_weights
 from mcn_ros.trainer.owners import Owners
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.step import backward
 
 WORLD = 2
 ALL = ('detection', 'pose', 'segmentation')
@@ -67,19 +69,18 @@ def train(kind, ranks, folder):
     model = MultiTaskNet(config.model).to(memory_format=torch.channels_last).eval()
     ranks.broadcast(model)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    owners, paper = Owners(model, config, ranks), paper_weights(model.tasks)
-    names = tuple(paper)
+    owners = Owners(model, config, ranks)
+    objective = Objective(model.tasks, Fixed(paper_weights(model.tasks)), {}, ranks)
     scaler, history = torch.amp.GradScaler('cpu', enabled=False), []
     for number, labels in enumerate(LABELS):
         samples = [sample(tasks, 4 * number + i) for i, tasks in enumerate(labels)]
         share = len(samples) // ranks.world
         batch = collate(samples[share * ranks.rank:][:share], model.tasks)
-        rows, shares = ranks.join(batch, model.tasks, names)
-        weights = {name: paper[name] * shares[name] for name in names}
-        losses = backward(model, batch, owners.weigh(weights, rows), scaler=scaler)
-        owners.add(rows)
-        losses = ranks.sum_counts({k: v * shares[k] for k, v in losses.items()}, names)
-        history.append({'rows': rows, 'losses': losses, 'updated': owners.step(scaler, 1.0)})
+        weights = objective.weigh(batch)
+        losses = backward(model, batch, weights.local(owners.asynchronous), scaler=scaler)
+        owners.count(weights.labelled)
+        history.append({'labelled': weights.labelled, 'losses': objective.reduce(losses, weights),
+                        'updated': owners.step(scaler, 1.0)})
         owners.collect()
         if ranks.rank == 0:
             torch.save(owners.state_dict(), folder / f'{kind}.pt')
@@ -104,9 +105,10 @@ def exchange(ranks):
     norm.running_mean += ranks.rank
     norm.weight.data.fill_(ranks.rank)
     ranks.average_buffers(norm)
-    counts = {'a': 1} if ranks.rank else {'a': 2.5, 'b': torch.tensor(4)}
+    scalars = {'a': 1} if ranks.rank else {'a': 2.5, 'b': torch.tensor(4)}
     return {'gradients': [value.grad for value in parameters], 'norm': norm.state_dict(),
-            'counts': ranks.sum_counts(counts, ['a', 'b', 'c'])}
+            'scalars': ranks.sum_scalars(scalars, ['a', 'b', 'c']),
+            'counts': ranks.sum_counts(True, 3 * ranks.rank)}
 
 
 def main(folder):
@@ -165,7 +167,7 @@ def test_two_processes_tell_of_the_joint_batch(runs):
     alone, together = runs
     for run in together:
         for own, other in zip(run['history'], alone['history'], strict=True):
-            assert own['rows'] == other['rows'] and own['updated'] == other['updated']
+            assert own['labelled'] == other['labelled'] and own['updated'] == other['updated']
             torch.testing.assert_close(own['losses'], other['losses'], rtol=1e-4, atol=1e-5)
     assert sum(bool(told['updated']) for told in alone['history']) >= 3
 
@@ -175,7 +177,8 @@ def test_the_setting_without_torchrun_is_one_process():
     assert (ranks.rank, ranks.world, ranks.device) == (0, 1, torch.device('cpu'))
     ranks.sum_gradients([parameter])
     assert parameter.grad is None
-    assert ranks.sum_counts({'a': 2}, ['a', 'b']) == {'a': 2, 'b': 0}
+    assert ranks.sum_scalars({'a': 2}, ['a', 'b']) == {'a': 2, 'b': 0}
+    assert ranks.sum_counts(2, False) == [2, 0]
     ranks.barrier()
     ranks.close()
     with pytest.raises(ValueError, match="device: 'cuda:99' is not available"):
@@ -198,7 +201,8 @@ def test_running_statistics_are_averaged_and_nothing_else(results):
 
 def test_numbers_are_summed(results):
     for result in results:
-        assert result['exchange']['counts'] == {'a': 3.5, 'b': 4, 'c': 0}
+        assert result['exchange']['scalars'] == {'a': 3.5, 'b': 4, 'c': 0}
+        assert result['exchange']['counts'] == [2, 3]
 
 
 if __name__ == '__main__':

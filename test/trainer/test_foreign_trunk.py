@@ -17,15 +17,16 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import TRUNKS
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime import load_predictor, RuntimeConfig
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.onnx_file import check_parity, export
-from mcn_ros.runtime.predictor import load_predictor
 from mcn_ros.structures import ClassMap, Instances, Sample
 from mcn_ros.tasks import TASKS
 from mcn_ros.tasks.segmentation import SegmentationTask
+from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.owners import set_train_mode
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import train
 from mcn_ros.weights_file import load_model
 
@@ -139,13 +140,13 @@ def test_it_is_trained_saved_exported_and_used(config, monitors, changes):
     assert list(load_model(path, ['detection']).heads) == ['detection']
 
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
-    found = load_predictor(path, None, 'cpu', 'torch')(image)
+    found = load_predictor(path, None, RuntimeConfig('cpu', 'torch'))(image)
     assert found['segmentation'].labels.shape == (50, 70)
     again = replace(config, run=config.run + '-2', steps=1, initial_weights={'pyramid': path})
     train(again)
     if 'balance' in changes:
         return
-    graph = Graph(model)
+    graph = InferenceGraph(model)
     assert check_parity(export(graph), graph)
     inputs = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
     low = lowered(graph, torch.bfloat16)(inputs)

@@ -15,6 +15,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.objective import LossWeights
 from mcn_ros.trainer.owners import OPTIMIZERS, Owners, set_train_mode
 
 WEIGHTS = {'detection/loss': 0.7, 'pose/loss': 1.9}
@@ -76,11 +77,12 @@ def feed(net, owners, batch, scaler=None, rate=1.0):
     """Make the step of a training loop; return who was updated."""
     values, rows = batch
     scaler = scaler or no_scaling()
-    factors = owners.weigh(WEIGHTS, counts_of(rows))
+    weights = LossWeights(WEIGHTS, dict.fromkeys(WEIGHTS, 1.0), counts_of(rows))
+    factors = weights.local(owners.asynchronous)
     for task, row in rows.items():
         if len(row):
             scaler.scale(factors[f'{task}/loss'] * net.loss(task, values[row])).backward()
-    owners.add(counts_of(rows))
+    owners.count(weights.labelled)
     return owners.step(scaler, rate)
 
 
@@ -170,7 +172,7 @@ def test_each_owner_is_clipped_by_itself():
     before = deepcopy(net)
     owners = build(net, optimizer='sgd', effective_batches=BATCHES, max_norm=1e-3,
                    weight_decay=0.0, learning_rate=1.0)
-    owners.add(dict.fromkeys(BATCHES, 10))
+    owners.count(dict.fromkeys(BATCHES, 10))
     for value in net.parameters():
         value.grad = torch.full_like(value, 1e3)
     assert owners.step(no_scaling(), 1.0) == set(BATCHES)
@@ -185,7 +187,7 @@ def test_rates_are_those_of_the_longest_beginning():
     before = deepcopy(net)
     owners = build(net, optimizer='sgd', weight_decay=0.0, learning_rate=0.1,
                    rates={'heads': 0.5, 'heads.pose': 4.0, 'heads.pose.b': 0.0})
-    owners.add(dict.fromkeys(BATCHES, 1))
+    owners.count(dict.fromkeys(BATCHES, 1))
     for value in net.parameters():
         value.grad = torch.ones_like(value)
     owners.step(no_scaling(), 0.5)
@@ -323,7 +325,7 @@ def test_gradients_that_are_not_finite_are_refused(batches):
     net = Net()
     owners = build(net, effective_batches=batches)
     before = deepcopy(net)
-    owners.add(dict.fromkeys(BATCHES, 10))
+    owners.count(dict.fromkeys(BATCHES, 10))
     for value in net.parameters():
         value.grad = torch.full_like(value, math.nan)
     with pytest.raises(FloatingPointError, match=f'not finite: {"trunk" if batches else "all"}'):

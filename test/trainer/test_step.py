@@ -18,7 +18,8 @@ from mcn_ros.network.features import single
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
-from mcn_ros.trainer.step import backward, paper_weights
+from mcn_ros.trainer.objective import paper_weights
+from mcn_ros.trainer.step import backward
 
 LOSSES = {'detection': {'heatmap', 'size', 'offset'},
           'pose': {'heatmap', 'size', 'offset', 'displacement', 'joint_heatmap', 'joint_offset'},

@@ -18,8 +18,9 @@ from mcn_ros.model import MultiTaskNet
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer import train as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
+from mcn_ros.trainer.learner import running_average
 from mcn_ros.trainer.monitor import Monitor
-from mcn_ros.trainer.step import paper_weights
+from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.train import summarise, train
 from mcn_ros.weights_file import load_model, save_model
 
@@ -304,7 +305,7 @@ def test_a_data_set_teaches_what_it_is_for(config, dataset):
 
 
 def test_the_running_average_forgets_its_start():
-    update = module.running_average(0.99)
+    update = running_average(0.99)
     average = torch.tensor([100.0])  # random weights
     for count in range(1, 50):
         average = update(average, torch.tensor([1.0]), torch.tensor(count))

@@ -16,7 +16,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
 from mcn_ros.network.trunks import SeparateTrunksConfig, TrunkConfig
-from mcn_ros.runtime.predictor import Predictor
+from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.trainer.transfer import start_from_weights
 from mcn_ros.weights_file import save_model
 
@@ -87,7 +87,7 @@ def test_it_detects_before_it_has_learned_anything():
     load_backbone(model.trunk.backbone, NANODET)
     load_detectors(model.trunk, NANODET)
     start_from_detector(model)
-    predictor = Predictor(model, 'cpu')
+    predictor = Predictor(model, RuntimeConfig('cpu'))
     dataset = CocoDataset(IMAGES / 'annotations.json', IMAGES / 'images', predictor.tasks)
     scorer = InstancesScorer(model.tasks['detection'])
     for index in np.arange(SOME):

@@ -33,7 +33,7 @@ from mcn_ros.ros.node.parameters import (
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.ros.node.watch import REPEAT_S, Watch
-from mcn_ros.runtime import load_predictor, Predictor
+from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 
 NAME = 'mcn'
 
@@ -137,9 +137,9 @@ class McnNode(LifecycleNode):
     def _load_on(self, device: str) -> Predictor:
         p = self.parameters
         # What was asked for another device may not be there on the CPU.
-        fallen = device == 'cpu' != p.device
-        return load_predictor(p.weights, p.heads, device, 'auto' if fallen else p.backend,
-                              'auto' if fallen else p.precision)
+        runtime = (RuntimeConfig(device) if device == 'cpu' != p.device
+                   else RuntimeConfig(device, p.backend, p.precision))
+        return load_predictor(p.weights, p.heads, runtime)
 
     def _time_batch(self, size: int) -> float:
         start = time.perf_counter()

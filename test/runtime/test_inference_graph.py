@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.runtime.graph import Graph
+from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.structures import ClassMap, Instances, Poses
 
@@ -22,7 +22,7 @@ def model(request, network):
 
 @torch.no_grad()
 def test_its_outputs_are_the_predictions(model, images, run):
-    graph = Graph(model)
+    graph = InferenceGraph(model)
     expected = model.decode(model(torch.from_numpy(images).permute(0, 3, 1, 2)))
     found = graph.restore(run(graph, images))
     assert {name: type(value) for name, value in found.items()} == {
@@ -39,7 +39,7 @@ def test_its_outputs_are_the_predictions(model, images, run):
 
 @torch.no_grad()
 def test_its_maps_are_the_logits(model, images, run):
-    graph = Graph(model, maps=True)
+    graph = InferenceGraph(model, maps=True)
     expected = model(torch.from_numpy(images).permute(0, 3, 1, 2))
     expected = {f'{task}/{name}': values for task, maps in expected.items()
                 for name, values in maps.items()}
@@ -50,7 +50,7 @@ def test_its_maps_are_the_logits(model, images, run):
 
 @pytest.mark.parametrize('maps', [False, True])
 def test_its_layout_tells_shapes_and_types(network, images, run, maps):
-    graph = Graph(network, maps)
+    graph = InferenceGraph(network, maps)
     for array, shape, dtype in zip(run(graph, images), graph.layout.shapes, graph.layout.dtypes,
                                    strict=True):
         assert array.shape == (len(images), *shape[1:]) and array.dtype == dtype
@@ -58,7 +58,7 @@ def test_its_layout_tells_shapes_and_types(network, images, run, maps):
 
 def test_its_layout_holds_no_weights(make_network):
     model = make_network()
-    layout, weights = Graph(model).layout, [weakref.ref(p) for p in model.parameters()]
+    layout, weights = InferenceGraph(model).layout, [weakref.ref(p) for p in model.parameters()]
     assert layout.names and weights[0]() is not None
     del model
     gc.collect()
@@ -71,6 +71,6 @@ def test_a_wrong_number_of_arrays_is_noticed(graph, images, run):
 
 
 def test_a_network_in_training_is_put_into_evaluation(network, images, run):
-    expected = run(Graph(network), images)
-    for found, values in zip(run(Graph(network.train()), images), expected, strict=True):
+    expected = run(InferenceGraph(network), images)
+    for found, values in zip(run(InferenceGraph(network.train()), images), expected, strict=True):
         np.testing.assert_array_equal(found, values)

@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Being asked to stop, by Ctrl-C or by whoever started the process."""
+"""A request to stop, by Ctrl-C or by whoever started the process."""
 
 import signal
 from typing import Any
@@ -9,18 +9,18 @@ from typing import Any
 SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
-class Stop:
+class StopRequest:
     """
-    Takes the first of SIGINT and SIGTERM as a wish, while it is entered; the next is obeyed.
+    Within its context, notes the first SIGINT or SIGTERM; the next raises KeyboardInterrupt.
 
-    :ivar asked: whether there was one.
+    :ivar asked: whether a signal has come.
     """
 
     def __init__(self):
         self.asked = False
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> 'Stop':
+    def __enter__(self) -> 'StopRequest':
         self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 

@@ -16,35 +16,35 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.network.blocks import Comparable
 
 
-class Keep:
+class RetentionLoss:
     """
-    What parts of a trunk answered at first, which they shall go on to answer.
+    The distance of what parts of a trunk answer from what they answered before the training.
 
-    :param model: with the weights it starts from; its parts are looked at in each forward pass.
-    :param parts: name of a module in the trunk, which has a method ``distance`` between what it
-        answers and what it answered -> factor of that loss.
-    :ivar weights: 'keep/part' -> factor.
-    :raises ValueError: for a part that does not exist, or knows no distance.
+    :param model: with the weights it starts from; its parts are observed in each forward pass.
+    :param parts: name of a :class:`Comparable` module in the trunk -> weight of its loss.
+    :ivar weights: 'keep/part' -> weight.
+    :raises ValueError: for a part that does not exist or is not comparable.
     """
 
     def __init__(self, model: MultiTaskNet, parts: Mapping[str, float]):
         known = [f'trunk.{name}' for name, part in model.trunk.named_modules()
-                 if hasattr(part, 'distance')]
+                 if isinstance(part, Comparable)]
         unknown = [name for name in parts if name not in known]
         if unknown:
             raise ValueError(f'keep: {", ".join(unknown)}: no part of this network that can be '
                              f'kept (known: {", ".join(known) or "none"})')
-        self.weights = {f'keep/{name}': factor for name, factor in parts.items()}
+        self.weights = {f'keep/{name}': weight for name, weight in parts.items()}
         self._model = model
         self._before = deepcopy(model.trunk).eval().requires_grad_(False)
         self._answers: dict[tuple[str, bool], Any] = {}
         for name in parts:
-            self._watch(name, model.get_submodule(name), True)
-            self._watch(name, self._before.get_submodule(name.removeprefix('trunk.')), False)
+            self._observe(name, model.get_submodule(name), True)
+            self._observe(name, self._before.get_submodule(name.removeprefix('trunk.')), False)
 
-    def _watch(self, name: str, part: nn.Module, learns: bool) -> None:
+    def _observe(self, name: str, part: nn.Module, learns: bool) -> None:
         part.register_forward_hook(
             lambda _, __, answer: self._answers.update({(name, learns): answer}))
 
@@ -71,5 +71,5 @@ class Keep:
         return self._before.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take the weights that the whole run began with."""
+        """Load the weights that the whole run began with."""
         self._before.load_state_dict(state)

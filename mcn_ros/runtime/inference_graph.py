@@ -45,16 +45,16 @@ class Layout:
         :param arrays: one for each name, in their order.
         :return: task name -> batched prediction in input pixels, not thresholded.
         """
-        found: dict[str, dict[str, np.ndarray]] = {}
+        by_task: dict[str, dict[str, np.ndarray]] = {}
         for name, array in zip(self.names, arrays, strict=True):
             task, field = name.split('/')
-            found.setdefault(task, {})[field] = array
-        return {task: replace(self.structures[task], **values) for task, values in found.items()}
+            by_task.setdefault(task, {})[field] = array
+        return {task: replace(self.structures[task], **values) for task, values in by_task.items()}
 
 
-class Graph(nn.Module):
+class InferenceGraph(nn.Module):
     """
-    A network with what is before and behind it.
+    A network with normalisation before and decoding behind it, in one module.
 
     :param model: the network, put into evaluation mode.
     :param maps: give the logits of the heads, float32, in place of predictions.
@@ -85,14 +85,14 @@ class Graph(nn.Module):
         :return: the outputs that ``names`` names; the first dimension of each is B.
         """
         # A view, and just what channels_last is: the colours stay innermost in memory.
-        found = self._found(self.model(images.permute(0, 3, 1, 2)))
-        return tuple(tensor for values in found.values() for tensor in _tensors(values).values())
+        outputs = self._outputs(self.model(images.permute(0, 3, 1, 2)))
+        return tuple(tensor for values in outputs.values() for tensor in _tensors(values).values())
 
-    def _found(self, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _outputs(self, maps: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self.maps:
-            return self.model.decode(outputs)
-        return {task: {name: values.float() for name, values in maps.items()}
-                for task, maps in outputs.items()}
+            return self.model.decode(maps)
+        return {task: {name: values.float() for name, values in logits.items()}
+                for task, logits in maps.items()}
 
     def restore(self, arrays: Sequence[np.ndarray]) -> dict[str, Any]:
         """Put the outputs back into structures, see :meth:`Layout.restore`."""
@@ -104,11 +104,11 @@ class Graph(nn.Module):
         state = {name: tensor.to('meta') for name, tensor in
                  (*self.model.named_parameters(), *self.model.named_buffers())}
         images = torch.empty((1, 3, *self.size), dtype=torch.uint8, device='meta')
-        found = self._found(functional_call(self.model, state, images))
-        tensors = {f'{task}/{name}': tensor for task, values in found.items()
+        outputs = self._outputs(functional_call(self.model, state, images))
+        tensors = {f'{task}/{name}': tensor for task, values in outputs.items()
                    for name, tensor in _tensors(values).items()}
         return Layout(tuple(tensors), tuple(tuple(t.shape) for t in tensors.values()),
-                      tuple(numpy_dtype(t.dtype) for t in tensors.values()), found)
+                      tuple(numpy_dtype(t.dtype) for t in tensors.values()), outputs)
 
 
 def _tensors(values: Any) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.nanodet import CHANNELS, Detector
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Sample
-from mcn_ros.trainer.keep import Keep
+from mcn_ros.trainer.retention import RetentionLoss
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import train
 from mcn_ros.weights_file import load_model
@@ -35,28 +35,28 @@ def images(seed=0):
                          dtype=torch.uint8)
 
 
-def loss_of(keep, model):
+def loss_of(retention, model):
     model.features(images(), ['segmentation'])
-    return keep.losses(images(), ['segmentation'])
+    return retention.losses(images(), ['segmentation'])
 
 
 def test_nothing_is_forgotten_at_first():
     model = network()
-    keep = Keep(model, {PART: 3.0})
-    assert keep.weights == {f'keep/{PART}': 3.0}
-    assert loss_of(keep, model)[f'keep/{PART}'] == 0
+    retention = RetentionLoss(model, {PART: 3.0})
+    assert retention.weights == {f'keep/{PART}': 3.0}
+    assert loss_of(retention, model)[f'keep/{PART}'] == 0
 
 
 def test_what_is_forgotten_can_be_learned_again():
     model = network()
-    keep = Keep(model, {PART: 1.0})
+    retention = RetentionLoss(model, {PART: 1.0})
     with torch.no_grad():
         for parameter in model.trunk.parameters():
             parameter += 0.02 * torch.randn(parameter.shape)
     optimizer = torch.optim.Adam(model.trunk.parameters(), lr=1e-3)
     losses = []
     for _ in range(25):
-        losses.append(loss_of(keep, model)[f'keep/{PART}'])
+        losses.append(loss_of(retention, model)[f'keep/{PART}'])
         optimizer.zero_grad()
         losses[-1].backward()
         optimizer.step()
@@ -65,13 +65,13 @@ def test_what_is_forgotten_can_be_learned_again():
 
 def test_the_beginning_outlives_a_resumption():
     model = network()
-    keep = Keep(model, {PART: 1.0})
-    state = {name: value.clone() for name, value in keep.state_dict().items()}
+    retention = RetentionLoss(model, {PART: 1.0})
+    state = {name: value.clone() for name, value in retention.state_dict().items()}
     with torch.no_grad():
         model.trunk.backbone.stages[0][0][0].weight += 1
-    assert all(torch.equal(value, state[name]) for name, value in keep.state_dict().items())
-    forgotten = loss_of(keep, model)[f'keep/{PART}']
-    later = Keep(model, {PART: 1.0})
+    assert all(torch.equal(value, state[name]) for name, value in retention.state_dict().items())
+    forgotten = loss_of(retention, model)[f'keep/{PART}']
+    later = RetentionLoss(model, {PART: 1.0})
     assert loss_of(later, model)[f'keep/{PART}'] == 0
     later.load_state_dict(state)
     assert loss_of(later, model)[f'keep/{PART}'] == forgotten > 0
@@ -80,13 +80,13 @@ def test_the_beginning_outlives_a_resumption():
 @pytest.mark.parametrize('part', ['trunk.neck', 'trunk.head', 'heads.segmentation'])
 def test_a_part_that_cannot_be_kept_is_refused(part):
     with pytest.raises(ValueError, match=f'keep: {part}: .*known: {PART}'):
-        Keep(network(), {part: 1.0})
+        RetentionLoss(network(), {part: 1.0})
 
 
 @pytest.mark.parametrize('way', [{}, {'joint': True}, {'checkpoint': True}])
 def test_gradients_are_those_of_the_sum(way):
     model = network()
-    keep = Keep(model, {PART: 1.0})
+    retention = RetentionLoss(model, {PART: 1.0})
     with torch.no_grad():
         model.trunk.neck.detector.pyramid.lateral[0].weight += 0.1
     batch = collate([Sample(image.permute(1, 2, 0).numpy(), {
@@ -94,13 +94,13 @@ def test_gradients_are_those_of_the_sum(way):
         model.tasks)
 
     maps = model(batch.images, batch.rows)['segmentation']
-    kept = keep.losses(batch.images, ['segmentation'])[f'keep/{PART}']
+    kept = retention.losses(batch.images, ['segmentation'])[f'keep/{PART}']
     own = model.tasks['segmentation'].loss(maps, batch.targets['segmentation'])['cross_entropy']
     (2 * own + 3 * kept).backward()
     expected = {name: value.grad for name, value in model.named_parameters()}
     model.zero_grad()
     losses = backward(model, batch, {'segmentation/cross_entropy': 2, f'keep/{PART}': 3},
-                      scaler=NO_SCALING, keep=keep, **way)
+                      scaler=NO_SCALING, retention=retention, **way)
     assert losses == {f'keep/{PART}': kept, 'segmentation/cross_entropy': own}
     for name, value in model.named_parameters():
         torch.testing.assert_close(value.grad, expected[name], rtol=1e-4, atol=1e-5)
@@ -108,9 +108,9 @@ def test_gradients_are_those_of_the_sum(way):
 
 def test_images_without_labels_teach_nothing():
     model = network()
-    keep = Keep(model, {PART: 1.0})
+    retention = RetentionLoss(model, {PART: 1.0})
     batch = collate([Sample(np.zeros((64, 64, 3), np.uint8), {})], model.tasks)
-    assert backward(model, batch, {}, scaler=NO_SCALING, keep=keep) == {}
+    assert backward(model, batch, {}, scaler=NO_SCALING, retention=retention) == {}
 
 
 def answer(seed):
@@ -120,22 +120,22 @@ def answer(seed):
 
 
 def test_the_distance_of_answers():
-    same, other = answer(0), answer(1)
-    assert Detector.distance(same, same) == 0 < Detector.distance(other, same)
+    distance, same, other = Detector((1, 1, 1)).distance, answer(0), answer(1)
+    assert distance(same, same) == 0 < distance(other, same)
     # Where no object is likely, what is said of boxes does not matter, nor how unlikely it is.
     (features, readings), empty = answer(0), answer(0)[1]
     empty[:, :80, 8:] = -20
     moved = empty.clone()
     moved[:, :80, 8:] -= 5
     moved[:, 80:, 8:] += 3
-    assert Detector.distance((features, moved), (features, empty)) < 1e-6
+    assert distance((features, moved), (features, empty)) < 1e-6
     moved[:, 80:, :8] += 3
-    assert Detector.distance((features, moved), (features, empty)).item() == pytest.approx(4 * 3)
+    assert distance((features, moved), (features, empty)).item() == pytest.approx(4 * 3)
     # A feature map counts by its own scale.
     louder = [10 * same[0][0], *same[0][1:]]
     twice = [2 * louder[0], *same[0][1:]]
-    expected = Detector.distance(([2 * same[0][0], *same[0][1:]], readings), (same[0], readings))
-    assert Detector.distance((twice, readings), (louder, readings)).item() == pytest.approx(
+    expected = distance(([2 * same[0][0], *same[0][1:]], readings), (same[0], readings))
+    assert distance((twice, readings), (louder, readings)).item() == pytest.approx(
         expected.item())
 
 

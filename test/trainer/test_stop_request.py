@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
-from mcn_ros.trainer.stop import SIGNALS, Stop
+from mcn_ros.trainer.stop_request import SIGNALS, StopRequest
 
 
 @pytest.mark.parametrize('number', SIGNALS)
 def test_the_first_is_a_wish_and_the_second_is_obeyed(number):
     before = [signal.getsignal(each) for each in SIGNALS]
-    with pytest.raises(KeyboardInterrupt), Stop() as stop:
+    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
         assert not stop.asked
         signal.raise_signal(number)
         assert stop.asked

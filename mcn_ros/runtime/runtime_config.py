@@ -1,0 +1,38 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Where and how a network runs."""
+
+from dataclasses import dataclass
+
+import torch
+
+from mcn_ros.runtime.backends import check_backend, pick_device, pick_precision, pick_sizes
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """
+    Where and how a network runs, as asked for.
+
+    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
+    :param backend: 'auto' or a key of :data:`mcn_ros.runtime.backends.BACKENDS`.
+    :param precision: 'auto' or a key of :data:`mcn_ros.runtime.backends.PRECISIONS`.
+    """
+
+    device: str = 'auto'
+    backend: str = 'auto'
+    precision: str = 'auto'
+
+    def resolve(self, any_size: bool = False) -> tuple[torch.device, str, torch.dtype]:
+        """
+        Return device, backend and precision; the backend may remain 'auto'.
+
+        :param any_size: whether inputs of any size are to be run.
+        :raises ValueError: for what is unknown, not there, or does not go together.
+        """
+        device = pick_device(self.device)
+        dtype = pick_precision(self.precision, device)
+        backend = pick_sizes(self.backend, any_size)
+        check_backend(backend, device, dtype)
+        return device, backend, dtype

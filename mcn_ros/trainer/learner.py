@@ -1,0 +1,80 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The network of a training with all that changes as it learns."""
+
+from typing import Any, Callable
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from mcn_ros.model import MultiTaskNet
+from mcn_ros.runtime.backends import pick_precision
+from mcn_ros.trainer.balance import build_balance
+from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.objective import Objective, paper_weights
+from mcn_ros.trainer.owners import Owners
+from mcn_ros.trainer.retention import RetentionLoss
+from mcn_ros.trainer.settings import Settings
+from mcn_ros.trainer.teacher import Teacher
+
+
+class Learner:
+    """
+    A network, its losses, its optimisers and the running average of its weights.
+
+    :param config: of the training.
+    :param model: with the weights that it starts from, those of process 0.
+    :param ranks: the processes of the training, each of which has an object like this one.
+    :ivar amp: type of the forward pass, None for float32.
+    :raises ValueError: for settings that do not fit the network.
+    """
+
+    def __init__(self, config: TrainConfig, model: MultiTaskNet, ranks: Ranks):
+        dtype = pick_precision(config.precision, ranks.device)
+        self.amp = None if dtype == torch.float32 else dtype
+        self.config, self.ranks = config, ranks
+        self.model = model.to(device=ranks.device, memory_format=torch.channels_last)
+        ranks.broadcast(self.model)
+        self.average = AveragedModel(model, avg_fn=running_average(config.ema_decay),
+                                     use_buffers=True)
+        self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.amp == torch.float16)
+        self.owners = Owners(model, config, ranks)
+        balance = build_balance(config.balance, {**paper_weights(model.tasks),
+                                                 **config.loss_weights}, model, ranks, self.scaler)
+        self.retention = RetentionLoss(model, config.keep) if config.keep else None
+        self.teacher = (Teacher(config.teacher, config.teach, model)
+                        if config.teacher else None)
+        auxiliary = {name: weight for source in (self.retention, self.teacher) if source
+                     for name, weight in source.weights.items()}
+        self.objective = Objective(model.tasks, balance, auxiliary, ranks)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Return name -> part that a checkpoint holds the state of."""
+        # First the settings: they say why a state does not fit better than the states do.
+        parts = {'settings': Settings(self.config), 'model': self.model, 'average': self.average,
+                 'owners': self.owners, 'scaler': self.scaler, 'balance': self.objective.balance}
+        return {**parts, 'keep': self.retention} if self.retention else parts
+
+    def gather(self) -> None:
+        """Bring to process 0 what only the others know; all call it before that saves a state."""
+        self.owners.collect()
+        self.ranks.average_buffers(self.model)
+        self.ranks.average_buffers(self.average.module)
+
+
+def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """
+    Return the update of an exponential average that forgets the first, random weights quickly.
+
+    :param decay: share of the old average; after n updates no more than (1 + n) / (10 + n).
+    """
+    def update(average: Tensor, value: Tensor, count: Tensor) -> Tensor:
+        # On the device of the count: a number in Python would wait for the GPU at every tensor.
+        old = ((1 + count) / (10 + count)).clamp(max=decay)
+        return average * old + value * (1 - old)
+
+    return update
