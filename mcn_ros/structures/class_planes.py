@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size
+from mcn_ros.structures.cells import frame_size
 from mcn_ros.structures.class_map import ClassMap
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import warp_values
@@ -36,8 +37,7 @@ class ClassPlanes:
     @property
     def size(self) -> Size:
         """Return the (height, width) of the frame."""
-        height, width = self.planes.shape[1:]
-        return self.stride * height, self.stride * width
+        return frame_size(self.planes.shape[1:], self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'ClassPlanes':
         """Return planes of ``size`` in another frame, see :meth:`ScalarMap.warp`."""

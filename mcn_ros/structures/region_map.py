@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcn_ros.geometry import compose, scaling, Size, warp_image
+from mcn_ros.geometry import Size
+from mcn_ros.structures.cells import frame_size, warp_labels
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import ScalarMap
 from mcn_ros.structures.structure import Array
@@ -39,13 +40,11 @@ class RegionMap:
     @property
     def size(self) -> Size:
         """Return the (height, width) of the frame."""
-        height, width = self.labels.shape
-        return self.stride * height, self.stride * width
+        return frame_size(self.labels.shape, self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'RegionMap':
         """Return a map of ``size`` in another frame: nearest label, unknown outside of this."""
-        affine = compose(affine, scaling(self.stride))
-        labels = warp_image(self.labels, affine, size, border=UNKNOWN_REGION, nearest=True)
+        labels = warp_labels(self.labels, self.stride, affine, size, UNKNOWN_REGION)
         return replace(self, labels=labels, stride=1)
 
     def cut(self, size: Size, min_visible: float) -> 'RegionMap':

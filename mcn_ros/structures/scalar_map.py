@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, warp_image
+from mcn_ros.structures.cells import frame_size
 from mcn_ros.structures.labels import IGNORE
 from mcn_ros.structures.structure import Array
 
@@ -33,8 +34,7 @@ class ScalarMap:
     @property
     def size(self) -> Size:
         """Return the (height, width) of the frame."""
-        height, width = self.values.shape
-        return self.stride * height, self.stride * width
+        return frame_size(self.values.shape, self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'ScalarMap':
         """

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, turn, warp_image
+from mcn_ros.structures.cells import frame_size
 from mcn_ros.structures.structure import Array
 
 FACING = (0.0, 0.0, -1.0)  # the normal of a surface that faces the camera
@@ -32,8 +33,7 @@ class VectorMap:
     @property
     def size(self) -> Size:
         """Return the (height, width) of the frame."""
-        height, width = self.vectors.shape[:2]
-        return self.stride * height, self.stride * width
+        return frame_size(self.vectors.shape[:2], self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'VectorMap':
         """
