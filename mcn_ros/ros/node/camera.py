@@ -23,12 +23,11 @@ from mcn_ros.ros.node.conversions import check_header, compressed_to_rgb, image_
 from mcn_ros.ros.node.diagnostics import Statistics
 from mcn_ros.ros.node.intake import has_message, LeftAlone, Numbering, take_newest
 from mcn_ros.ros.node.outputs import Outputs
+from mcn_ros.ros.transport import TRANSPORT_CHOICES
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
-TRANSPORT_CHOICES = ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTDDS_DEFAULT_PROFILES_FILE',
-                     'FASTRTPS_DEFAULT_PROFILES_FILE')
 DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
 
