@@ -23,7 +23,7 @@ LAYERS = (
     ('model', 'weights_file'),
     ('data', 'runtime'),
     ('evaluation',),
-    ('centernet',),
+    ('centernet', 'imports'),
     ('trainer', 'ros'),
     ('benchmark', 'trials'),
     ('commands',),

@@ -18,6 +18,8 @@ from torchvision.ops import DeformConv2d
 
 from mcn_ros.network.deformable import deformable_conv, TAPS
 
+SLOPE = 0.1  # of leaky ReLUs, as in NanoDet
+
 
 class DeformableConv(nn.Module):
     """
@@ -123,6 +125,21 @@ def separable_conv(in_channels: int, out_channels: int, kernel: int = 3) -> nn.S
                            groups=in_channels, bias=False)
     return nn.Sequential(depth_wise, nn.BatchNorm2d(in_channels),
                          *conv_norm_act(in_channels, out_channels, kernel=1))
+
+
+def leaky_conv(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1,
+               groups: int = 1) -> nn.Sequential:
+    """Return convolution, batch norm, leaky ReLU of slope 0.1."""
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups,
+                     bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.LeakyReLU(SLOPE, inplace=True))
+
+
+def leaky_separable_conv(in_channels: int, out_channels: int, kernel: int,
+                         stride: int = 1) -> nn.Sequential:
+    """Return a depth-wise convolution, then a 1x1 one, each with batch norm and leaky ReLU."""
+    return nn.Sequential(*leaky_conv(in_channels, in_channels, kernel, stride, in_channels),
+                         *leaky_conv(in_channels, out_channels))
 
 
 def spatial_conv(in_channels: int, out_channels: int, deformable: bool) -> nn.Sequential:

@@ -13,11 +13,16 @@ from mcn_ros.geometry import STRIDE
 FEATURES = 'features'  # the map that most trunks have, of stride 4
 READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.nanodet
 
+# Maps of a pyramid -> input pixels per cell, which is 2 to the power of the number.
+PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
+
 
 @dataclass(frozen=True)
 class MapShape:
     """
     The shape of a map (B, channels, H / stride, W / stride) for images (B, 3, H, W).
+
+    Where a stride does not divide a side, there is a cell more.
 
     :param channels: of the map.
     :param stride: input pixels per cell.
@@ -34,6 +39,11 @@ Shapes = Mapping[str, MapShape]
 def single(channels: int) -> dict[str, MapShape]:
     """Return the shapes of features that are one map of stride 4."""
     return {FEATURES: MapShape(channels, STRIDE)}
+
+
+def pyramid(channels: int) -> dict[str, MapShape]:
+    """Return the shapes of the maps of :data:`PYRAMID`."""
+    return {level: MapShape(channels, stride) for level, stride in PYRAMID.items()}
 
 
 def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:

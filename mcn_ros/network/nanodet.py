@@ -16,11 +16,11 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.network.blocks import Comparable
+from mcn_ros.network.blocks import Comparable, leaky_separable_conv
 
 STRIDES = (8, 16, 32)
 CONVS = 2  # per tower
-SLOPE = 0.1
+KERNEL = 3
 CLASSES = 80
 BINS = 8  # of the distribution of each distance, in strides
 
@@ -49,7 +49,8 @@ class PathAggregation(nn.Module):
         assert len(channels) == len(STRIDES)
         self.lateral = nn.ModuleList(nn.Conv2d(channel, width, 1) for channel in channels)
         self.towers = nn.ModuleList(
-            nn.Sequential(*(_tower_conv(width) for _ in range(CONVS))) for _ in STRIDES)
+            nn.Sequential(*(leaky_separable_conv(width, width, KERNEL) for _ in range(CONVS)))
+            for _ in STRIDES)
 
     def forward(self, stages: Sequence[Tensor]) -> list[Tensor]:
         """Map three stage outputs to as many (B, width, H, W) of the same sizes."""
@@ -194,14 +195,6 @@ def _middles(values: Tensor, scale: int) -> Tensor:
 def _unit(size: Tensor) -> Tensor:
     """Return the mean side (B, 1, H, W) of logarithms of width and height (B, 2, H, W)."""
     return (size[:, :1] / 2 + size[:, 1:] / 2).exp()
-
-
-def _tower_conv(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False), nn.BatchNorm2d(width),
-        nn.LeakyReLU(SLOPE, inplace=True),
-        nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width),
-        nn.LeakyReLU(SLOPE, inplace=True))
 
 
 def _resize(values: Tensor, scale: float) -> Tensor:

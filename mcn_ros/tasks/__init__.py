@@ -14,12 +14,14 @@ from typing import Any, Mapping
 from mcn_ros.config import brief, from_dict, to_dict
 from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask
 from mcn_ros.tasks.detection import DetectionTask
+from mcn_ros.tasks.distance_detection import DistanceDetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
 from mcn_ros.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,
+    'distance_detection': DistanceDetectionTask,
     'pose': PoseTask,
     'segmentation': SegmentationTask,
 }

@@ -75,9 +75,17 @@ def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int) -> Cen
     # The centre of a sliver at the far border can be rounded onto the border.
     cells = np.minimum(points.astype(np.int64), [grid.width - 1, grid.height - 1])
     radii = [gaussian_radius(np.ceil(h), np.ceil(w)) for w, h in sides]
-    # From among all of them: in files that are sorted by class, the first are of one class.
-    learned = np.arange(min(len(rows), limit)) * len(rows) // max(1, min(len(rows), limit))
-    return Centers(rows, clipped, points, cells, radii, learned)
+    return Centers(rows, clipped, points, cells, radii, evenly(len(rows), limit))
+
+
+def evenly(count: int, limit: int) -> np.ndarray:
+    """
+    Return at most ``limit`` of so many indices, (K,).
+
+    From among all of them: in files that are sorted by class, the first are of one class.
+    """
+    few = min(count, limit)
+    return np.arange(few) * count // max(1, few)
 
 
 def check_spread(spread: float, name: str) -> None:
@@ -288,13 +296,18 @@ def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
     :return: (B, K) bool.
     """
     same = classes[:, :, None] == classes[:, None]
-    corners = (torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2]),
-               torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:]))
-    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)  # (B, K, K) areas
-    areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2)
-    union = areas[:, :, None] + areas[:, None] - shared
+    shared, union = shared_areas(boxes, boxes)
     # A quotient would be NaN for boxes without an area, which compilers compare as they like.
     return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
+
+
+def shared_areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the areas (B, N, M) of intersection and union of boxes (B, N, 4), (B, M, 4)."""
+    corners = (torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2]),
+               torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:]))
+    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)
+    mine, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
+    return shared, mine[:, :, None] + theirs[:, None] - shared
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:
