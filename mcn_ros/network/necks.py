@@ -19,7 +19,8 @@ from torch.nn import functional
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
                                     upsampling)
-from mcn_ros.network.features import FEATURES, MapShape, READINGS, single
+from mcn_ros.network.features import FEATURES, levels, MapShape, READINGS, single
+from mcn_ros.network.movenet_neck import MoveNetNeck
 from mcn_ros.network.nanodet import CHANNELS, Detector, enlarge, STRIDES
 
 
@@ -81,7 +82,7 @@ class AggregationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = _levels(strides)
+        self.levels = levels(strides)
         width = [channels[level] for level in self.levels]
         # By the time that a level is merged, all that is coarser looks like the next level.
         self.merges = nn.ModuleList(
@@ -143,7 +144,7 @@ class ConcatenationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = _levels(strides)
+        self.levels = levels(strides)
         width = [channels[level] for level in self.levels]
         self.merges = nn.ModuleList(
             Concatenation(width[level], [width[level + 1]] * (len(width) - 1 - level), deformable)
@@ -204,7 +205,7 @@ class TopDownNeck(nn.Module):
         if deformable:
             raise ValueError('the top_down neck has no deformable convolutions')
         self.shapes = single(out_channels)
-        self.levels = _levels(strides)
+        self.levels = levels(strides)
         self.lateral = nn.ModuleList(
             conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
         self.fusion = nn.ModuleList(
@@ -236,7 +237,7 @@ class NanoDetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
-        self.levels = _levels(strides)
+        self.levels = levels(strides)
         if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         self.shapes = {**single(out_channels), READINGS: MapShape(CHANNELS, STRIDES[0])}
@@ -303,15 +304,6 @@ def _bilinear_doubling(channels: int) -> nn.Sequential:
     return layers
 
 
-def _levels(strides: Sequence[int]) -> list[int]:
-    """Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used."""
-    levels = [index for index, stride in enumerate(strides) if stride >= STRIDE]
-    used = [strides[level] for level in levels]
-    if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
-        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
-    return levels
-
-
 NECKS: dict[str, type] = {
     'deconv': DeconvNeck,
     'transposed': TransposedNeck,
@@ -320,4 +312,5 @@ NECKS: dict[str, type] = {
     'top_down': TopDownNeck,
     'nanodet': NanoDetNeck,
     'nanodet_joint': NanoDetJointNeck,
+    'movenet': MoveNetNeck,
 }

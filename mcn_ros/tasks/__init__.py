@@ -17,10 +17,12 @@ from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
 from mcn_ros.tasks.task import Task
+from mcn_ros.tasks.window_pose import WindowPoseTask
 
 TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,
     'pose': PoseTask,
+    'window_pose': WindowPoseTask,
     'segmentation': SegmentationTask,
 }
 
