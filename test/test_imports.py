@@ -37,7 +37,8 @@ SIDEWAYS = {
 # Need ROS; nothing else imports them, nor ROS, but starts them as processes.
 EDGE = {'ros', 'trials'}
 # Kinds of tasks that are others but for some rules: what they inherit from.
-VARIANTS = {'mcn_ros.tasks.centernet': {'mcn_ros.tasks.detection', 'mcn_ros.tasks.pose'}}
+VARIANTS = {'mcn_ros.tasks.centernet': {'mcn_ros.tasks.detection', 'mcn_ros.tasks.pose'},
+            'mcn_ros.tasks.window_pose': {'mcn_ros.tasks.pose'}}
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
 DRAWING = 'visualization', {'colors', 'structures', 'visualization', 'vocabulary'}
 DRAWING_FROM = LAYERS.index(('data', 'runtime'))

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
 from mcn_ros.commands import check_writable, clear_errors
-from mcn_ros.imports import nanodet, nanodet_plus
+from mcn_ros.imports import movenet, nanodet, nanodet_plus
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.weights_file import save_model
 
 SOURCES: Mapping[str, Callable[[Path], MultiTaskNet]] = {
+    'movenet': movenet.read,
     'nanodet': nanodet.read,
     'nanodet_plus': nanodet_plus.read,
 }

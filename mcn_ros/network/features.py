@@ -4,7 +4,7 @@
 """Features: the named maps that a trunk gives a task, and what their shapes are."""
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Mapping, Sequence
 
 from torch import Tensor
 
@@ -12,8 +12,8 @@ from mcn_ros.geometry import STRIDE
 
 FEATURES = 'features'  # the map that most trunks have, of stride 4
 READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.nanodet
-
-# Maps of a pyramid -> input pixels per cell, which is 2 to the power of the number.
+# The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) -> their strides, 2 to
+# the power of the number.
 PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
 
 
@@ -62,3 +62,17 @@ def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
 def take(features: Features, rows: Tensor) -> dict[str, Tensor]:
     """Return the features of some images: (b,) int64 rows of every map."""
     return {name: values.index_select(0, rows) for name, values in features.items()}
+
+
+def pyramid_levels(strides: Sequence[int]) -> list[int]:
+    """
+    Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used.
+
+    :param strides: of all stages of a backbone.
+    :raises ValueError: if there are not at least two, or one is left out.
+    """
+    found = [index for index, stride in enumerate(strides) if stride >= STRIDE]
+    used = [strides[level] for level in found]
+    if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
+        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
+    return found

@@ -16,8 +16,8 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.network.blocks import leaky_conv, leaky_separable_conv
-from mcn_ros.network.features import PYRAMID, pyramid, single
-from mcn_ros.network.top_down import levels_of, TopDownNeck
+from mcn_ros.network.features import PYRAMID, pyramid, pyramid_levels, single
+from mcn_ros.network.top_down import TopDownNeck
 
 KERNEL = 5
 WIDTH = 96  # channels of each level
@@ -109,7 +109,7 @@ class GhostPanNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the ghost_pan neck has no deformable convolutions')
-        self.levels = levels_of(strides)
+        self.levels = pyramid_levels(strides)
         if len(self.levels) != len(PYRAMID):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         self.shapes = {**single(out_channels), **pyramid(width)}

@@ -4,7 +4,7 @@
 """Heads: features of a trunk to the named maps of a task (Zhou et al., "Objects as Points")."""
 
 from dataclasses import dataclass
-from typing import Literal, Mapping
+from typing import get_args, Literal, Mapping
 
 import torch
 from torch import nn, Tensor
@@ -12,6 +12,8 @@ from torch import nn, Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import separable_conv
 from mcn_ros.network.features import FEATURES, Features, pick, Shapes
+
+Layout = Literal['per_map', 'separable', 'shared']
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,23 @@ class HeadConfig:
 
     :param width: channels between features and maps; 64 is as in the MCN paper, 256 as in the
         public CenterNet weights on DLA-34, 0 leaves nothing but a 1x1 convolution per map.
-    :param layout: ``per_map`` gives each map its own 3x3 convolution; ``shared`` gives the whole
-        head two depth-wise separable ones, which is several times cheaper.
+    :param layout: ``per_map`` gives each map its own 3x3 convolution; ``separable`` a depth-wise
+        separable one, as MoveNet has it; ``shared`` gives the whole head two of these. Both are
+        several times cheaper.
     :param direct: in a shared layout, let the last convolutions see the features, too: what is in
         them need not go through the layers before.
-    :raises ValueError: for a negative width, an unknown layout, a shared layer of width 0, or a
-        direct way past layers that are not shared.
+    :raises ValueError: for a negative width, an unknown layout, the width 0 in another layout
+        than ``per_map``, or a direct way past layers that are not shared.
     """
 
     width: int = 64
-    layout: Literal['per_map', 'shared'] = 'per_map'
+    layout: Layout = 'per_map'
     direct: bool = False
 
     def __post_init__(self) -> None:
-        if self.layout not in ('per_map', 'shared'):
-            raise ValueError(f'layout: {self.layout!r} is not one of per_map, shared')
+        if self.layout not in get_args(Layout):
+            raise ValueError(f'layout: {self.layout!r} is not one of '
+                             f'{", ".join(get_args(Layout))}')
         if self.width < (0 if self.layout == 'per_map' else 1):
             raise ValueError(f'width: {self.width} channels are too few for layout {self.layout}')
         if self.direct and self.layout != 'shared':
@@ -72,8 +76,7 @@ class Head(nn.Module):
             self.stem = nn.Sequential(separable_conv(in_channels, config.width),
                                       separable_conv(config.width, config.width))
             in_channels = config.width + config.direct * in_channels
-        width = config.width if config.layout == 'per_map' else 0
-        self.maps = nn.ModuleDict({name: _layers(in_channels, width, outputs)
+        self.maps = nn.ModuleDict({name: _layers(in_channels, config, outputs)
                                    for name, outputs in maps.items()})
         self._init_biases(biases)
 
@@ -81,7 +84,8 @@ class Head(nn.Module):
         for name, layers in self.maps.items():
             convs = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
             for conv in convs:
-                nn.init.zeros_(conv.bias)
+                if conv.bias is not None:
+                    nn.init.zeros_(conv.bias)
             nn.init.constant_(convs[-1].bias, biases.get(name, 0.0))
 
     def forward(self, features: Features) -> dict[str, Tensor]:
@@ -97,8 +101,14 @@ class Head(nn.Module):
         return {name: layers(values) for name, layers in self.maps.items()}
 
 
-def _layers(in_channels: int, width: int, out_channels: int) -> nn.Sequential:
-    if width == 0:
+def _layers(in_channels: int, config: HeadConfig, out_channels: int) -> nn.Sequential:
+    """Return what a map has of its own."""
+    width = config.width
+    if width == 0 or config.layout == 'shared':
         return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1))
-    return nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU(inplace=True),
-                         nn.Conv2d(width, out_channels, 1))
+    if config.layout == 'per_map':
+        before = [nn.Conv2d(in_channels, width, 3, padding=1)]
+    else:
+        before = [nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels,
+                            bias=False), nn.Conv2d(in_channels, width, 1)]
+    return nn.Sequential(*before, nn.ReLU(inplace=True), nn.Conv2d(width, out_channels, 1))

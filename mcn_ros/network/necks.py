@@ -16,11 +16,12 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.geometry import STRIDE
-from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, spatial_conv, upsampling)
-from mcn_ros.network.features import FEATURES, MapShape, READINGS, single
+from mcn_ros.network.blocks import bilinear_kernel, conv_norm_act, spatial_conv, upsampling
+from mcn_ros.network.features import FEATURES, MapShape, pyramid_levels, READINGS, single
 from mcn_ros.network.ghost_pan import GhostPanNeck
+from mcn_ros.network.movenet_neck import MoveNetNeck
 from mcn_ros.network.nanodet import CHANNELS, Detector, enlarge, STRIDES
-from mcn_ros.network.top_down import levels_of, TopDownNeck
+from mcn_ros.network.top_down import TopDownNeck
 
 
 class DeconvNeck(nn.Module):
@@ -81,7 +82,7 @@ class AggregationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = levels_of(strides)
+        self.levels = pyramid_levels(strides)
         width = [channels[level] for level in self.levels]
         # By the time that a level is merged, all that is coarser looks like the next level.
         self.merges = nn.ModuleList(
@@ -143,7 +144,7 @@ class ConcatenationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = levels_of(strides)
+        self.levels = pyramid_levels(strides)
         width = [channels[level] for level in self.levels]
         self.merges = nn.ModuleList(
             Concatenation(width[level], [width[level + 1]] * (len(width) - 1 - level), deformable)
@@ -201,7 +202,7 @@ class NanoDetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
-        self.levels = levels_of(strides)
+        self.levels = pyramid_levels(strides)
         if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         self.shapes = {**single(out_channels), READINGS: MapShape(CHANNELS, STRIDES[0])}
@@ -277,4 +278,5 @@ NECKS: dict[str, type] = {
     'nanodet': NanoDetNeck,
     'nanodet_joint': NanoDetJointNeck,
     'ghost_pan': GhostPanNeck,
+    'movenet': MoveNetNeck,
 }

@@ -8,9 +8,8 @@ from typing import Sequence
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import conv_norm_act, separable_conv
-from mcn_ros.network.features import FEATURES, single
+from mcn_ros.network.features import FEATURES, pyramid_levels, single
 
 
 class TopDownNeck(nn.Module):
@@ -31,7 +30,7 @@ class TopDownNeck(nn.Module):
         if deformable:
             raise ValueError('the top_down neck has no deformable convolutions')
         self.shapes = single(out_channels)
-        self.levels = levels_of(strides)
+        self.levels = pyramid_levels(strides)
         self.lateral = nn.ModuleList(
             conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
         self.fusion = nn.ModuleList(
@@ -46,12 +45,3 @@ class TopDownNeck(nn.Module):
         for finer, fusion in zip(reversed(maps[:-1]), reversed(self.fusion[:-1])):
             merged = fusion(finer + functional.interpolate(merged, scale_factor=2.0))
         return {FEATURES: merged}
-
-
-def levels_of(strides: Sequence[int]) -> list[int]:
-    """Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used."""
-    levels = [index for index, stride in enumerate(strides) if stride >= STRIDE]
-    used = [strides[level] for level in levels]
-    if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
-        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
-    return levels

@@ -18,11 +18,13 @@ from mcn_ros.tasks.distance_detection import DistanceDetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
 from mcn_ros.tasks.task import Task
+from mcn_ros.tasks.window_pose import WindowPoseTask
 
 TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,
     'distance_detection': DistanceDetectionTask,
     'pose': PoseTask,
+    'window_pose': WindowPoseTask,
     'segmentation': SegmentationTask,
 }
 

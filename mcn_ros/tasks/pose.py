@@ -24,16 +24,12 @@ from mcn_ros.tasks.centers import (
     check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
     mirror_points, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
-    count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, ignore_box, PRIOR_BIAS,
-    weighted_l1)
+    count_peaks, draw_peak, focal_loss, gather_cells, ignore_box, PRIOR_BIAS, weighted_l1)
 from mcn_ros.tasks.location import believe, decide, location_loss, sample
+from mcn_ros.tasks.snap import snap
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
-# A regressed joint moves to a heatmap peak only if the peak is at least this likely ...
-SNAP_SCORE = 0.1
-# ... and not farther away than this share of the person's longer side.
-SNAP_DISTANCE = 0.3
 # What a cell without joints counts, where one with a joint counts 1, in learning from a network.
 QUIET = 0.02
 
@@ -58,12 +54,14 @@ class PoseTask(Task):
     :param belief: decide where joints are by a belief over places, from regression and heatmap,
         and learn that, see :mod:`mcn_ros.tasks.location`; what makes a person likely is then how
         good the pose is believed to be, too. False is CenterNet: joints snap to the nearest peak.
+    :cvar own_offsets: whether each joint has a map of offsets of its own.
     """
 
     annotation: ClassVar[type] = Poses
     figure: ClassVar[str] = 'AP'
     topics: ClassVar[Mapping[str, tuple[str, str]]] = {'pose': ('poses', 'skeleton_info')}
     teachable: ClassVar[bool] = True
+    own_offsets: ClassVar[bool] = False
 
     skeleton: str = 'coco17'
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -98,11 +96,11 @@ class PoseTask(Task):
         Return a module: features -> six maps.
 
         heatmap (1), size (2) and offset (2) of people; displacement (2 J) of the joints from the
-        person's cell as x, y pairs; joint_heatmap (J); joint_offset (2).
+        person's cell as x, y pairs; joint_heatmap (J); joint_offset (2, or 2 J).
         """
         num = self.joints.num_keypoints
-        maps = {'heatmap': 1, **BOX_MAPS,
-                'displacement': 2 * num, 'joint_heatmap': num, 'joint_offset': 2}
+        maps = {'heatmap': 1, **BOX_MAPS, 'displacement': 2 * num, 'joint_heatmap': num,
+                'joint_offset': 2 * num if self.own_offsets else 2}
         biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS,
                   'size': LOG_SIZE_BIAS if self.relative else 0.0}
         return Head(shapes, maps, self.head, biases)
@@ -164,9 +162,9 @@ class PoseTask(Task):
             found / unit, displacement / unit,
             targets['weights'][..., None, None] * valid[:, :, None])
         losses['joint_heatmap'] = focal_loss(outputs['joint_heatmap'], targets['joint_heatmap'])
-        offset = gather_cells(outputs['joint_offset'], targets['joint_cells'].flatten(1))
         losses['joint_offset'] = weighted_l1(
-            offset, targets['joint_offset'].flatten(1, 2), valid.flatten(1, 2).float())
+            self._joint_offsets(outputs, targets['joint_cells']), targets['joint_offset'],
+            valid.float())
         if self.belief:
             losses['joint_location'] = self._location_loss(outputs, targets)
         return losses
@@ -180,7 +178,8 @@ class PoseTask(Task):
 
     def same_maps(self, other: Task) -> bool:
         """Return whether another task's maps mean the same."""
-        return self.taught_by(other) and self.relative == other.relative
+        return self.taught_by(other) and (
+            (self.relative, self.own_offsets) == (other.relative, other.own_offsets))
 
     def taught_by(self, other: Task) -> bool:
         """Return whether another task sees the same joints."""
@@ -213,7 +212,7 @@ class PoseTask(Task):
         if self.belief:
             boxes, scores, joints, joint_scores = self._believe(outputs, boxes, scores, regressed)
         else:
-            joints, joint_scores = self._snap(outputs, boxes, regressed)
+            joints, joint_scores = snap(outputs, boxes, regressed, self.max_predictions)
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
 
@@ -229,6 +228,11 @@ class PoseTask(Task):
 
     def _find_boxes(self, outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return decode_centers(outputs, self.max_predictions, self.relative)
+
+    def _joint_offsets(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
+        """Read the ways from the corners of flat cells (B, N, J) to the joints there, (..., 2)."""
+        return gather_cells(outputs['joint_offset'], cells.flatten(1)).unflatten(
+            1, cells.shape[1:])
 
     def _displacements(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
         """Read the ways from flat cells (B, N) to the joints, (B, N, J, 2) in grid cells."""
@@ -261,46 +265,3 @@ class PoseTask(Task):
         width = outputs['joint_heatmap'].shape[3]
         expected = cell_points(cells, width)[:, :, None] + self._displacements(outputs, cells)
         return location_loss(outputs['joint_heatmap'], expected, targets, self.joints.sigmas)
-
-    def _snap(self, outputs: dict[str, Tensor], boxes: Tensor, regressed: Tensor,
-              ) -> tuple[Tensor, Tensor]:
-        """
-        Move regressed joints to a heatmap peak where CenterNet's rules allow it.
-
-        The score of a joint is that of its peak, or the heatmap's at the regressed position.
-        """
-        heatmap = outputs['joint_heatmap']
-        batch, num, height, width = heatmap.shape
-        peak_scores, _, cells = find_peaks(heatmap.reshape(batch * num, 1, height, width),
-                                           self.max_predictions)
-        peaks = peak_scores.shape[1]
-        peak_scores = peak_scores.reshape(batch, 1, num, peaks)
-        cells = cells.reshape(batch, num * peaks)
-        points = cell_points(cells, width) + gather_cells(outputs['joint_offset'], cells)
-        points = points.reshape(batch, 1, num, peaks, 2)
-
-        distances = (regressed[..., None, :] - points).square().sum(-1).sqrt()  # (B, K, J, P)
-        sides = (boxes[..., 2:] - boxes[..., :2])[:, :, None]  # (B, K, 1, 2)
-        chosen = (distances + 1e6 * (peak_scores <= SNAP_SCORE)).argmin(dim=3, keepdim=True)
-
-        people = regressed.shape[1]
-        snapped = points.expand(-1, people, -1, -1, -1).gather(
-            3, chosen[..., None].expand(-1, -1, -1, -1, 2)).squeeze(3)
-        snapped_scores = peak_scores.expand(-1, people, -1, -1).gather(3, chosen).squeeze(3)
-        distance = distances.gather(3, chosen).squeeze(3)
-        low, high = boxes[:, :, None, :2], boxes[:, :, None, 2:]
-        moves = ((snapped >= low) & (snapped <= high)).all(dim=3) & (snapped_scores > SNAP_SCORE)
-        moves &= distance <= SNAP_DISTANCE * sides.amax(dim=3)
-        own_scores = self._scores_at(heatmap, regressed)
-        return (torch.where(moves[..., None], snapped, regressed),
-                torch.where(moves, snapped_scores, own_scores))
-
-    @staticmethod
-    def _scores_at(heatmap: Tensor, points: Tensor) -> Tensor:
-        """Read (B, J, H, W) logits at points (B, K, J, 2) in grid cells; 0 outside of the grid."""
-        height, width = heatmap.shape[2:]
-        column, row = points.floor().long().unbind(dim=3)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        cells = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)  # (B, K, J)
-        logits = heatmap.float().flatten(2).gather(2, cells.transpose(1, 2)).transpose(1, 2)
-        return torch.sigmoid(logits) * inside

@@ -35,7 +35,8 @@ def test_counts_of_the_reference(maps, counts):
     assert tuple(count(maps, HeadConfig(width)) for width in (256, 128, 64, 0)) == counts
 
 
-@pytest.mark.parametrize('config', [HeadConfig(16), HeadConfig(0), HeadConfig(16, 'shared')])
+@pytest.mark.parametrize('config', [HeadConfig(16), HeadConfig(0), HeadConfig(16, 'shared'),
+                                    HeadConfig(16, 'separable')])
 class TestEveryLayout:
 
     def test_maps_have_their_channels_in_order(self, config):
@@ -72,6 +73,7 @@ def test_shared_is_cheaper():
 @pytest.mark.parametrize('arguments, word', [
     ({'width': -1}, 'width'),
     ({'width': 0, 'layout': 'shared'}, 'shared'),
+    ({'width': 0, 'layout': 'separable'}, 'separable'),
     ({'layout': 'tower'}, 'per_map'), ({'direct': True}, 'only for the layout shared'),
 ])
 def test_bad_config_is_refused(arguments, word):

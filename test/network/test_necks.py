@@ -12,7 +12,7 @@ from mcn_ros.network.necks import DeconvNeck, NECKS
 CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 OUT = 88  # the nanodet neck has 84 channels of its own
-PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint')
+PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint', 'movenet')
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
          if not (deformable and name in PLAIN)]
 
@@ -91,7 +91,7 @@ def test_some_necks_cannot_be_deformable(name):
 @pytest.mark.parametrize('name, strides', [
     ('deconv', (2, 4)), ('deconv', (4, 24)), ('transposed', (4, 24)), ('aggregation', (8, 16)),
     ('aggregation', (4, 16)), ('concatenation', (8, 16)), ('concatenation', (4, 16)),
-    ('top_down', (8, 16)), ('top_down', (2, 4)), ('nanodet', (4, 8, 16))])
+    ('top_down', (8, 16)), ('top_down', (2, 4)), ('nanodet', (4, 8, 16)), ('movenet', (4, 8, 16))])
 def test_strides_that_cannot_be_merged_are_refused(name, strides):
     with pytest.raises(ValueError, match='stride'):
         NECKS[name]((6, 8), strides, OUT, False)

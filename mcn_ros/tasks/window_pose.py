@@ -1,0 +1,94 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Human poses whose joints are read off their heatmaps within a window as large as the person.
+
+It is the pose task but for how joints are found, and is what MoveNet MultiPose's maps are for.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mcn_ros.structures import Poses
+from mcn_ros.tasks.centers import cell_points, to_input_pixels
+from mcn_ros.tasks.pose import PoseTask
+from mcn_ros.tasks.window import likeliest_cells
+
+# What is less likely than that is no joint that is seen.
+SEEN = 0.127
+
+# Square grid cells: in the windows of people who are smaller, cells would be too far apart.
+MIN_AREA = 16.0
+
+
+@dataclass(frozen=True)
+class WindowPoseTask(PoseTask):
+    """
+    People with their joints.
+
+    A joint is in the cell where its heatmap, times a Gaussian window around the place that the
+    person's centre points to, is largest; the map of offsets of this joint says where in there.
+    A person is as likely as the centre, times the mean of what joints there are.
+
+    :param window: the window is exp(-d^2 / (window w h)), for a box of w by h cells.
+    """
+
+    belief: ClassVar[bool] = False
+    own_offsets: ClassVar[bool] = True
+
+    max_predictions: int = 30
+    window: float = 0.04
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.window <= 0:
+            raise ValueError(f'pose.window: {self.window} is not positive')
+
+    def decode(self, outputs: dict[str, Tensor]) -> Poses:
+        """Return (B, K) people, best first, as the pose task does."""
+        boxes, scores, _, cells = self._find_boxes(outputs)
+        return self._read_poses(outputs, boxes, scores, cells)
+
+    def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the maps of the mirror image, in which left joints are right ones."""
+        maps = super().mirror(outputs)
+        offsets = maps['joint_offset'].unflatten(1, (-1, 2))[:, list(self.joints.flip)]
+        return {**maps, 'joint_offset': offsets.flatten(1, 2)}
+
+    def _joint_offsets(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
+        maps = outputs['joint_offset'].float().flatten(2).unflatten(1, (-1, 2))  # (B, J, 2, H W)
+        rows = cells.transpose(1, 2)[:, :, None].expand(-1, -1, 2, -1)
+        return maps.gather(3, rows).permute(0, 3, 1, 2)
+
+    def _read_poses(self, outputs: dict[str, Tensor], boxes: Tensor, scores: Tensor,
+                    cells: Tensor) -> Poses:
+        """
+        Read the joints of people.
+
+        :param boxes: (B, K, 4) xyxy in grid cells.
+        :param scores: (B, K) of the boxes.
+        :param cells: (B, K) flat cells that know the ways to the joints.
+        """
+        heatmap = outputs['joint_heatmap']
+        width = heatmap.shape[3]
+        expected = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
+        areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2).clamp(min=MIN_AREA)
+        joint_cells = likeliest_cells(heatmap, expected, self.window * areas)
+        joints = cell_points(joint_cells, width) + self._joint_offsets(outputs, joint_cells)
+        logits = heatmap.float().flatten(2).gather(2, joint_cells.transpose(1, 2))
+        joint_scores = logits.transpose(1, 2).sigmoid()
+        seen = joint_scores > SEEN
+        mean = (joint_scores * seen).sum(dim=2) / seen.sum(dim=2).clamp(min=1)
+        scores, order = (scores * mean).sort(dim=1, descending=True, stable=True)
+        return Poses(_in_order(to_input_pixels(boxes), order), scores,
+                     _in_order(to_input_pixels(joints), order), _in_order(joint_scores, order),
+                     skeleton=self.joints)
+
+
+def _in_order(rows: Tensor, order: Tensor) -> Tensor:
+    """Return rows (B, K, ...) of each image in another order (B, K)."""
+    return torch.take_along_dim(rows, order.reshape(order.shape + (1,) * (rows.dim() - 2)), dim=1)
