@@ -87,10 +87,12 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     if theirs is None:
         return 'starts anew, there is no such head'
     state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
-    if not mine.same_maps(theirs) or _layers(state) != _layers(start):
+    others = mine.classes != theirs.classes
+    if (not mine.same_maps(theirs) or _layers(state) != _layers(start)
+            or others and not mine.class_map):
         return f'starts anew, the task there has another {differing(mine, theirs)}'
     new = []
-    if mine.class_map and mine.classes != theirs.classes:
+    if others:
         new = [name for name in mine.classes if name not in theirs.classes]
         channel_map, first = mine.class_map
         pairs = [(row, row) for row in range(first)]

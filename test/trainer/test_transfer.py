@@ -197,8 +197,9 @@ def test_each_stream_and_task_may_start_from_a_file_of_its_own(tmp_path):
 PEOPLE = TrunkConfig('shufflenet_v2_x0_5', 'concatenation', 8)
 BGR = {'channel_order': 'bgr', 'mean': (0.5, 0.5, 0.5), 'std': (0.6, 0.7, 0.8)}
 JOINED = {'kind': 'separate', 'streams': {
-    'objects': {'backbone': TRUNK.backbone, 'channels': 16, 'tasks': ['detection', 'segmentation']},
-    'people': {'backbone': PEOPLE.backbone, 'neck': PEOPLE.neck, 'channels': 8, 'tasks': ['pose'],
+    'objects': {'tasks': ['detection', 'segmentation'], 'backbone': TRUNK.backbone,
+                'channels': 16},
+    'people': {'tasks': ['pose'], 'backbone': PEOPLE.backbone, 'neck': PEOPLE.neck, 'channels': 8,
                **BGR}}}
 
 
@@ -227,7 +228,7 @@ def test_streams_join_networks_that_have_nothing_in_common(files):
 
 
 def test_a_task_may_start_from_another_file_than_its_stream(files):
-    (objects, one), (people, two) = files['objects'], files['people']
+    (_, one), (people, two) = files['objects'], files['people']
     model = small(trunk=JOINED, detection={}, pose={}, segmentation={})
     # A head needs features of the same shape only, not a trunk for the same colours.
     told = start_from_weights(model, {'objects': one, 'pose': two})
