@@ -9,12 +9,12 @@ an Anchor Free Approach", figure 2.
 """
 
 from dataclasses import dataclass, field, replace
-import math
 from typing import Any, Literal, Mapping, Sequence
 
 import torch
 from torch import nn, Tensor
 
+from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import take
 from mcn_ros.network.trunks import build_trunk_config, TrunkConfig, TrunkKind
 from mcn_ros.tasks import build_tasks, describe_tasks, Task
@@ -46,9 +46,9 @@ class ModelConfig:
     tasks: dict[str, Any]
     trunk: Any = field(default_factory=TrunkConfig)
     input_size: tuple[int, int] = (512, 512)
-    channel_order: Literal['rgb', 'bgr'] = 'rgb'
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channel_order: ChannelOrder = Colours.channel_order
+    mean: Triple = Colours.mean
+    std: Triple = Colours.std
     preprocessing: Literal['mcn', 'centernet'] = 'mcn'
 
     def __post_init__(self):
@@ -56,13 +56,14 @@ class ModelConfig:
             raise ValueError(f'input_size: {self.input_size} are no positive multiples of 32')
         if max(self.input_size) > LARGEST_SIDE:
             raise ValueError(f'input_size: {self.input_size} are not all up to {LARGEST_SIDE}')
-        if not all(0 < value < math.inf for value in self.std):
-            raise ValueError(f'std: {self.std} are not all positive')
-        if not all(math.isfinite(value) for value in self.mean):
-            raise ValueError(f'mean: {self.mean} are not all finite')
-        trunk: TrunkKind = build_trunk_config(self.trunk)
+        Colours(self.channel_order, self.mean, self.std)  # raises where they make no sense
+        trunk: TrunkKind = build_trunk_config(self.trunk, list(build_tasks(self.tasks)))
         object.__setattr__(self, 'trunk', trunk)
-        build_tasks(self.tasks)
+
+    @property
+    def colours(self) -> Colours:
+        """Return what the weights of the trunk are for, as far as it does not know better."""
+        return Colours(self.channel_order, self.mean, self.std)
 
     def of_tasks(self, names: Sequence[str]) -> 'ModelConfig':
         """Return the configuration of the network with only some of its tasks."""
@@ -85,19 +86,15 @@ class MultiTaskNet(nn.Module):
         # Every field is written out, so that stored weights keep their meaning when a default of
         # the package changes.
         self.config = replace(config, tasks=describe_tasks(self.tasks))
-        self.trunk = config.trunk.build(list(self.tasks))
+        self.trunk = config.trunk.build(list(self.tasks), config.colours)
         self.heads = nn.ModuleDict({name: self._build_head(name, task)
                                     for name, task in self.tasks.items()})
         # Buffers, so that they move with the model and are part of exported graphs; they are in
         # the configuration already, so they are not stored a second time.
-        # They are in the order of images; the weights are what is turned round.
-        step = -1 if config.channel_order == 'bgr' else 1
+        colours = config.colours.ordered('rgb')
         for name in ('mean', 'std'):
-            value = 255 * torch.tensor(getattr(config, name)[::step])
+            value = 255 * torch.tensor(getattr(colours, name))
             self.register_buffer(name, value, persistent=False)
-        if step < 0:
-            for backbone in self.trunk.backbones():
-                backbone.reverse_colours()
 
     def _build_head(self, name: str, task: Task) -> nn.Module:
         try:

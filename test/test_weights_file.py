@@ -20,7 +20,7 @@ from torch.testing import assert_close
 
 from mcn_ros.config import to_dict
 from mcn_ros.model import ModelConfig, MultiTaskNet
-from mcn_ros.network.trunks import SeparateTrunksConfig, TrunkConfig
+from mcn_ros.network.trunks import OwnTrunksConfig, TrunkConfig
 from mcn_ros.tasks import TASKS
 from mcn_ros.weights_file import FORMAT, load_model, METADATA_KEY, save_model
 
@@ -70,13 +70,13 @@ def test_saved_and_loaded_it_is_the_same(model, saved):
 
 
 def test_a_task_can_have_a_trunk_of_its_own(tmp_path):
-    trunk = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    trunk = OwnTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
     model = build(trunk=trunk, channel_order='bgr')
     save_model(model, tmp_path / 'w')
     expected = run(model)
     for names in SUBSETS:
         loaded = load_model(tmp_path / 'w', names)
-        assert loaded.config.trunk == trunk.of_tasks(names)
+        assert loaded.config.trunk == model.config.trunk.of_tasks(names)
         assert ('pose' in loaded.trunk.streams()) == ('pose' in names)
         assert ('shared' in loaded.trunk.streams()) == (names != ('pose',))
         assert_equal(run(loaded), {name: expected[name] for name in names})
@@ -141,7 +141,7 @@ def test_weights_without_preprocessing_are_of_ours(saved, tmp_path):
 # What a trunk and its detection are today, and what format 1 said of it.
 FIRST = {
     'shared': (TRUNK, {}, {}, {}),
-    'own': (SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',)), {},
+    'own': (OwnTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',)), {},
             {'own': ['pose', 'depth']}, {}),
     'readers': (TrunkConfig('shufflenet_v2_x0_5', 'nanodet', 16), {'reads': 'readings'},
                 {'neck': 'nanodet', 'readers': ['detection']}, {'stride': 8}),

@@ -23,7 +23,7 @@ from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import (
     counters, own_name, read_checkpoint, refuse, shown, state_dict)
-from mcn_ros.network.trunks import SeparateTrunksConfig, SHARED, SharedTrunk
+from mcn_ros.network.trunks import OwnTrunksConfig, SharedTrunk
 from mcn_ros.tasks import build_tasks
 from mcn_ros.vocabulary import COCO_CLASSES, SKELETONS
 
@@ -102,14 +102,14 @@ def build_network(checkpoints: Sequence[Checkpoint], input_size: Size = INPUT_SI
     own = tuple(other.task for other in others if not _equal(other.trunk, first.trunk))
     trunk = ARCHITECTURES[first.architecture].trunk
     if own:
-        trunk = SeparateTrunksConfig(trunk.backbone, trunk.neck, trunk.channels, trunk.deformable,
-                                     own)
+        trunk = OwnTrunksConfig(trunk.backbone, trunk.neck, trunk.channels, trunk.deformable,
+                                own)
     model = MultiTaskNet(ModelConfig(
         {checkpoint.task: checkpoint.fields for checkpoint in checkpoints}, trunk, input_size,
         'bgr', MEAN, STD, 'centernet'))
     for checkpoint in checkpoints:
-        name = checkpoint.task if checkpoint.task in own else SHARED
-        model.trunk.streams()[name].load_state_dict(checkpoint.trunk)
+        stream = model.trunk.streams()[model.trunk.stream_of(checkpoint.task)]
+        stream.load_state_dict(checkpoint.trunk)
         model.heads[checkpoint.task].load_state_dict(checkpoint.head)
     return model.eval()
 
@@ -124,8 +124,7 @@ def centernet_state(model: MultiTaskNet, task: str) -> dict[str, Tensor]:
     :param task: a task of the model, whose trunk and head are wanted.
     :raises ValueError: for a trunk or a head that CenterNet does not have.
     """
-    streams = model.trunk.streams()
-    trunk = streams[task if task in streams else SHARED]
+    trunk = model.trunk.streams()[model.trunk.stream_of(task)]
     architecture = next((each for each in ARCHITECTURES.values()
                          if isinstance(trunk, SharedTrunk) and each.trunk == trunk.config), None)
     if architecture is None:

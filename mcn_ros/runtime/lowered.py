@@ -36,8 +36,9 @@ def lowered(graph: InferenceGraph, dtype: torch.dtype) -> InferenceGraph:
                 isinstance(module, DeformConv2d) and dtype == torch.bfloat16):
             module.to(dtype)
         if isinstance(module, MultiTaskNet):
-            module.trunk.register_forward_pre_hook(
-                lambda trunk, arguments: (arguments[0].to(dtype), *arguments[1:]))
+            for backbone in module.trunk.backbones():
+                backbone.stages[0].register_forward_pre_hook(
+                    lambda stage, arguments: (arguments[0].to(dtype), *arguments[1:]))
     return graph
 
 

@@ -48,7 +48,8 @@ class TrainConfig:
         for random weights.
     :param initial_weights: weights file of this package that the trunk starts from, and the heads
         as far as they are in it; classes are matched by name. Or stream of the trunk (see
-        :meth:`mcn_ros.network.trunks.Trunk.streams`) or task -> file that it starts from.
+        :meth:`mcn_ros.network.trunks.Trunk.streams`) or task -> file that it starts from; tasks
+        that are not named start from the file of their stream.
     :param frozen: beginnings of names of parameters that keep the weights they start from; their
         batch norms keep their statistics, too.
     :param fixed_statistics: beginnings of names of parts that learn, but whose batch norms keep
@@ -63,7 +64,8 @@ class TrainConfig:
     :param augment: how samples are varied.
     :param on_unreadable_image: end the training there, or take another image in its place, warn
         and count.
-    :param steps: number of batches.
+    :param steps: number of batches; with none, the run holds the weights that it starts from, for
+        example two networks joined in one, and their scores.
     :param batch_size: images per batch, over all processes together.
     :param optimizer: the rule of the updates; that of 'sgd' has a momentum of 0.9.
     :param learning_rate: at its highest.
@@ -134,10 +136,10 @@ class TrainConfig:
     overlays: int = 8
 
     def __post_init__(self):
-        for name in ('steps', 'batch_size', 'save_every', 'validate_every', 'max_norm'):
+        for name in ('batch_size', 'save_every', 'validate_every', 'max_norm'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')
-        for name in ('workers', 'warmup_steps', 'overlays', 'seed'):
+        for name in ('steps', 'workers', 'warmup_steps', 'overlays', 'seed'):
             if getattr(self, name) < 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         if not 0 <= self.ema_decay < 1:

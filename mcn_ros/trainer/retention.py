@@ -54,15 +54,16 @@ class RetentionLoss:
 
         :param images: (B, 3, H, W) uint8, those that the model has just seen.
         :param tasks: those that it has looked at them for.
-        :return: 'keep/part' -> scalar.
+        :return: 'keep/part' -> scalar; without parts that these tasks do not need.
         """
         with torch.no_grad():
             self._before(self._model.normalise(images), tasks)
         losses = {}
         for loss in self.weights:
             name = loss.removeprefix('keep/')
-            part = self._model.get_submodule(name)
-            losses[loss] = part.distance(self._answers[name, True], self._answers[name, False])
+            if (name, True) in self._answers:
+                losses[loss] = self._model.get_submodule(name).distance(
+                    self._answers[name, True], self._answers[name, False])
         self._answers.clear()
         return losses
 

@@ -80,6 +80,8 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
           monitored as monitor, StopRequest() as stop,
           tqdm(total=config.steps, initial=first, unit='batch', dynamic_ncols=True,
                disable=not writes) as bar):
+        if writes and first == config.steps == 0:  # the weights that it starts from are the result
+            scores = _store(learner, run, 0, validation, monitor, bar)
         for step in range(first + 1, config.steps + 1):
             batch = next(batches).to(ranks.device, non_blocking=True)
             rate = relative_rate(step - 1, config)
@@ -99,13 +101,8 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
                 continue
             learner.gather()
             if writes:
-                scores = (_validate(learner, validation, step, monitor, bar)
-                          if validation and validates else {})
-                if records:
-                    run.record(step, scores, rate * config.learning_rate)
-                run.save(step, learner.average.module)
-                if records:
-                    monitor.curves(run.history)
+                scores = _store(learner, run, step, validation if validates else None, monitor,
+                                bar, records)
             ranks.barrier()
             if stop_requests and not last:
                 bar.write(f'stopped after step {step}; go on with: train --resume {run.folder}',
@@ -136,6 +133,25 @@ def _update(learner: Learner, batch: Batch, rate: float) -> dict[str, Tensor]:
         raise FloatingPointError(f'{error}; images {", ".join(batch.ids)}') from error
     learner.average.update_parameters(learner.model)
     return learner.objective.reduce(losses, weights)
+
+
+def _store(learner: Learner, run: Run, step: int, validation: CocoDataset | None,
+           monitor: Monitor, bar: tqdm, records: bool = True) -> dict[str, Any]:
+    """
+    Write all that has been learned.
+
+    :param validation: what it is scored on before; None for no scores.
+    :param records: make an entry of the history.
+    :return: the scores.
+    """
+    scores = _validate(learner, validation, step, monitor, bar) if validation else {}
+    if records:
+        rate = relative_rate(max(0, step - 1), learner.config)
+        run.record(step, scores, rate * learner.config.learning_rate)
+    run.save(step, learner.average.module)
+    if records:
+        monitor.curves(run.history)
+    return scores
 
 
 def _validate(learner: Learner, validation: CocoDataset, step: int, monitor: Monitor, bar: tqdm,

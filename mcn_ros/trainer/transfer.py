@@ -9,7 +9,7 @@ from typing import Mapping
 
 from torch import nn, Tensor
 
-from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
@@ -38,7 +38,8 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
     its shared one.
 
     :param model: changed in place; not at all in case of an error.
-    :param paths: of a weights file for all of it; or stream of the trunk or task -> file.
+    :param paths: of a weights file for all of it; or stream of the trunk or task -> file. Tasks
+        that are not named start from the file of their stream.
     :return: what was taken and what was not, a line for each.
     :raises ValueError: for a file that cannot be read, for one whose trunk is another or is for
         other colours, and for what is neither stream nor task.
@@ -50,10 +51,13 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
     if unknown:
         raise ValueError(f'initial_weights: unknown {", ".join(unknown)} '
                          f'(known: {", ".join(known)})')
+    for task in model.tasks:
+        stream = model.trunk.stream_of(task)
+        if stream in files:
+            files.setdefault(task, files[stream])
     new, lines = deepcopy(model), []
     sources = {path: load_model(path) for path in dict.fromkeys(files.values())}
     for path, source in sources.items():
-        _check_colours(model.config, source.config, path)
         lines += _start_trunk(new, source, path, [s for s in streams if files.get(s) == path])
     lines += [f'{task}: {_start_head(new, sources[path], task)}'
               for task, path in files.items() if task in model.tasks]
@@ -77,24 +81,18 @@ def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: 
     return [f'trunk ({name}): from {path} ({origin})' for name, origin in origins.items()]
 
 
-def _check_colours(config: ModelConfig, source: ModelConfig, path: str) -> None:
-    for name in ('channel_order', 'mean', 'std'):
-        mine, theirs = getattr(config, name), getattr(source, name)
-        if mine != theirs:
-            raise ValueError(f'initial_weights: {path} is for {name} {theirs}, the model has '
-                             f'{mine}')
-
-
 def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     """Take over the head of a task; return in words what came of it."""
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
         return 'starts anew, there is no such head'
     state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
-    if not mine.same_maps(theirs) or _layers(state) != _layers(start):
+    others = mine.classes != theirs.classes
+    if (not mine.same_maps(theirs) or _layers(state) != _layers(start)
+            or others and not mine.class_map):
         return f'starts anew, the task there has another {differing(mine, theirs)}'
     new = []
-    if mine.class_map:
+    if others:
         new = [name for name in mine.classes if name not in theirs.classes]
         channel_map, first = mine.class_map
         pairs = [(row, row) for row in range(first)]

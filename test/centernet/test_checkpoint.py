@@ -102,7 +102,8 @@ def test_two_trunks_where_they_differ(tmp_path, state, pose_state, save):
     checkpoints = [read_centernet(save(tmp_path / 'd.pth', state)),
                    read_centernet(save(tmp_path / 'p.pth', pose_state))]
     model = build_network(checkpoints)
-    assert model.config.trunk.own == ('pose',)
+    assert {name: stream.tasks for name, stream in model.config.trunk.streams.items()} == {
+        'shared': ('detection',), 'pose': ('pose',)}
     save_model(model, tmp_path / 'w')
     images = torch.randint(0, 256, (1, 3, 64, 64))
     both = answers(load_model(tmp_path / 'w'), images)

@@ -58,7 +58,7 @@ def test_predictions_stay_float32(network, images, dtype):
 def test_pixels_are_normalised_in_full_precision(make_network, images):
     low = lowered(InferenceGraph(make_network(mean=(0.4, 0.5, 0.6))), torch.bfloat16)
     seen = []
-    low.model.trunk.backbone.register_forward_pre_hook(
+    low.model.trunk.backbone.stages[0].register_forward_pre_hook(
         lambda module, arguments: seen.append(arguments[0]))
     with torch.no_grad():
         low(torch.from_numpy(images))

@@ -23,7 +23,7 @@ def config():
 
 
 @pytest.mark.parametrize('change, message', [
-    ({'steps': 0}, 'steps: 0 is not positive'), ({'batch_size': -1}, 'batch_size'),
+    ({'steps': -1}, 'steps: -1 is negative'), ({'batch_size': -1}, 'batch_size'),
     ({'save_every': 0}, 'save_every'), ({'validate_every': 0}, 'validate_every'),
     ({'max_norm': 0.0}, 'max_norm: 0.0 is not positive'),
     ({'workers': -1}, 'workers: -1 is negative'), ({'warmup_steps': -1}, 'warmup_steps'),
@@ -47,7 +47,7 @@ def test_bad_values(config, change, message):
 
 @pytest.mark.parametrize('change', [
     {'loss_weights': {'pose/size': 2.0, 'detection/heatmap': 0.0}}, {'effective_batches': ALL},
-    {'schedule': 'step', 'milestones': (5, 8)}, {'overlays': 0, 'workers': 0, 'warmup_steps': 0},
+    {'schedule': 'step', 'milestones': (5, 8)}, {'overlays': 0, 'workers': 0, 'warmup_steps': 0, 'steps': 0},
     {'ema_decay': 0.0}, {'frozen': ('trunk.backbone',)}])
 def test_good_values_come_back_from_a_file(config, change):
     changed = replace(config, **change)

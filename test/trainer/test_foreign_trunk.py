@@ -62,6 +62,9 @@ class Pyramid(nn.Module):
     def streams(self):
         return {'pyramid': self}
 
+    def stream_of(self, task):
+        return 'pyramid'
+
     def start_from(self, other, streams):
         self.load_state_dict(other.state_dict())
         return {name: name for name in streams}
@@ -80,7 +83,7 @@ class PyramidConfig:
     width: int = 16
     kind: str = 'pyramid'
 
-    def build(self, tasks):
+    def build(self, tasks, colours):
         return Pyramid(self.width)
 
     def of_tasks(self, tasks):

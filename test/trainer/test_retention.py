@@ -113,6 +113,21 @@ def test_images_without_labels_teach_nothing():
     assert backward(model, batch, {}, scaler=NO_SCALING, retention=retention) == {}
 
 
+def test_a_stream_is_kept_where_its_tasks_are_labelled():
+    torch.manual_seed(0)
+    stream = {'backbone': TRUNK.backbone, 'neck': TRUNK.neck, 'channels': TRUNK.channels}
+    tasks = {name: {'classes': ['person'], 'head': {'layout': 'shared', 'width': 8}}
+             for name in ('detection', 'segmentation')}
+    model = MultiTaskNet(ModelConfig(tasks, {'kind': 'separate', 'streams': {
+        'objects': {**stream, 'tasks': ['detection']},
+        'things': {**stream, 'tasks': ['segmentation']}}}, (64, 64)))
+    part = 'trunk.objects.neck.detector'
+    retention = RetentionLoss(model, {part: 1.0})
+    for tasks, losses in ((['segmentation'], set()), (['detection'], {f'keep/{part}'})):
+        model.features(images(), tasks)
+        assert retention.losses(images(), tasks).keys() == losses
+
+
 def answer(seed):
     generator = torch.Generator().manual_seed(seed)
     return ([torch.randn(1, 4, side, side, generator=generator) for side in (8, 4, 2)],

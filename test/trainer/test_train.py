@@ -81,6 +81,21 @@ def test_a_run_writes_what_it_learned(config, dataset, monkeypatch):
     assert loaded.config.input_size == (64, 64)
 
 
+def test_a_run_of_no_steps_writes_what_it_would_start_from(config, dataset, monkeypatch):
+    monkeypatch.setattr(module, 'Monitor', Monitor)
+    config = replace(config, steps=0, validation=dataset)
+    scores = train(config)
+    torch.manual_seed(config.seed)
+    assert_equal(MultiTaskNet(config.model).state_dict(), weights_of(config))
+    assert metrics_of(config) == [{'step': 0, 'rate': config.learning_rate / 2, 'losses': {},
+                                   'unreadable_images': 0, 'scores': scores}]
+    assert (folder_of(config) / 'curves.png').is_file()
+    train(replace(config, steps=2, validation=None), resume=True)
+    assert [entry['step'] for entry in metrics_of(config)] == [0, 2]
+    train(replace(config, steps=0), resume=True)  # is over: nothing is written any more
+    assert [entry['step'] for entry in metrics_of(config)] == [0, 2]
+
+
 def test_a_run_can_be_watched(config, dataset, monitors):
     train(replace(config, steps=13, validation=dataset, validate_every=7, save_every=5,
                   overlays=3))

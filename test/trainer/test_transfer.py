@@ -15,7 +15,7 @@ from mcn_ros.evaluation.scorers import InstancesScorer
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
-from mcn_ros.network.trunks import SeparateTrunksConfig, TrunkConfig
+from mcn_ros.network.trunks import OwnTrunksConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.trainer.transfer import start_from_weights
 from mcn_ros.weights_file import save_model
@@ -164,7 +164,7 @@ def test_new_heads_begin_anew(tmp_path):
 
 
 def test_one_trunk_may_become_several_and_several_one(tmp_path):
-    own = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    own = OwnTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
     source, path = saved(tmp_path, detection={}, pose={})
     model = small(trunk=own, detection={}, pose={})
     start_from_weights(model, path)
@@ -182,15 +182,62 @@ def test_each_stream_and_task_may_start_from_a_file_of_its_own(tmp_path):
         (tmp_path / name).mkdir()
     detection, one = saved(tmp_path / 'one', detection={})
     pose, two = saved(tmp_path / 'two', pose={})
-    own = SeparateTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
+    own = OwnTrunksConfig('shufflenet_v2_x0_5', channels=16, own=('pose',))
     model, before = (small(trunk=own, detection={}, pose={}, segmentation={}) for _ in range(2))
     told = start_from_weights(model, {'shared': one, 'detection': one, 'pose': two})
     assert told == [f'trunk (shared): from {one} (shared)', f'trunk (pose): from {two} (shared)',
-                    'detection: taken', 'pose: taken']
+                    'detection: taken', 'pose: taken',
+                    'segmentation: starts anew, there is no such head']
     assert equal(model.trunk['shared'], detection.trunk) and equal(model.trunk['pose'], pose.trunk)
     assert equal(model.heads['detection'], detection.heads['detection'])
     assert equal(model.heads['pose'], pose.heads['pose'])
     assert equal(model.heads['segmentation'], before.heads['segmentation'])
+
+
+PEOPLE = TrunkConfig('shufflenet_v2_x0_5', 'concatenation', 8)
+BGR = {'channel_order': 'bgr', 'mean': (0.5, 0.5, 0.5), 'std': (0.6, 0.7, 0.8)}
+JOINED = {'kind': 'separate', 'streams': {
+    'objects': {'tasks': ['detection', 'segmentation'], 'backbone': TRUNK.backbone,
+                'channels': 16},
+    'people': {'tasks': ['pose'], 'backbone': PEOPLE.backbone, 'neck': PEOPLE.neck, 'channels': 8,
+               **BGR}}}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return networks of two architectures and for two kinds of colours, and their paths."""
+    for name in ('objects', 'people'):
+        (tmp_path / name).mkdir()
+    return {'objects': saved(tmp_path / 'objects', detection={}, segmentation={}),
+            'people': saved(tmp_path / 'people', PEOPLE, BGR, detection={}, pose={})}
+
+
+def test_streams_join_networks_that_have_nothing_in_common(files):
+    (objects, one), (people, two) = files['objects'], files['people']
+    tasks = {'detection': {}, 'pose': {}, 'segmentation': {}}
+    model, images = small(trunk=JOINED, **tasks).eval(), torch.randint(0, 256, (1, 3, 64, 64))
+    told = start_from_weights(model, {'objects': one, 'people': two})
+    assert told == [
+        f'trunk (objects): from {one} (shared)', f'trunk (people): from {two} (shared)',
+        'detection: taken', 'pose: taken', 'segmentation: taken', f'detection of {two}: not used']
+    with torch.no_grad():
+        found, first, second = (net.eval()(images) for net in (model, objects, people))
+    for task, expected in (('detection', first), ('pose', second), ('segmentation', first)):
+        for name, values in expected[task].items():
+            torch.testing.assert_close(found[task][name], values, rtol=1e-4, atol=1e-5)
+
+
+def test_a_task_may_start_from_another_file_than_its_stream(files):
+    (_, one), (people, two) = files['objects'], files['people']
+    model = small(trunk=JOINED, detection={}, pose={}, segmentation={})
+    # A head needs features of the same shape only, not a trunk for the same colours.
+    told = start_from_weights(model, {'objects': one, 'pose': two})
+    assert told[1:4] == ['pose: taken', 'detection: taken', 'segmentation: taken']
+    assert equal(model.heads['pose'], people.heads['pose'])
+    with pytest.raises(ValueError, match=f'^initial_weights: {two} has another architecture'):
+        start_from_weights(model, {'objects': two})
+    with pytest.raises(ValueError, match=f'^initial_weights: {one} has another architecture'):
+        start_from_weights(model, one)
 
 
 @pytest.mark.parametrize('change, words', [
@@ -212,8 +259,8 @@ def test_another_preprocessing_is_told(tmp_path):
 
 @pytest.mark.parametrize('trunk, changes, words', [
     (replace(TRUNK, channels=8), {}, 'has another architecture: .*channels=8.*channels=16'),
-    (TRUNK, {'channel_order': 'bgr'}, 'is for channel_order bgr, the model has rgb'),
-    (TRUNK, {'mean': (0.1, 0.2, 0.3)}, r'is for mean \(0.1, 0.2, 0.3\), the model has')])
+    (TRUNK, {'channel_order': 'bgr'}, 'has another channel_order: bgr, not rgb'),
+    (TRUNK, {'mean': (0.1, 0.2, 0.3)}, r'has another mean: \(0.1, 0.2, 0.3\), not \(0.485,')])
 def test_weights_for_something_else_are_refused(tmp_path, trunk, changes, words):
     _, path = saved(tmp_path, trunk, changes, detection={})
     model = small(detection={})

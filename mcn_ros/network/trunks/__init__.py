@@ -14,12 +14,14 @@ from torch import nn, Tensor
 
 from mcn_ros.config import brief, from_dict
 from mcn_ros.network.backbones import Backbone
+from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
-from mcn_ros.network.trunks.separate import SeparateTrunksConfig
+from mcn_ros.network.trunks.separate import (
+    OwnTrunksConfig, SeparateTrunksConfig, StreamConfig)
 from mcn_ros.network.trunks.shared import SHARED, SharedTrunk, TRUNK, TrunkConfig
 
-__all__ = ['build_trunk_config', 'SeparateTrunksConfig', 'SHARED', 'SharedTrunk', 'Trunk', 'TRUNK',
-           'TrunkConfig', 'TrunkKind', 'TRUNKS']
+__all__ = ['build_trunk_config', 'OwnTrunksConfig', 'SeparateTrunksConfig', 'SHARED',
+           'SharedTrunk', 'StreamConfig', 'Trunk', 'TRUNK', 'TrunkConfig', 'TrunkKind', 'TRUNKS']
 
 
 class TrunkKind(Protocol):
@@ -27,11 +29,13 @@ class TrunkKind(Protocol):
 
     kind: str
 
-    def build(self, tasks: Sequence[str]) -> 'Trunk':
+    def build(self, tasks: Sequence[str], colours: Colours) -> 'Trunk':
         """
         Build the trunk.
 
         :param tasks: names of the tasks of the network.
+        :param colours: what its weights are for, if it does not know better. The images that it
+            is given are normalised for them, but are RGB in any case.
         :raises ValueError: if its parts do not fit together, or the tasks do not.
         """
 
@@ -50,7 +54,7 @@ class Trunk(Protocol):
         """
         Compute the features of some tasks, and nothing that only others need.
 
-        :param images: (B, 3, H, W) float, normalised.
+        :param images: (B, 3, H, W) float, normalised, RGB.
         :param tasks: names of the tasks.
         :param checkpoint: keep little for backward, recompute the rest.
         :return: task -> name -> map, of :meth:`shapes`; tasks may share tensors.
@@ -63,13 +67,17 @@ class Trunk(Protocol):
     def streams(self) -> dict[str, nn.Module]:
         """Return the parts that can start from parts of another trunk, by name."""
 
+    def stream_of(self, task: str) -> str:
+        """Return the name of the stream that a task has its features from."""
+
     def start_from(self, other: 'Trunk', streams: Sequence[str]) -> dict[str, str]:
         """
         Take over weights of another trunk.
 
         :param streams: which of its own to fill.
         :return: stream -> the one of the other that it was taken from.
-        :raises ValueError: if they are not of the same architecture; nothing is changed then.
+        :raises ValueError: if they are not of the same architecture, or for other colours;
+            nothing is changed then.
         """
 
     def owner_of(self, parameter: str) -> str:
@@ -85,16 +93,18 @@ TRUNKS: dict[str, type[TrunkKind]] = {
 }
 
 
-def build_trunk_config(values: Any) -> TrunkKind:
+def build_trunk_config(values: Any, tasks: Sequence[str]) -> TrunkKind:
     """
     Build the configuration of a trunk from {field: value}; ``kind`` is 'shared' by default.
 
     :param values: a mapping, or a configuration, which is returned.
+    :param tasks: names of the tasks of the network.
     :raises ValueError: for an unknown kind or field, and for bad values.
     """
-    if isinstance(values, tuple(TRUNKS.values())):
-        return values
-    kind = values.get('kind', SHARED) if isinstance(values, Mapping) else SHARED
-    if kind not in list(TRUNKS):  # perhaps not even hashable
-        raise ValueError(f'trunk.kind: {brief(kind)} is not one of {", ".join(TRUNKS)}')
-    return from_dict(TRUNKS[kind], values, 'trunk')
+    if not isinstance(values, tuple(TRUNKS.values())):
+        kind = values.get('kind', SHARED) if isinstance(values, Mapping) else SHARED
+        if kind not in list(TRUNKS):  # perhaps not even hashable
+            raise ValueError(f'trunk.kind: {brief(kind)} is not one of {", ".join(TRUNKS)}')
+        own = kind == 'separate' and 'own' in values
+        values = from_dict(OwnTrunksConfig if own else TRUNKS[kind], values, 'trunk')
+    return values.separate(tasks) if isinstance(values, OwnTrunksConfig) else values

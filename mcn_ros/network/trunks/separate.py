@@ -1,23 +1,129 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Trunks of the same architecture, of which some tasks have one of their own."""
+"""Several trunks side by side, each for some of the tasks: the streams of a network."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Mapping, Sequence
 
+import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones import Backbone
+from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks.shared import (
     SHARED, SharedTrunk, start_streams, TRUNK, TrunkConfig)
 
 
 @dataclass(frozen=True)
-class SeparateTrunksConfig(TrunkConfig):
+class StreamConfig:
     """
-    Trunks for some tasks, and one for all others; each costs as much as a network.
+    A trunk of some tasks, perhaps with weights for other colours than those of the model.
+
+    :param tasks: names of its tasks.
+    :param backbone: of its trunk, and so are neck, channels and deformable, see
+        :class:`TrunkConfig`.
+    :param channel_order: that its weights are for; None: that of the model.
+    :param mean: per channel, of values in 0..1, in its order; None: that of the model, which is
+        brought into its order.
+    :param std: as the mean.
+    """
+
+    tasks: tuple[str, ...]
+    backbone: str = TrunkConfig.backbone
+    neck: str = TrunkConfig.neck
+    channels: int = TrunkConfig.channels
+    deformable: bool = TrunkConfig.deformable
+    channel_order: ChannelOrder | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+
+    def trunk(self) -> TrunkConfig:
+        """
+        Return what its trunk is made of.
+
+        :raises ValueError: if there are no such parts.
+        """
+        return TrunkConfig(self.backbone, self.neck, self.channels, self.deformable)
+
+    def colours(self, default: Colours) -> Colours:
+        """
+        Return what its weights are for.
+
+        :param default: what those of the model are for.
+        :raises ValueError: for a normalisation that makes no sense.
+        """
+        default = default.ordered(self.channel_order or default.channel_order)
+        return replace(default, mean=self.mean or default.mean, std=self.std or default.std)
+
+
+@dataclass(frozen=True)
+class SeparateTrunksConfig:
+    """
+    Trunks side by side, of any architectures; each costs as much as a network.
+
+    :param streams: name -> trunk; every task of the network is in one of them.
+    :raises ValueError: for bad streams, and for a task in two of them.
+    """
+
+    streams: dict[str, StreamConfig]
+    kind: Literal['separate'] = field(default='separate', kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.streams:
+            raise ValueError('trunk.streams: none given')
+        for name, stream in self.streams.items():
+            if not name or '.' in name or name.startswith('_') or hasattr(nn.ModuleDict(), name):
+                raise ValueError(f'trunk.streams: {name!r} cannot be the name of a stream')
+            if not stream.tasks:
+                raise ValueError(f'trunk.streams.{name}.tasks: none given')
+            try:
+                stream.trunk(), stream.colours(Colours())
+            except ValueError as error:
+                raise ValueError(f'trunk.streams.{name}.{error}') from error
+        names = self._streams_by_task()
+        for task, streams in names.items():
+            if len(streams) > 1:
+                raise ValueError(f'trunk.streams: {task} is in {" and in ".join(streams)}, but '
+                                 'has one stream')
+
+    def _streams_by_task(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for name, stream in self.streams.items():
+            for task in stream.tasks:
+                names.setdefault(task, []).append(name)
+        return names
+
+    def build(self, tasks: Sequence[str], colours: Colours) -> 'SeparateTrunks':
+        """
+        Build the trunks.
+
+        :raises ValueError: for a task in none of them, and for tasks that are not there.
+        """
+        for name, stream in self.streams.items():
+            unknown = [task for task in stream.tasks if task not in tasks]
+            if unknown:
+                raise ValueError(f'trunk.streams.{name}.tasks: unknown {", ".join(unknown)} '
+                                 f'(known: {", ".join(tasks)})')
+        missing = [task for task in tasks if task not in self._streams_by_task()]
+        if missing:
+            raise ValueError(f'trunk.streams: {", ".join(missing)} in none of '
+                             f'{", ".join(self.streams)}')
+        return SeparateTrunks(self, colours)
+
+    def of_tasks(self, tasks: Sequence[str]) -> 'SeparateTrunksConfig':
+        """Return the configuration of the streams that some tasks need."""
+        streams = {name: replace(stream, tasks=tuple(task for task in stream.tasks
+                                                     if task in tasks))
+                   for name, stream in self.streams.items()}
+        return SeparateTrunksConfig({name: s for name, s in streams.items() if s.tasks})
+
+
+@dataclass(frozen=True)
+class OwnTrunksConfig(TrunkConfig):
+    """
+    Trunks of one architecture: one for each of some tasks, and one for all others.
 
     :param own: names of the tasks that have a trunk of their own.
     """
@@ -25,75 +131,104 @@ class SeparateTrunksConfig(TrunkConfig):
     own: tuple[str, ...] = ()
     kind: Literal['separate'] = field(default='separate', kw_only=True)
 
-    def build(self, tasks: Sequence[str]) -> 'SeparateTrunks':
+    def separate(self, tasks: Sequence[str]) -> SeparateTrunksConfig:
         """
-        Build the trunks; none without a task.
+        Return it as streams: each by the name of its task, that of the others 'shared'.
 
+        :param tasks: names of the tasks of the network.
         :raises ValueError: if a task of ``own`` is not there.
         """
         unknown = [name for name in self.own if name not in tasks]
         if unknown:
             raise ValueError(f'trunk.own: unknown {", ".join(unknown)} '
                              f'(known: {", ".join(tasks)})')
-        return SeparateTrunks(self, tasks)
+        streams: dict[str, tuple[str, ...]] = {}
+        for task in tasks:
+            name = task if task in self.own else SHARED
+            streams[name] = *streams.get(name, ()), task
+        return SeparateTrunksConfig({
+            name: StreamConfig(members, self.backbone, self.neck, self.channels, self.deformable)
+            for name, members in streams.items()})
 
-    def of_tasks(self, tasks: Sequence[str]) -> 'SeparateTrunksConfig':
-        """Return the configuration of what is left for some tasks."""
-        return SeparateTrunksConfig(self.backbone, self.neck, self.channels, self.deformable,
-                                    tuple(name for name in self.own if name in tasks))
+
+class Stream(SharedTrunk):
+    """
+    A trunk that may be for other colours than the model.
+
+    :param config: what it is made of and what it is for.
+    :param colours: those that the images of the model are normalised for.
+    :raises ValueError: if the parts do not fit together.
+    """
+
+    def __init__(self, config: StreamConfig, colours: Colours) -> None:
+        super().__init__(config.trunk(), config.colours(colours))
+        theirs, mine = colours.ordered('rgb'), self.colours.ordered('rgb')
+        self._converts = mine != theirs
+        if self._converts:
+            mean, std, own_mean, own_std = (
+                torch.tensor(values, dtype=torch.float64)[:, None, None]
+                for values in (theirs.mean, theirs.std, mine.mean, mine.std))
+            # As mean and deviation of the model, they are in the configuration already.
+            self.register_buffer('scale', (std / own_std).float(), persistent=False)
+            self.register_buffer('shift', ((mean - own_mean) / own_std).float(), persistent=False)
+
+    def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
+                ) -> dict[str, dict[str, Tensor]]:
+        """Compute the features of images that are normalised for the model."""
+        if self._converts:
+            images = images * self.scale + self.shift
+        return super().forward(images, tasks, checkpoint)
 
 
 class SeparateTrunks(nn.ModuleDict):
     """
-    Trunks, each by the name of its task, and one for all other tasks.
+    Streams by name.
 
-    :param config: what each is made of, and which tasks have one of their own.
-    :param tasks: names of the tasks of the network.
+    :param config: what each is made of, and what it is for.
+    :param colours: those that the images of the model are normalised for.
     :raises ValueError: if the parts do not fit together.
     """
 
-    def __init__(self, config: SeparateTrunksConfig, tasks: Sequence[str]) -> None:
-        self.config = config
-        stream = TrunkConfig(config.backbone, config.neck, config.channels, config.deformable)
-        super().__init__({name: SharedTrunk(stream) for name in self._names(tasks)})
-
-    def _name(self, task: str) -> str:
-        return task if task in self.config.own else SHARED
-
-    def _names(self, tasks: Sequence[str]) -> list[str]:
-        """Return the names of the trunks that some tasks need, each once."""
-        return list(dict.fromkeys(map(self._name, tasks)))
+    def __init__(self, config: SeparateTrunksConfig, colours: Colours) -> None:
+        super().__init__({name: Stream(stream, colours)
+                          for name, stream in config.streams.items()})
+        self._tasks = {name: stream.tasks for name, stream in config.streams.items()}
+        self._names = {task: name for name, tasks in self._tasks.items() for task in tasks}
 
     def shapes(self, task: str) -> Mapping[str, MapShape]:
         """Return the names and shapes of the features of a task."""
-        return self[self._name(task)].shapes(task)
+        return self[self.stream_of(task)].shapes(task)
 
     def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
                 ) -> dict[str, dict[str, Tensor]]:
-        """Compute the features of some tasks, by their trunks alone; see :class:`SharedTrunk`."""
+        """Compute the features of some tasks, by their streams alone; see :class:`SharedTrunk`."""
         features = {}
-        for name in self._names(tasks):
-            its_tasks = [task for task in tasks if self._name(task) == name]
+        for name in dict.fromkeys(map(self.stream_of, tasks)):
+            its_tasks = [task for task in tasks if self.stream_of(task) == name]
             features |= self[name](images, its_tasks, checkpoint)
         return {task: features[task] for task in tasks}
 
     def backbones(self) -> list[Backbone]:
         """Return the backbones of all."""
-        return [trunk.backbone for trunk in self.values()]
+        return [stream.backbone for stream in self.values()]
 
     def streams(self) -> dict[str, nn.Module]:
-        """Return the trunks."""
+        """Return the streams."""
         return dict(self.items())
 
+    def stream_of(self, task: str) -> str:
+        """Return the name of the stream of a task."""
+        return self._names[task]
+
     def start_from(self, other: nn.Module, streams: Sequence[str]) -> dict[str, str]:
-        """Take over weights of the trunks of the same names, or of the shared one."""
+        """Take over weights of the streams of the same names, or of others that fit."""
         return start_streams(self.streams(), other.streams(), streams)
 
     def owner_of(self, parameter: str) -> str:
-        """Return the task whose trunk a parameter is of, or that none owns it."""
-        name = parameter.partition('.')[0]
-        return name if name in self.config.own else TRUNK
+        """Return the only task of the stream that a parameter is of, or that none owns it."""
+        tasks = self._tasks[parameter.partition('.')[0]]
+        return tasks[0] if len(tasks) == 1 else TRUNK
 
     def needs(self, key: str, tasks: Sequence[str]) -> bool:
-        """Return whether a key is of the trunk of one of some tasks."""
-        return key.partition('.')[0] in self._names(tasks)
+        """Return whether a key is of the stream of one of some tasks."""
+        return key.partition('.')[0] in map(self.stream_of, tasks)

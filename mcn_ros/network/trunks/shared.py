@@ -3,12 +3,13 @@
 
 """One trunk for all tasks."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, Mapping, Sequence
 
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones import Backbone, BACKBONES
+from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.recompute import recomputed
@@ -43,9 +44,9 @@ class TrunkConfig:
         if self.channels < 1:
             raise ValueError(f'channels: {self.channels} is not positive')
 
-    def build(self, tasks: Sequence[str]) -> 'SharedTrunk':
+    def build(self, tasks: Sequence[str], colours: Colours) -> 'SharedTrunk':
         """Build the trunk, which is the same for any tasks."""
-        return SharedTrunk(self)
+        return SharedTrunk(self, colours)
 
     def of_tasks(self, tasks: Sequence[str]) -> 'TrunkConfig':
         """Return the same: all of it is needed by any task."""
@@ -57,15 +58,19 @@ class SharedTrunk(nn.Module):
     One backbone and one neck; every task gets the same features.
 
     :param config: what it is made of.
+    :param colours: what its weights are for.
     :raises ValueError: if the parts do not fit together.
     """
 
-    def __init__(self, config: TrunkConfig) -> None:
+    def __init__(self, config: TrunkConfig, colours: Colours = Colours()) -> None:
         super().__init__()
         self.config = config
+        self.colours = colours
         self.backbone = BACKBONES[config.backbone]()
         self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
                                        config.channels, config.deformable)
+        if colours.channel_order == 'bgr':  # images are RGB; the weights are what is turned round
+            self.backbone.reverse_colours()
 
     def shapes(self, task: str) -> Mapping[str, MapShape]:
         """Return the names and shapes of the features, those of the neck."""
@@ -97,8 +102,12 @@ class SharedTrunk(nn.Module):
         """Return the trunk itself."""
         return {SHARED: self}
 
+    def stream_of(self, task: str) -> str:
+        """Return the name of the one stream."""
+        return SHARED
+
     def start_from(self, other: nn.Module, streams: Sequence[str]) -> dict[str, str]:
-        """Take over the weights of a trunk of this architecture."""
+        """Take over the weights of a trunk of this architecture and for these colours."""
         return start_streams(self.streams(), other.streams(), streams)
 
     def owner_of(self, parameter: str) -> str:
@@ -113,19 +122,34 @@ class SharedTrunk(nn.Module):
 def start_streams(mine: Mapping[str, SharedTrunk], theirs: Mapping[str, nn.Module],
                   names: Sequence[str]) -> dict[str, str]:
     """
-    Fill streams by those of the same name, else by the shared one, else by the first.
+    Fill streams by those that fit: best one of the same name, else the shared one, else any.
 
     :param names: which of ``mine`` to fill.
     :return: name -> that of the one that it was filled by.
-    :raises ValueError: for a stream of another architecture; nothing is changed then.
+    :raises ValueError: for a stream that none fits; nothing is changed then.
     """
-    origins = {name: next(each for each in (name, SHARED, *theirs) if each in theirs)
-               for name in names}
-    for name, origin in origins.items():
-        stream = theirs[origin]
-        if not isinstance(stream, SharedTrunk) or stream.config != mine[name].config:
-            described = stream.config if isinstance(stream, SharedTrunk) else type(stream).__name__
-            raise ValueError(f'another architecture: {described}, not {mine[name].config}')
+    origins = {name: _origin(name, mine[name], theirs) for name in names}
     for name, origin in origins.items():
         mine[name].load_state_dict(theirs[origin].state_dict())
     return origins
+
+
+def _origin(name: str, stream: SharedTrunk, theirs: Mapping[str, nn.Module]) -> str:
+    candidates = [each for each in dict.fromkeys((name, SHARED, *theirs)) if each in theirs]
+    reasons = {each: _obstacle(stream, theirs[each]) for each in candidates}
+    for each, reason in reasons.items():
+        if not reason:
+            return each
+    raise ValueError(reasons[candidates[0]])
+
+
+def _obstacle(mine: SharedTrunk, other: nn.Module) -> str:
+    """Return why a trunk cannot take over the weights of another; '' if it can."""
+    if not isinstance(other, SharedTrunk) or other.config != mine.config:
+        described = other.config if isinstance(other, SharedTrunk) else type(other).__name__
+        return f'another architecture: {described}, not {mine.config}'
+    found = asdict(other.colours)
+    for name, value in asdict(mine.colours).items():
+        if found[name] != value:
+            return f'another {name}: {found[name]}, not {value}'
+    return ''
