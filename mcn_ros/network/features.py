@@ -12,7 +12,7 @@ from mcn_ros.geometry import STRIDE
 
 FEATURES = 'features'  # the map that most trunks have, of stride 4
 READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.nanodet
-# The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) -> their strides, 2 to
+# The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) -> strides, 2 to
 # the power of the number.
 PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
 
