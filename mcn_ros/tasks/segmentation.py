@@ -9,7 +9,7 @@ Networks for Semantic Segmentation".
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Mapping
+from typing import ClassVar, Literal, Mapping
 
 import numpy as np
 import torch
@@ -17,11 +17,14 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid, STRIDE
-from mcn_ros.network.features import Features, Shapes
+from mcn_ros.network.features import FEATURES, Features, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.network.pyramid_head import MergedPyramidHead
 from mcn_ros.structures import ClassMap, IGNORE
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
+
+LEVELS = 'pyramid'
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class SegmentationTask(Task):
     :param full_resolution: logits at input size (the paper's accuracy setting) rather than at
         stride 4 (its speed setting).
     :param head: width and layout of the head.
+    :param reads: 'features', the map of stride 4, or 'pyramid': all levels of one, each with a
+        tower as that of a detector on it, whose weights it can begin with, and that map. Then the
+        layout is ``shared``, and the width is that of the towers.
     """
 
     annotation: ClassVar[type] = ClassMap
@@ -45,12 +51,19 @@ class SegmentationTask(Task):
     classes: tuple[str, ...] = COCO_CLASSES
     full_resolution: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
+    reads: Literal['features', 'pyramid'] = FEATURES
 
     def __post_init__(self):
         check_classes(self.classes, 'segmentation.classes')
         if len(self.classes) >= IGNORE:
             raise ValueError(
                 f'segmentation.classes: {len(self.classes)} given, at most {IGNORE - 1} fit')
+        if self.reads not in (FEATURES, LEVELS):
+            raise ValueError(f'segmentation.reads: {self.reads!r} is not one of {FEATURES}, '
+                             f'{LEVELS}')
+        if self.reads == LEVELS and (self.head.layout != 'shared' or self.head.direct):
+            raise ValueError(f'segmentation.head: on a {LEVELS} its layout is shared, and not '
+                             'direct')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -59,7 +72,9 @@ class SegmentationTask(Task):
 
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (C + 1 channels)."""
-        head = Head(shapes, {'logits': len(self.classes) + 1}, self.head)
+        maps = {'logits': len(self.classes) + 1}
+        head = (MergedPyramidHead(shapes, maps, self.head.width) if self.reads == LEVELS else
+                Head(shapes, maps, self.head))
         return UpsampledHead(head) if self.full_resolution else head
 
     def encode(self, annotation: ClassMap, grid: Grid) -> dict[str, Tensor]:

@@ -23,8 +23,8 @@ class Task(Protocol):
     :cvar annotation: structure of its annotations, one of :mod:`mcn_ros.structures`.
     :cvar figure: name of the score that the task is judged by, 'AP' for example.
     :cvar scorer: name of its scorer where that is not the one of its type; '' for the latter.
-    :cvar class_map: name of the map that has a channel for each class, and how many channels it
-        has before these; None for a task without such a map.
+    :cvar class_map: name of the map that has a channel for each class, perhaps on each level of a
+        pyramid, and how many channels it has before these; None for a task without such a map.
     :cvar topics: name of a task -> topics of its results and of their description; a task of
         another name has topics of that name.
     :cvar teachable: whether it can learn from the maps of another network, see :meth:`distance`.

@@ -11,6 +11,8 @@ from torch import nn, Tensor
 
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
+from mcn_ros.network.features import PYRAMID
+from mcn_ros.network.pyramid_head import map_of, PyramidHead
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.weights_file import load_model
@@ -34,8 +36,9 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
     Take over the trunk of another network, and of its heads what there is of the same kind.
 
     Classes are matched by name: those that the other network does not know, and heads that it
-    does not have, stay as they are. Where it has a trunk for each task, a shared one starts from
-    its shared one.
+    does not have, stay as they are; but a head on a pyramid begins with the towers of another one
+    there, and with the classes of that. Where it has a trunk for each task, a shared one starts
+    from its shared one.
 
     :param model: changed in place; not at all in case of an error.
     :param paths: of a weights file for all of it; or stream of the trunk or task -> file. Tasks
@@ -85,7 +88,7 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     """Take over the head of a task; return in words what came of it."""
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
-        return 'starts anew, there is no such head'
+        return _start_from_towers(model, source, task)
     state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
     others = mine.classes != theirs.classes
     if (not mine.same_maps(theirs) or _layers(state) != _layers(start)
@@ -93,17 +96,51 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
         return f'starts anew, the task there has another {differing(mine, theirs)}'
     new = []
     if others:
-        new = [name for name in mine.classes if name not in theirs.classes]
+        new, pairs = _match_classes(mine, theirs)
         channel_map, first = mine.class_map
-        pairs = [(row, row) for row in range(first)]
-        pairs += [(first + row, first + theirs.classes.index(name))
-                  for row, name in enumerate(mine.classes) if name not in new]
-        layer = _last_layer(model.heads[task], channel_map)
-        for key, value in start.items():
-            if key.startswith(f'{layer}.'):
-                state[key] = _copy_rows(value, state[key], pairs)
+        pairs += [(row, row) for row in range(first)]
+        for layer in _last_layers(model.heads[task], channel_map):
+            for key in (f'{layer}.weight', f'{layer}.bias'):
+                state[key] = _copy_rows(start[key], state[key], pairs)
     model.heads[task].load_state_dict(state)
-    return f'taken, but for the new {", ".join(new)}' if new else 'taken'
+    return _in_words('taken', new)
+
+
+def _start_from_towers(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
+    """Take over the towers of a head of another kind, and what they say of classes."""
+    mine, own = model.tasks[task], _pyramid_of(model.heads[task])
+    for name, theirs in source.tasks.items():
+        other = _pyramid_of(source.heads[name])
+        if own and other and mine.class_map and theirs.class_map and (
+                _shapes(own.towers.state_dict()) == _shapes(other.towers.state_dict())):
+            new, pairs = _match_classes(mine, theirs)
+            own.towers.load_state_dict(other.towers.state_dict())
+            for level in PYRAMID:
+                layer = own.maps[map_of(mine.class_map[0], level)]
+                origin = other.maps[map_of(theirs.class_map[0], level)].state_dict()
+                start = layer.state_dict()
+                for values in start.values():
+                    values[:mine.class_map[1]] = 0  # what is no class: as likely as not
+                layer.load_state_dict({key: _copy_rows(values, origin[key], pairs)
+                                       for key, values in start.items()})
+            return _in_words(f'begins with the towers of {name}', new)
+    return 'starts anew, there is no such head'
+
+
+def _pyramid_of(head: nn.Module) -> PyramidHead | None:
+    return next((each for each in head.modules() if isinstance(each, PyramidHead)), None)
+
+
+def _match_classes(mine: Task, theirs: Task) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return the classes that the other does not know, and pairs of channels of all others."""
+    first, other = mine.class_map[1], theirs.class_map[1]
+    new = [name for name in mine.classes if name not in theirs.classes]
+    return new, [(first + row, other + theirs.classes.index(name))
+                 for row, name in enumerate(mine.classes) if name not in new]
+
+
+def _in_words(what: str, new: list[str]) -> str:
+    return f'{what}, but for the new {", ".join(new)}' if new else what
 
 
 def differing(mine: Task, theirs: Task) -> str:
@@ -114,14 +151,25 @@ def differing(mine: Task, theirs: Task) -> str:
                      if getattr(mine, field.name) != getattr(theirs, field.name))
 
 
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
 def _layers(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the layers of a head, whose numbers of outputs may differ."""
     return {name: tuple(value.shape[1:]) for name, value in state.items()}
 
 
-def _last_layer(head: nn.Module, channel_map: str) -> str:
-    return [name for name, module in head.named_modules()
-            if isinstance(module, nn.Conv2d) and f'maps.{channel_map}.' in name][-1]
+def _last_layers(head: nn.Module, channel_map: str) -> list[str]:
+    """Return the names of the convolutions that a map ends with, of each level if it has some."""
+    names = {channel_map, *(map_of(channel_map, level) for level in PYRAMID)}
+    last = {}
+    for name, module in head.named_modules():
+        before, _, rest = name.rpartition('maps.')
+        own = rest.partition('.')[0]
+        if isinstance(module, nn.Conv2d) and own in names:
+            last[before, own] = name
+    return list(last.values())
 
 
 def _copy_rows(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tensor:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.network.features import single
+from mcn_ros.network.features import pyramid, single
 from mcn_ros.structures import select, to_numpy
 from mcn_ros.tasks import KINDS
 
-SIZE = (64, 96)
+SIZE = (64, 128)  # every stride of a pyramid divides the width
 MIRRORING = np.array([[-1.0, 0.0, SIZE[1]], [0.0, 1.0, 0.0]])
 
 
@@ -37,8 +37,10 @@ def maps(task):
     """Return random maps: few peaks, lengths of cells."""
     generator = torch.manual_seed(0)
     with torch.no_grad():
-        features = torch.rand(2, 8, SIZE[0] // 4, SIZE[1] // 4, generator=generator)
-        outputs = task.build_head(single(8))({'features': features})
+        shapes = {**single(8), **pyramid(8)}
+        outputs = task.build_head(shapes)({
+            name: torch.rand(2, 8, SIZE[0] // shape.stride, SIZE[1] // shape.stride,
+                             generator=generator) for name, shape in shapes.items()})
         return {name: 2 * torch.randn(values.shape, generator=generator) - 1
                 for name, values in outputs.items()}
 
