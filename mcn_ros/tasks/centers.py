@@ -288,13 +288,23 @@ def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
     :return: (B, K) bool.
     """
     same = classes[:, :, None] == classes[:, None]
-    corners = (torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2]),
-               torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:]))
-    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)  # (B, K, K) areas
-    areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2)
-    union = areas[:, :, None] + areas[:, None] - shared
+    return (overlapping(boxes, boxes, max_overlap) & same).triu(1).any(dim=1)
+
+
+def overlapping(boxes: Tensor, others: Tensor, share: float) -> Tensor:
+    """
+    Return which boxes overlap by more than a share (intersection over union).
+
+    :param boxes: (B, K, 4) xyxy.
+    :param others: (B, L, 4) xyxy.
+    :return: (B, K, L) bool.
+    """
+    low = torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2])
+    high = torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=3)
+    areas, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
     # A quotient would be NaN for boxes without an area, which compilers compare as they like.
-    return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
+    return shared > share * (areas[:, :, None] + theirs[:, None] - shared)
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:

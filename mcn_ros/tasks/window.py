@@ -20,25 +20,27 @@ BLOCK = 8
 BLOCKS = 6
 
 
-def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor) -> Tensor:
+def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor) -> Tensor:
     """
-    Return the cells where sigmoid(logits) * exp(-d^2 / extent) is largest.
+    Return the cells where sigmoid(logits) * exp(-max(0, d^2 - free) / extent) is largest.
 
     :param logits: (B, J, H, W).
     :param points: (B, K, J, 2) xy in grid cells, the middles of the windows; d is the distance of
         the middle of a cell from there.
-    :param extent: (B, K) square cells.
+    :param extent: (B, K) square cells; next to none for a disc.
+    :param free: (B, K) square cells.
     :return: (B, K, J) int64 flat cells.
     """
     rows, columns = (side // BLOCK for side in logits.shape[2:])
     blocks = logits.float().unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK))
     blocks = blocks.transpose(3, 4).flatten(4).flatten(2, 3)  # (B, J, N, cells of a block)
     x, y = points.transpose(1, 2)[..., None].unbind(dim=3)  # (B, J, K, 1) each
-    extent = extent[:, None, :, None, None]
+    extent, free = (values[:, None, :, None, None] for values in (extent, free))
     across, down = _gaps(x, columns) ** 2, _gaps(y, rows) ** 2
     # In logarithms, products are sums, and none is too small to be compared.
     bound = -functional.softplus(-blocks.amax(dim=3)).unflatten(2, (rows, columns))[:, :, None]
-    bound = bound - (down[..., None] + across[..., None, :]) / extent
+    squares = down[..., None] + across[..., None, :]
+    bound = bound - (squares - free).clamp(min=0) / extent
     chosen = bound.flatten(3).permute(0, 3, 1, 2).topk(min(BLOCKS, rows * columns), dim=1).indices
     chosen = chosen.permute(0, 2, 3, 1)  # (B, J, K, M)
 
@@ -47,7 +49,8 @@ def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor) -> Tensor:
     across = (chosen % columns * BLOCK - x)[..., None] + middles  # (B, J, K, M, BLOCK)
     down = (chosen // columns * BLOCK - y)[..., None] + middles
     squares = (down ** 2)[..., None] + (across ** 2)[..., None, :]
-    best = (found - squares / extent[..., None]).flatten(3).argmax(dim=3, keepdim=True)
+    found = found - (squares - free[..., None]).clamp(min=0) / extent[..., None]
+    best = found.flatten(3).argmax(dim=3, keepdim=True)
     block, cell = chosen.gather(3, best // BLOCK ** 2), best % BLOCK ** 2
     row = block // columns * BLOCK + cell // BLOCK
     column = block % columns * BLOCK + cell % BLOCK
