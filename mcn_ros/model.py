@@ -17,7 +17,7 @@ from torch import nn, Tensor
 from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import take
 from mcn_ros.network.trunks import build_trunk_config, TrunkConfig, TrunkKind
-from mcn_ros.tasks import build_tasks, describe_tasks, Task
+from mcn_ros.tasks import build_tasks, describe_tasks, People, Task
 
 LARGEST_SIDE = 8192  # input pixels; what is larger hardly is an input that anybody means
 
@@ -152,4 +152,10 @@ class MultiTaskNet(nn.Module):
 
     def decode(self, outputs: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
         """Return task name -> batched predictions in input pixels, not thresholded."""
-        return {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
+        found = {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
+
+        def people(name: str) -> People | None:
+            return self.tasks[name].people(outputs[name], found[name]) if name in found else None
+
+        return {name: self.tasks[name].refine(prediction, outputs[name], people)
+                for name, prediction in found.items()}

@@ -69,6 +69,7 @@ COCO_CATEGORIES = {
 }
 
 COCO_CLASSES = tuple(COCO_CATEGORIES.values())
+PERSON = 'person'
 
 
 def check_classes(classes: tuple[str, ...], where: str) -> None:

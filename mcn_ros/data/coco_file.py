@@ -24,8 +24,8 @@ from mcn_ros.config import brief
 from mcn_ros.data.image_formats import MAX_PIXELS, too_large
 from mcn_ros.data.masks import numbers, read_mask
 from mcn_ros.geometry import Size
+from mcn_ros.vocabulary import PERSON
 
-PERSON = 'person'
 NAMED = 5  # objects that are left out, in a message
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mcn_ros.data.coco_file import CocoFile, PERSON, Record
+from mcn_ros.data.coco_file import CocoFile, Record
 from mcn_ros.data.maps import (
     read_labels, read_planes, read_regions, read_scalars, read_vectors)
 from mcn_ros.data.masks import draw_mask
@@ -17,6 +17,7 @@ from mcn_ros.structures import (
     ClassMap, ClassPlanes, clip_boxes, IGNORE, Instances, Poses, RegionMap, ScalarMap,
     UNKNOWN_REGION, VectorMap)
 from mcn_ros.tasks import Task, TASKS
+from mcn_ros.vocabulary import PERSON
 
 # Types that are in maps only.
 MAPPED = (ScalarMap, VectorMap, ClassPlanes)

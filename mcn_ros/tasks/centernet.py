@@ -77,6 +77,7 @@ class CenterNetDetectionTask(_Rules, DetectionTask):
     iou_loss: ClassVar[bool] = False
     relative: ClassVar[bool] = False
     reads: ClassVar[str] = FEATURES
+    merge_with: ClassVar[str] = ''
 
     def encode(self, annotation: Instances, grid: Grid) -> dict[str, Tensor]:
         """Build the targets of one image."""

@@ -8,7 +8,7 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Mapping
+from typing import Callable, ClassVar, Literal, Mapping
 
 import torch
 from torch import nn, Tensor
@@ -23,7 +23,8 @@ from mcn_ros.tasks.centers import (
     decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
     to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
-from mcn_ros.tasks.task import Task
+from mcn_ros.tasks.merge import check_person, merge_into, people_among
+from mcn_ros.tasks.task import People, Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 # Features that it can read: those of the neck, and what a detector in it says.
@@ -51,6 +52,8 @@ class DetectionTask(Task):
     :param relative: the maps hold logarithms of sizes and lengths in units of the object, see
         :func:`mcn_ros.tasks.centers.read_boxes`; False, grid cells, is CenterNet.
     :param reads: what it reads: 'features', or 'readings', what a detector in the trunk says.
+    :param merge_with: name of a task whose people are merged with those found here, see
+        :func:`mcn_ros.tasks.merge.merge_people`; '' for none.
     """
 
     annotation: ClassVar[type] = Instances
@@ -68,6 +71,7 @@ class DetectionTask(Task):
     iou_loss: bool = False
     relative: bool = False
     reads: Literal['features', 'readings'] = FEATURES
+    merge_with: str = ''
 
     def __post_init__(self):
         check_classes(self.classes, 'detection.classes')
@@ -77,6 +81,8 @@ class DetectionTask(Task):
             raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
         if self.reads not in STRIDES:
             raise ValueError(f'detection.reads: {self.reads!r} is not one of {", ".join(STRIDES)}')
+        if self.merge_with:
+            check_person(self.classes, 'detection.merge_with')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -150,6 +156,15 @@ class DetectionTask(Task):
             boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
             classes = classes.gather(1, order)
         return Instances(to_input_pixels(boxes, self.stride), classes, scores)
+
+    def people(self, outputs: dict[str, Tensor], prediction: Instances) -> People | None:
+        """Return the people among the objects; None where they are no class."""
+        return people_among(prediction, self.classes)
+
+    def refine(self, prediction: Instances, outputs: dict[str, Tensor],
+               people: Callable[[str], People | None]) -> Instances:
+        """Merge the people of another task with those among the objects."""
+        return merge_into(prediction, self.classes, people(self.merge_with))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image."""

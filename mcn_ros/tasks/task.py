@@ -5,13 +5,25 @@
 
 from abc import abstractmethod
 from types import MappingProxyType
-from typing import Any, ClassVar, Mapping, Protocol
+from typing import Any, Callable, ClassVar, Mapping, NamedTuple, Protocol
 
 from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import Shapes
 from mcn_ros.vocabulary import Skeleton
+
+
+class People(NamedTuple):
+    """
+    People whom a task finds in B images.
+
+    :param boxes: (B, K, 4) xyxy in input pixels.
+    :param scores: (B, K) in 0..1; 0 for what is none.
+    """
+
+    boxes: Tensor
+    scores: Tensor
 
 
 class Task(Protocol):
@@ -84,6 +96,26 @@ class Task(Protocol):
     @abstractmethod
     def decode(self, outputs: dict[str, Tensor]) -> Any:
         """Return batched predictions in input pixels; static shapes, nothing thresholded."""
+
+    def people(self, outputs: dict[str, Tensor], prediction: Any) -> People | None:
+        """
+        Return the people that it finds, for other tasks.
+
+        :param prediction: what :meth:`decode` returned for these outputs.
+        :return: by default None, it knows of none.
+        """
+
+    def refine(self, prediction: Any, outputs: dict[str, Tensor],
+               people: Callable[[str], People | None]) -> Any:
+        """
+        Return a prediction in the light of what other tasks find; static shapes, too.
+
+        :param prediction: what :meth:`decode` returned for these outputs.
+        :param people: returns the people that the task of a name finds, None where no such task
+            is run, or it knows of none.
+        :return: by default the prediction as it is.
+        """
+        return prediction
 
     @abstractmethod
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:

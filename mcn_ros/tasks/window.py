@@ -17,40 +17,52 @@ from torch.nn import functional
 BLOCK = 8
 
 # So many blocks are looked at for each window.
-BLOCKS = 4
+BLOCKS = 6
 
 
-def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor) -> Tensor:
+def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor) -> Tensor:
     """
-    Return the cells where sigmoid(logits) * exp(-d^2 / extent) is largest.
+    Return the cells where sigmoid(logits) * exp(-max(0, d^2 - free) / extent) is largest.
 
     :param logits: (B, J, H, W).
     :param points: (B, K, J, 2) xy in grid cells, the middles of the windows; d is the distance of
         the middle of a cell from there.
-    :param extent: (B, K) square cells.
+    :param extent: (B, K) square cells; next to none for a disc.
+    :param free: (B, K) square cells.
     :return: (B, K, J) int64 flat cells.
     """
-    # In logarithms, products are sums, and none is too small to be compared.
-    evidence = functional.logsigmoid(logits.float())
     rows, columns = (side // BLOCK for side in logits.shape[2:])
-    blocks = evidence.unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK)).transpose(3, 4)
-    blocks = blocks.flatten(4).flatten(2, 3)  # (B, J, N, cells of a block)
+    blocks = logits.float().unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK))
+    blocks = blocks.transpose(3, 4).flatten(4).flatten(2, 3)  # (B, J, N, cells of a block)
     x, y = points.transpose(1, 2)[..., None].unbind(dim=3)  # (B, J, K, 1) each
-    extent = extent[:, None, :, None, None]
+    extent, free = (values[:, None, :, None, None] for values in (extent, free))
     across, down = _gaps(x, columns) ** 2, _gaps(y, rows) ** 2
-    bound = blocks.amax(dim=3).unflatten(2, (rows, columns))[:, :, None] - (
-        down[..., None] + across[..., None, :]) / extent
-    chosen = bound.flatten(3).topk(min(BLOCKS, rows * columns)).indices  # (B, J, K, M)
+    # In logarithms, products are sums, and none is too small to be compared.
+    bound = -functional.softplus(-blocks.amax(dim=3)).unflatten(2, (rows, columns))[:, :, None]
+    squares = down[..., None] + across[..., None, :]
+    bound = bound - (squares - free).clamp(min=0) / extent
+    chosen = bound.flatten(3).permute(0, 3, 1, 2).topk(min(BLOCKS, rows * columns), dim=1).indices
+    chosen = chosen.permute(0, 2, 3, 1)  # (B, J, K, M)
 
-    found = blocks.gather(2, chosen.flatten(2)[..., None].expand(-1, -1, -1, BLOCK ** 2))
-    inner = torch.arange(BLOCK ** 2, device=logits.device)
-    column = (chosen % columns * BLOCK)[..., None] + inner % BLOCK  # (B, J, K, M, cells)
-    row = (chosen // columns * BLOCK)[..., None] + inner // BLOCK
-    squares = (column + 0.5 - x[..., None]) ** 2 + (row + 0.5 - y[..., None]) ** 2
-    values = found.unflatten(2, chosen.shape[2:]) - squares / extent
-    best = values.flatten(3).argmax(dim=3, keepdim=True)
-    cells = (row * logits.shape[3] + column).flatten(3).gather(3, best)
-    return cells.squeeze(3).transpose(1, 2)
+    found = (-functional.softplus(-_take_rows(blocks, chosen))).unflatten(4, (BLOCK, BLOCK))
+    middles = torch.arange(BLOCK, device=logits.device) + 0.5
+    across = (chosen % columns * BLOCK - x)[..., None] + middles  # (B, J, K, M, BLOCK)
+    down = (chosen // columns * BLOCK - y)[..., None] + middles
+    squares = (down ** 2)[..., None] + (across ** 2)[..., None, :]
+    found = found - (squares - free[..., None]).clamp(min=0) / extent[..., None]
+    best = found.flatten(3).argmax(dim=3, keepdim=True)
+    block, cell = chosen.gather(3, best // BLOCK ** 2), best % BLOCK ** 2
+    row = block // columns * BLOCK + cell // BLOCK
+    column = block % columns * BLOCK + cell % BLOCK
+    return (row * logits.shape[3] + column).squeeze(3).transpose(1, 2)
+
+
+def _take_rows(values: Tensor, rows: Tensor) -> Tensor:
+    """Return rows (B, J, K, M) of values (B, J, N, C), as (B, J, K, M, C)."""
+    # Whole rows of a table are copied in one go, single numbers are not.
+    first = torch.arange(values.shape[:2].numel(), device=values.device) * values.shape[2]
+    table = first.unflatten(0, values.shape[:2])[:, :, None, None] + rows
+    return functional.embedding(table, values.flatten(0, 2))
 
 
 def _gaps(points: Tensor, count: int) -> Tensor:

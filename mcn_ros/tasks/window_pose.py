@@ -8,18 +8,24 @@ It is the pose task but for how joints are found, and is what MoveNet MultiPose'
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Callable, ClassVar
 
 import torch
 from torch import Tensor
 
+from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, to_input_pixels
+from mcn_ros.tasks.merge import merge_people
 from mcn_ros.tasks.pose import PoseTask
+from mcn_ros.tasks.task import People
 from mcn_ros.tasks.window import likeliest_cells
 
 # What is less likely than that is no joint that is seen.
 SEEN = 0.127
+
+# The centre of a person is within this share of the shorter side from the middle of the box.
+CENTRAL = 0.15
 
 # Square grid cells: in the windows of people who are smaller, cells would be too far apart.
 MIN_AREA = 16.0
@@ -35,6 +41,9 @@ class WindowPoseTask(PoseTask):
     A person is as likely as the centre, times the mean of what joints there are.
 
     :param window: the window is exp(-d^2 / (window w h)), for a box of w by h cells.
+    :param boxes_from: name of a task that finds people, too: joints are read on boxes of both, see
+        :func:`mcn_ros.tasks.merge.merge_people`. '' for none; without that task, the boxes are
+        those found here.
     """
 
     belief: ClassVar[bool] = False
@@ -42,6 +51,7 @@ class WindowPoseTask(PoseTask):
 
     max_predictions: int = 30
     window: float = 0.04
+    boxes_from: str = ''
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,6 +62,18 @@ class WindowPoseTask(PoseTask):
         """Return (B, K) people, best first, as the pose task does."""
         boxes, scores, _, cells = self._find_boxes(outputs)
         return self._read_poses(outputs, boxes, scores, cells)
+
+    def refine(self, prediction: Poses, outputs: dict[str, Tensor],
+               people: Callable[[str], People | None]) -> Poses:
+        """Read the joints again, on boxes that are those of another task, too."""
+        others = people(self.boxes_from)
+        if others is None:
+            return prediction
+        merged = merge_people(others, self.people(outputs, prediction))
+        count = min(self.max_predictions, merged.scores.shape[1])
+        scores, best = merged.scores.topk(count, dim=1)
+        boxes = _in_order(merged.boxes, best) / STRIDE
+        return self._read_poses(outputs, boxes, scores, _central_cells(outputs, boxes))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""
@@ -77,7 +99,7 @@ class WindowPoseTask(PoseTask):
         width = heatmap.shape[3]
         expected = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
         areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2).clamp(min=MIN_AREA)
-        joint_cells = likeliest_cells(heatmap, expected, self.window * areas)
+        joint_cells = likeliest_cells(heatmap, expected, self.window * areas, 0 * areas)
         joints = cell_points(joint_cells, width) + self._joint_offsets(outputs, joint_cells)
         logits = heatmap.float().flatten(2).gather(2, joint_cells.transpose(1, 2))
         joint_scores = logits.transpose(1, 2).sigmoid()
@@ -87,6 +109,16 @@ class WindowPoseTask(PoseTask):
         return Poses(_in_order(to_input_pixels(boxes), order), scores,
                      _in_order(to_input_pixels(joints), order), _in_order(joint_scores, order),
                      skeleton=self.joints)
+
+
+def _central_cells(outputs: dict[str, Tensor], boxes: Tensor) -> Tensor:
+    """Return the cells (B, K) around the middles of boxes that most likely are centres."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    # The cell of the middle itself is within sqrt(1 / 2).
+    near = (CENTRAL * sides.amin(dim=2)).square().clamp(min=0.5)
+    middles = (boxes[..., :2] + boxes[..., 2:])[:, :, None] / 2
+    return likeliest_cells(outputs['heatmap'], middles, torch.full_like(near, 1e-3), near
+                           ).squeeze(2)
 
 
 def _in_order(rows: Tensor, order: Tensor) -> Tensor:

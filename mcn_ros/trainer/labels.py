@@ -7,12 +7,12 @@ import difflib
 from typing import Mapping, Sequence
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import PERSON
 from mcn_ros.data.labels import Labels
 from mcn_ros.structures import (
     ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, VectorMap)
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.vocabulary import PERSON
 
 SHOWN = 10  # names in a message
 

@@ -1,0 +1,87 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""People whom two tasks find, in one list: what both see counts, what one sees counts half."""
+
+from dataclasses import replace
+from typing import Sequence
+
+import torch
+
+from mcn_ros.structures import Instances
+from mcn_ros.tasks.centers import overlapping
+from mcn_ros.tasks.task import People
+from mcn_ros.vocabulary import PERSON
+
+# Boxes that overlap by more than this (intersection over union) are of one person.
+SAME = 0.6
+
+
+def check_person(classes: Sequence[str], where: str) -> None:
+    """Refuse to merge people with objects of which none can be a person."""
+    if PERSON not in classes:
+        raise ValueError(f'{where}: there is no class {PERSON} (classes: {", ".join(classes)})')
+
+
+def people_among(objects: Instances, classes: Sequence[str]) -> People | None:
+    """
+    Return the people among objects.
+
+    :param objects: of a batch.
+    :param classes: names of the classes.
+    :return: one for each object, of score 0 where it is something else; None where people are no
+        class.
+    """
+    if PERSON not in classes:
+        return None
+    return People(objects.boxes, objects.scores * (objects.classes == classes.index(PERSON)))
+
+
+def merge_people(one: People, other: People) -> People:
+    """
+    Merge two lists of people.
+
+    Two that are of one person become one: the mean of their boxes, weighted by their scores, with
+    the mean of their scores. Where a list has nobody, its score is 0. Of several that could be of
+    one person, the most likely ones are.
+
+    :return: (B, K of one + K of other) people, each in its place; those of the other list that are
+        in the first already have the score 0.
+    """
+    likely = one.scores[:, :, None] * other.scores[:, None]
+    pairs = torch.where(overlapping(one.boxes, other.boxes, SAME), likely, 0)  # (B, K, L)
+    best = torch.maximum(pairs.amax(dim=2, keepdim=True), pairs.amax(dim=1, keepdim=True))
+    pairs = ((pairs >= best) & (pairs > 0)).float()
+    scores = (pairs @ other.scores[..., None]).squeeze(2)  # of the partner, or 0
+    weighted = (one.boxes * one.scores[..., None] + pairs @ (
+        other.boxes * other.scores[..., None])) / (one.scores + scores).clamp(min=1e-9)[..., None]
+    boxes = torch.where((scores > 0)[..., None], weighted, one.boxes)
+    alone = other.scores * (1 - pairs.amax(dim=1))
+    return People(torch.cat([boxes, other.boxes], dim=1),
+                  torch.cat([one.scores + scores, alone], dim=1) / 2)
+
+
+def merge_into(objects: Instances, classes: Sequence[str], others: People | None,
+               ) -> Instances:
+    """
+    Merge people into objects.
+
+    :param objects: of a batch, (B, K).
+    :param classes: names of the classes, of which one is the person.
+    :param others: people of another task; None where there is none.
+    :return: the K most likely of all, best first.
+    """
+    if others is None:
+        return objects
+    person = classes.index(PERSON)
+    boxes, scores = merge_people(people_among(objects, classes), others)
+    count = objects.scores.shape[1]
+    is_other = objects.classes != person
+    own = torch.where(is_other, objects.scores, scores[:, :count])
+    scores, order = torch.cat([own, scores[:, count:]], dim=1).sort(
+        dim=1, descending=True, stable=True)
+    added = torch.full_like(order[:, count:], person)
+    classes = torch.cat([objects.classes, added], dim=1)
+    order = order[:, :count]
+    return replace(objects, boxes=boxes.gather(1, order[..., None].expand(-1, -1, 4)),
+                   scores=scores[:, :count], classes=classes.gather(1, order))
