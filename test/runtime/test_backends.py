@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.network.trunks import SeparateTrunksConfig, StreamConfig
 from mcn_ros.runtime import backends, onnxruntime_backend, openvino_backend, pytorch
 from mcn_ros.runtime.backends import (
     BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, pick_sizes,
@@ -161,21 +161,25 @@ def check_maps(backend, graph, images, run):
             np.testing.assert_allclose(found, values[:count], rtol=1e-3, atol=1e-3)
 
 
-DEFORMABLE = TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True)
+# With deformable convolutions, and with weights for several kinds of colours.
+STREAMS = SeparateTrunksConfig({
+    'objects': StreamConfig(('detection',), 'shufflenet_v2_x0_5', 'deconv', 8, True),
+    'people': StreamConfig(('pose', 'segmentation'), 'shufflenet_v2_x0_5', 'top_down', 8,
+                           channel_order='rgb', mean=(0.5, 0.4, 0.3))})
 
 
 # Exporting takes long: the logits of ONNX files are compared in test_export_onnx.
 @pytest.mark.parametrize('name', [name for name in BACKENDS if name != 'onnxruntime'])
 def test_logits_are_those_of_the_network(traced, make_network, images, run, name):
-    """Deformable convolutions included, for any number of images."""
-    graph = InferenceGraph(make_network(DEFORMABLE, channel_order='bgr'), maps=True)
+    """Those of every stream, for any number of images."""
+    graph = InferenceGraph(make_network(STREAMS, channel_order='bgr'), maps=True)
     check_maps(build(name, graph), graph, images, run)
 
 
 @pytest.mark.parametrize('name', BACKENDS)
 def test_predictions_are_those_of_the_network(traced, make_network, images, run, name):
-    """Deformable convolutions included, for any number of images."""
-    graph = InferenceGraph(make_network(DEFORMABLE, channel_order='bgr'))
+    """Those of every stream, for any number of images."""
+    graph = InferenceGraph(make_network(STREAMS, channel_order='bgr'))
     expected = run(graph, images)
     backend = build(name, graph)
     for count in (1, 3):

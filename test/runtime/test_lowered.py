@@ -8,17 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.network.trunks import SeparateTrunksConfig, StreamConfig, TrunkConfig
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.mirror import MirrorAveraged
+from mcn_ros.tasks import TASKS
 
 TRUNKS = [TrunkConfig('shufflenet_v2_x0_5', 'top_down', channels=8),
           TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True),
-          TrunkConfig('shufflenet_v2_x0_5', 'aggregation', channels=8, deformable=True)]
+          TrunkConfig('shufflenet_v2_x0_5', 'aggregation', channels=8, deformable=True),
+          SeparateTrunksConfig({
+              name: StreamConfig((name,), 'shufflenet_v2_x0_5', channels=8, channel_order=order,
+                                 std=(0.2, 0.3, 0.4))
+              for name, order in zip(TASKS, ('rgb', 'bgr', None))})]
 
 
-@pytest.fixture(params=TRUNKS, ids=lambda trunk: trunk.neck)
+@pytest.fixture(params=TRUNKS, ids=lambda trunk: getattr(trunk, 'neck', trunk.kind))
 def maps(request, make_network):
     return InferenceGraph(make_network(request.param, contrast=300), maps=True)
 

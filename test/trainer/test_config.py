@@ -47,7 +47,8 @@ def test_bad_values(config, change, message):
 
 @pytest.mark.parametrize('change', [
     {'loss_weights': {'pose/size': 2.0, 'detection/heatmap': 0.0}}, {'effective_batches': ALL},
-    {'schedule': 'step', 'milestones': (5, 8)}, {'overlays': 0, 'workers': 0, 'warmup_steps': 0, 'steps': 0},
+    {'schedule': 'step', 'milestones': (5, 8)},
+    {'overlays': 0, 'workers': 0, 'warmup_steps': 0, 'steps': 0},
     {'ema_decay': 0.0}, {'frozen': ('trunk.backbone',)}])
 def test_good_values_come_back_from_a_file(config, change):
     changed = replace(config, **change)
