@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Play a film to the node, and show what the node sees: pictures and a summary."""
+"""Play a film, images or a bag to the node, and show what it sees: pictures and a summary."""
 
 import argparse
 from dataclasses import asdict
