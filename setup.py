@@ -25,6 +25,7 @@ setup(
         ('share/mcn_ros/config/experiments', files('config/experiments/*.yaml')),
         ('share/mcn_ros/config/train', files('config/train/*.yaml')),
         ('share/mcn_ros/models', files('models/*')),
+        ('share/mcn_ros/examples', files('examples/*')),
     ],
     install_requires=['setuptools'],
     # Backends beside PyTorch; without them, auto takes what there is.

@@ -163,7 +163,7 @@ def test_every_shared_file_is_installed(distribution):
         (Path(folder).relative_to('share/mcn_ros'), file)
         for folder, files in distribution.data_files if folder.startswith('share/mcn_ros')
         for file in files}
-    for top in ['launch', 'config', 'models']:
+    for top in ['launch', 'config', 'models', 'examples']:
         for file in (ROOT / top).rglob('*'):
             if file.is_file() and '__pycache__' not in file.parts:
                 path = file.relative_to(ROOT)

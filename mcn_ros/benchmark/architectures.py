@@ -22,7 +22,8 @@ from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.runtime.weights import models_folders, weights_path
+from mcn_ros.runtime.weights import weights_path
+from mcn_ros.share import share_folders
 from mcn_ros.weights_file import load_model
 
 DEFAULT = 'default'  # the network of the default weights
@@ -57,8 +58,8 @@ def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
     elif name == DEFAULT:
         config = load_model(weights_path()).config
     elif name in SHIPPED:
-        config = _read(next(path for folder in models_folders() if (
-            path := folder.parent / 'config' / 'train' / f'{name}.yaml').is_file()))
+        config = _read(next(path for folder in share_folders('config/train') if (
+            path := folder / f'{name}.yaml').is_file()))
     elif Path(name).suffix in ('.yaml', '.yml') and Path(name).is_file():
         config = _read(Path(name))
     elif Path(name).is_file():

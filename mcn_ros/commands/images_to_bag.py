@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mcn_ros.commands import clear_errors
 from mcn_ros.data.bag_writer import (
     ANNOTATIONS, BagConfig, coco_frames, ENCODINGS, START_NS, STORAGES, TRANSPORTS, write_bag)
-from mcn_ros.data.frames import Frame, read_frames, SYNTHETIC
+from mcn_ros.data.frames import Frame, is_synthetic, read_frames
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,7 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if (args.annotations is None) != (args.images is None):
         parser.error('--annotations and --images belong together')
-    if args.frames < 0 or (args.source == SYNTHETIC and not args.frames):
+    if args.frames < 0 or (
+            args.source and is_synthetic(args.source) and not args.frames):
         parser.error(f'--frames: expected a positive number, or 0 (all) for a source that ends, '
                      f'got {args.frames}')
     return args

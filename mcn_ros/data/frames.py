@@ -63,8 +63,8 @@ def read_frames(source: str, topic: str = '', size: Size = (480, 640), seed: int
     """
     Open a stream of frames.
 
-    :param source: 'SYNTHETIC' (scenes without end), an image file, a folder of images, a video
-        file or a bag of ROS 1 or 2.
+    :param source: 'SYNTHETIC' (scenes without end, see :func:`is_synthetic`), an image file, a
+        folder of images, a video file or a bag of ROS 1 or 2.
     :param topic: image topic of a bag; may be '' if the bag has only one.
     :param size: (height, width) of drawn scenes.
     :param seed: of the first drawn scene.
@@ -73,7 +73,7 @@ def read_frames(source: str, topic: str = '', size: Size = (480, 640), seed: int
     :raises ValueError: for a source that does not exist or gives no frame at all.
     """
     path = Path(source).expanduser()
-    if source == SYNTHETIC:
+    if is_synthetic(source):
         frames = _draw_scenes(size, seed)
     elif not path.exists():
         raise ValueError(f'source: {source!r} does not exist '
@@ -89,6 +89,17 @@ def read_frames(source: str, topic: str = '', size: Size = (480, 640), seed: int
     if first is None:
         raise ValueError(f'source: {source!r} has no images')
     return chain([first], frames)
+
+
+def is_synthetic(source: str) -> bool:
+    """Return whether drawn scenes are asked for; 'synthetic' may also be the name of a folder."""
+    return source == SYNTHETIC or source == SYNTHETIC.lower() and not Path(source).exists()
+
+
+def is_folder_of_images(source: str) -> bool:
+    """Return whether a source is images of no common time."""
+    path = Path(source).expanduser()
+    return path.is_dir() and not is_bag(path)
 
 
 def _rgb(image: np.ndarray, encoding: str = 'rgb8') -> RawImage:

@@ -6,14 +6,14 @@
 import os
 from pathlib import Path
 
+from mcn_ros.share import share_folders
+
 DEFAULT_WEIGHTS = 'mcn_shufflenet.safetensors'
 
 
 def models_folders() -> list[Path]:
-    """Return where weights are shipped: the source tree, then every ament prefix."""
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    return [Path(__file__).resolve().parents[2] / 'models',
-            *(Path(prefix, 'share', 'mcn_ros', 'models') for prefix in prefixes if prefix)]
+    """Return where weights are shipped."""
+    return share_folders('models')
 
 
 def weights_path(name: str | Path = '') -> Path:

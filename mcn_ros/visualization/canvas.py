@@ -14,6 +14,7 @@ from mcn_ros.structures import select
 
 S = TypeVar('S')
 
+SMALLEST_FONT = 0.27  # letters of 7 pixels; smaller ones cannot be told apart
 SHIFT = 4  # binary digits after the point in the coordinates that OpenCV is given
 
 
@@ -35,9 +36,9 @@ class Style:
     def of_image(cls, image: np.ndarray) -> 'Style':
         """Return sizes in proportion to the image, but never too small to see or to read."""
         unit = math.sqrt(image.shape[0] * image.shape[1]) / 550
-        line = math.ceil(1.5 * unit)
+        line = max(1, round(1.5 * unit))
         # The rim of a thin line would be most of what is seen, and would hide its colour.
-        return cls(line, 2 if line > 1 else 0, max(0.36, 0.42 * unit))
+        return cls(line, 2 if line > 1 else 0, max(SMALLEST_FONT, 0.42 * unit))
 
     @property
     def stroke(self) -> int:

@@ -74,8 +74,8 @@ def _write(canvas: Canvas, text: str, corner: tuple[int, int], background: Color
     style = canvas.style
     below = cv2.getTextSize(text, FONT, style.font, style.stroke)[1]
     ink = DARK if np.dot(background, (0.299, 0.587, 0.114)) > 110 else LIGHT
-    cv2.putText(canvas.pixels, text, (corner[0], corner[1] - below), FONT, style.font, ink,
-                style.stroke, cv2.LINE_AA)
+    start = corner[0], corner[1] - below - style.stroke
+    cv2.putText(canvas.pixels, text, start, FONT, style.font, ink, style.stroke, cv2.LINE_AA)
 
 
 def draw_text(canvas: Canvas, text: str) -> np.ndarray:

@@ -85,7 +85,8 @@ WRONG = {
     'synthesize in a file': (synthesize, '--count 1 --out {file}/data'),
     'benchmark --json': (benchmark, '--networks no --json {folder}'),
     'benchmark --log': (benchmark, '--networks no --log {file}'),
-    'demo': (demo, '--source no --out {file}'),
+    'demo --out': (demo, '--source no --out {file}'),
+    'demo --sheet': (demo, '--source no --out {folder}/out --sheet {file}/sheet.png'),
     'fuzz --json': (fuzz, '--messages 0 --json {folder}'),
     'fuzz --log': (fuzz, '--messages 0 --log {file}'),
     'soak --json': (soak, '--cameras 0 --json {folder}'),
@@ -120,16 +121,16 @@ def test_every_command_tells_at_once_where_it_cannot_write(name, tmp_path, monke
 
 def test_pictures_that_are_not_whole_are_told(tmp_path):
     with pytest.raises(OSError, match='there are no pictures: is the disk full'):
-        write_contact_sheet(tmp_path)
+        write_contact_sheet(tmp_path, tmp_path / 'contact_sheet.png')
     (tmp_path / 'overlay_0.png').write_bytes(b'')
     with pytest.raises(OSError, match='contact_sheet.png: cannot be written: is the disk full'):
-        write_contact_sheet(tmp_path)
+        write_contact_sheet(tmp_path, tmp_path / 'contact_sheet.png')
     assert not (tmp_path / 'contact_sheet.png').exists()
 
 
 def test_a_contact_sheet_that_is_not_whole_is_removed(tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / 'overlay_0.png'), np.zeros((48, 64, 3), np.uint8))
-    monkeypatch.setattr(cv2, 'imwrite', lambda path, image: bool(open(path, 'w').write('x')) * 0)
+    monkeypatch.setattr(cv2, 'imwrite', lambda path, *_: bool(open(path, 'w').write('x')) * 0)
     with pytest.raises(OSError, match='contact_sheet.png: cannot be written'):
-        write_contact_sheet(tmp_path)
+        write_contact_sheet(tmp_path, tmp_path / 'contact_sheet.png')
     assert not (tmp_path / 'contact_sheet.png').exists()

@@ -4,6 +4,7 @@
 """Streams of frames: every kind of source, and what is said about one that cannot be used."""
 
 from itertools import islice
+from pathlib import Path
 
 import cv2
 from hypothesis import given, settings, strategies
@@ -13,7 +14,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.frames import bag_frames, image_topics, PERIOD_NS, read_frames
+from mcn_ros.data.frames import (
+    bag_frames, image_topics, is_synthetic, PERIOD_NS, read_frames)
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 
 STORE = get_typestore(Stores.ROS2_KILTED)
@@ -66,6 +68,16 @@ def test_drawn_scenes_have_no_end_and_can_be_repeated():
     assert first[0].image.shape == (48, 64, 3)
     assert not np.array_equal(first[0].image, first[1].image)
     np.testing.assert_array_equal(first[1].image, again[0].image)
+
+
+def test_drawn_scenes_do_not_hide_a_folder_of_their_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_synthetic('SYNTHETIC') and is_synthetic('synthetic') and not is_synthetic('Scenes')
+    Path('synthetic').mkdir()
+    assert is_synthetic('SYNTHETIC') and not is_synthetic('synthetic')
+    cv2.imwrite('synthetic/one.png', picture(0))
+    frame, = read_frames('synthetic')
+    assert frame.name == 'one'
 
 
 def test_a_folder_gives_its_images_in_order(tmp_path):

@@ -3,13 +3,12 @@
 
 """Where weights are found."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from mcn_ros.runtime import weights
-from mcn_ros.runtime.weights import DEFAULT_WEIGHTS, models_folders, weights_path
+from mcn_ros.runtime.weights import DEFAULT_WEIGHTS, weights_path
 
 
 @pytest.fixture
@@ -67,12 +66,3 @@ def test_nothing_is_shipped(monkeypatch):
     monkeypatch.setattr(weights, 'models_folders', list)
     with pytest.raises(ValueError, match=rf'no such file: {DEFAULT_WEIGHTS} \(shipped: none\)'):
         weights_path()
-
-
-def test_folders_are_the_source_tree_and_the_ament_prefixes(monkeypatch):
-    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(['/first', '', '/second']))
-    tree, *installed = models_folders()
-    assert (tree.parent / 'mcn_ros' / 'runtime' / 'weights.py').samefile(weights.__file__)
-    assert installed == [Path('/first/share/mcn_ros/models'), Path('/second/share/mcn_ros/models')]
-    monkeypatch.delenv('AMENT_PREFIX_PATH')
-    assert models_folders() == [tree]

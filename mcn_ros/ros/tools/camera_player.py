@@ -33,6 +33,7 @@ from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.ros.command_line import check_command_line
 from mcn_ros.ros.executable import run_node
 from mcn_ros.ros.node.conversions import encoded_to_compressed, raw_to_image, rgb_to_image
+from mcn_ros.ros.tools.answers import Answers
 
 NAME = 'camera_player'
 JPEG_QUALITY = 90
@@ -50,6 +51,9 @@ PARAMETERS = {
     'stamps': ('now', 'Stamp of an image: now, or that of the source.'),
     'source_stamps': (False, 'Whether image/source_stamp tells for each image what stamp it has '
                       'in the source; the first frame waits for a subscriber.'),
+    'one_by_one': (False, 'Whether an image is sent only when the node mcn has done with the last '
+                   'one, so that each is answered at any speed.'),
+    'patience': (30.0, 'Seconds for which one_by_one waits for an answer; then it is an error.'),
     'clock': (0.0, 'How often per second /clock tells the time of the source; 0 for never.'),
     'frame_id': ('camera', 'Coordinate frame of images whose source names none.'),
     'wait_for_subscribers': (0, 'Number of subscribers that the first frame waits for.'),
@@ -61,6 +65,7 @@ LIMITS = {
     'rate': FloatingPointRange(from_value=0.0, to_value=1000.0),
     'speed': FloatingPointRange(from_value=0.001, to_value=1000.0),
     'clock': FloatingPointRange(from_value=0.0, to_value=1000.0),
+    'patience': FloatingPointRange(from_value=0.001, to_value=86400.0),
     'frames': IntegerRange(from_value=0, to_value=2**31, step=1),
     'width': IntegerRange(from_value=16, to_value=8192, step=1),
     'height': IntegerRange(from_value=16, to_value=8192, step=1),
@@ -98,6 +103,8 @@ class CameraPlayer(Node):
             f'{topic}/compressed' if compressed else 'image', QoSProfile(depth=10),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._to_message = to_compressed if compressed else to_image
+        self._answers = (Answers(self, self._publisher.topic_name) if self.value('one_by_one')
+                         else None)
         self._source_stamps, self._source_clock = None, None
         if self.value('source_stamps'):
             self._source_stamps = self.create_publisher(
@@ -126,13 +133,16 @@ class CameraPlayer(Node):
                 self._source_clock.run_to(frame.stamp_ns)
             self._spin_until(due)
             self._publish(frame, message)
+            if self._answers:
+                self._answers.wait(frame.name, message.header.stamp, self.value('patience'))
             published, previous = published + 1, frame.stamp_ns
         self._publisher.wait_for_all_acked(Duration(seconds=5))
         return published
 
     def _is_awaited(self) -> bool:
         return (self._publisher.get_subscription_count() >= self.value('wait_for_subscribers')
-                and (not self._source_stamps or self._source_stamps.get_subscription_count() > 0))
+                and (not self._source_stamps or self._source_stamps.get_subscription_count() > 0)
+                and (not self._answers or self._answers.ready))
 
     def _publish(self, frame: Frame, message: Image | CompressedImage) -> None:
         source = Time(nanoseconds=frame.stamp_ns)

@@ -28,14 +28,12 @@ from sensor_msgs.msg import Image
 from mcn_ros.data.results import HeadInfo
 from mcn_ros.ros.executable import end_of_input, run_node, tell
 from mcn_ros.ros.node.conversions import image_to_rgb, message_class
-from mcn_ros.ros.tools.heads import LATCHED, meet_heads, SETTLE_S
+from mcn_ros.ros.tools.heads import LATCHED, meet_heads, NODE, SETTLE_S
 from mcn_ros.visualization import draw
 
 QUIET_S = 0.5  # after the last image, in which one that is on its way would arrive
 PATIENCE_S = 20.0  # without any news, for results that are due; the slowest networks take seconds
 MAX_PENDING = 64  # frames that are kept until their results come
-
-NODE = 'mcn/'  # where its topics are
 
 
 @dataclass

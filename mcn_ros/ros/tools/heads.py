@@ -11,6 +11,7 @@ from std_msgs.msg import String
 
 from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json
 
+NODE = 'mcn/'  # where its topics are
 SETTLE_S = 0.5  # for the publishers of the node to find new subscriptions
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

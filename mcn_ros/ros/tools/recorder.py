@@ -37,10 +37,9 @@ from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json
 from mcn_ros.ros.command_line import check_command_line
 from mcn_ros.ros.executable import end_of_input, run_node, tell
 from mcn_ros.ros.node.conversions import message_class
-from mcn_ros.ros.tools.heads import LATCHED, SETTLE_S
+from mcn_ros.ros.tools.heads import LATCHED, NODE, SETTLE_S
 
 NAME = 'recorder'
-NODE = 'mcn/'  # where the topics of the node are
 DEPTH = 1000  # messages that wait while others are written
 QUIET_S = 1.0  # after the last message; a report of the node that comes later knows of all frames
 PATIENCE_S = 20.0  # without any news, for results that are due; the slowest networks take seconds
