@@ -47,6 +47,7 @@ setup(
             'fuzz = mcn_ros.commands.fuzz:main',
             'images_to_bag = mcn_ros.commands.images_to_bag:main',
             'import_centernet = mcn_ros.commands.import_centernet:main',
+            'import_weights = mcn_ros.commands.import_weights:main',
             'mcn_node = mcn_ros.ros.node.mcn_node:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',
             'recorder = mcn_ros.ros.tools.recorder:main',

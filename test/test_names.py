@@ -18,7 +18,7 @@ from mcn_ros import structures
 from mcn_ros.tasks import TASKS
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'mcn_ros'
-OWN = 'tasks', 'centernet'  # CenterNet's networks are those of two tasks
+OWN = 'tasks', 'centernet', 'imports'  # public networks are those of certain tasks
 
 # Why a file may have the names of tasks.
 NAMED = {

@@ -1,4 +1,4 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Public weights of other networks, one per file: to networks of this package."""
+"""Public networks as networks of this package: a file for each, which names all of its layers."""

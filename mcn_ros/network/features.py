@@ -4,7 +4,7 @@
 """Features: the named maps that a trunk gives a task, and what their shapes are."""
 
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Mapping
 
 from torch import Tensor
 
@@ -12,7 +12,8 @@ from mcn_ros.geometry import STRIDE
 
 FEATURES = 'features'  # the map that most trunks have, of stride 4
 READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.nanodet
-# The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) and their strides.
+
+# Maps of a pyramid -> input pixels per cell, which is 2 to the power of the number.
 PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
 
 
@@ -20,6 +21,8 @@ PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
 class MapShape:
     """
     The shape of a map (B, channels, H / stride, W / stride) for images (B, 3, H, W).
+
+    Where a stride does not divide a side, there is a cell more.
 
     :param channels: of the map.
     :param stride: input pixels per cell.
@@ -38,6 +41,11 @@ def single(channels: int) -> dict[str, MapShape]:
     return {FEATURES: MapShape(channels, STRIDE)}
 
 
+def pyramid(channels: int) -> dict[str, MapShape]:
+    """Return the shapes of the maps of :data:`PYRAMID`."""
+    return {level: MapShape(channels, stride) for level, stride in PYRAMID.items()}
+
+
 def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
     """
     Return the shape of a map that a head reads.
@@ -54,17 +62,3 @@ def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
 def take(features: Features, rows: Tensor) -> dict[str, Tensor]:
     """Return the features of some images: (b,) int64 rows of every map."""
     return {name: values.index_select(0, rows) for name, values in features.items()}
-
-
-def levels(strides: Sequence[int]) -> list[int]:
-    """
-    Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used.
-
-    :param strides: of all stages of a backbone.
-    :raises ValueError: if there are not at least two, or one is left out.
-    """
-    found = [index for index, stride in enumerate(strides) if stride >= STRIDE]
-    used = [strides[level] for level in found]
-    if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
-        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
-    return found

@@ -8,7 +8,8 @@ from typing import Sequence
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.network.features import FEATURES, levels, MapShape, PYRAMID, single
+from mcn_ros.network.features import FEATURES, MapShape, PYRAMID, single
+from mcn_ros.network.top_down import levels_of
 
 # Channels of the coarser levels.
 WIDTHS = {'p3': 24, 'p4': 32, 'p5': 64}
@@ -27,7 +28,7 @@ class MoveNetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the movenet neck has no deformable convolutions')
-        self.levels = levels(strides)
+        self.levels = levels_of(strides)
         if len(self.levels) != 1 + len(WIDTHS):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         self.shapes = {**single(out_channels), **{

@@ -14,14 +14,13 @@ from typing import Sequence
 
 import torch
 from torch import nn, Tensor
-from torch.nn import functional
 
 from mcn_ros.geometry import STRIDE
-from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, separable_conv, spatial_conv,
-                                    upsampling)
-from mcn_ros.network.features import FEATURES, levels, MapShape, READINGS, single
+from mcn_ros.network.blocks import (bilinear_kernel, conv_norm_act, spatial_conv, upsampling)
+from mcn_ros.network.features import FEATURES, MapShape, READINGS, single
 from mcn_ros.network.movenet_neck import MoveNetNeck
 from mcn_ros.network.nanodet import CHANNELS, Detector, enlarge, STRIDES
+from mcn_ros.network.top_down import levels_of, TopDownNeck
 
 
 class DeconvNeck(nn.Module):
@@ -82,7 +81,7 @@ class AggregationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = levels(strides)
+        self.levels = levels_of(strides)
         width = [channels[level] for level in self.levels]
         # By the time that a level is merged, all that is coarser looks like the next level.
         self.merges = nn.ModuleList(
@@ -144,7 +143,7 @@ class ConcatenationNeck(nn.Module):
                  deformable: bool) -> None:
         super().__init__()
         self.shapes = single(out_channels)
-        self.levels = levels(strides)
+        self.levels = levels_of(strides)
         width = [channels[level] for level in self.levels]
         self.merges = nn.ModuleList(
             Concatenation(width[level], [width[level + 1]] * (len(width) - 1 - level), deformable)
@@ -187,41 +186,6 @@ class Concatenation(nn.Module):
         return results[1:]
 
 
-class TopDownNeck(nn.Module):
-    """
-    A light feature pyramid (Lin et al., CVPR 2017) of which only the finest level comes out.
-
-    Each level is brought to the common number of channels by a 1x1 convolution, added to what
-    comes from the coarser level, and fused by two depth-wise separable 5x5 convolutions: for
-    such layers a larger window costs next to nothing, and a point must see its whole object.
-
-    :param finest: side of the window at the finest level. In training 5x5 is an exception to the
-        above there, on a CPU: the gradient of its depth-wise part takes ten times that of 3x3.
-    """
-
-    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
-                 deformable: bool, finest: int = 5) -> None:
-        super().__init__()
-        if deformable:
-            raise ValueError('the top_down neck has no deformable convolutions')
-        self.shapes = single(out_channels)
-        self.levels = levels(strides)
-        self.lateral = nn.ModuleList(
-            conv_norm_act(channels[level], out_channels, kernel=1) for level in self.levels)
-        self.fusion = nn.ModuleList(
-            nn.Sequential(separable_conv(out_channels, out_channels, kernel),
-                          separable_conv(out_channels, out_channels, kernel))
-            for kernel in [finest] + [5] * (len(self.levels) - 1))
-
-    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Map stage outputs to one map, (B, out_channels, H / 4, W / 4)."""
-        maps = [lateral(stages[level]) for level, lateral in zip(self.levels, self.lateral)]
-        merged = self.fusion[-1](maps[-1])
-        for finer, fusion in zip(reversed(maps[:-1]), reversed(self.fusion[:-1])):
-            merged = fusion(finer + functional.interpolate(merged, scale_factor=2.0))
-        return {FEATURES: merged}
-
-
 class NanoDetNeck(nn.Module):
     """
     A light neck whose larger part can start from a trained detector.
@@ -237,7 +201,7 @@ class NanoDetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
-        self.levels = levels(strides)
+        self.levels = levels_of(strides)
         if len(self.levels) != 1 + len(STRIDES):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
         self.shapes = {**single(out_channels), READINGS: MapShape(CHANNELS, STRIDES[0])}

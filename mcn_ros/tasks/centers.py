@@ -288,23 +288,18 @@ def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
     :return: (B, K) bool.
     """
     same = classes[:, :, None] == classes[:, None]
-    return (overlapping(boxes, boxes, max_overlap) & same).triu(1).any(dim=1)
-
-
-def overlapping(boxes: Tensor, others: Tensor, share: float) -> Tensor:
-    """
-    Return which boxes overlap by more than a share (intersection over union).
-
-    :param boxes: (B, K, 4) xyxy.
-    :param others: (B, L, 4) xyxy.
-    :return: (B, K, L) bool.
-    """
-    low = torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2])
-    high = torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=3)
-    areas, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
+    shared, union = shared_areas(boxes, boxes)
     # A quotient would be NaN for boxes without an area, which compilers compare as they like.
-    return shared > share * (areas[:, :, None] + theirs[:, None] - shared)
+    return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
+
+
+def shared_areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the areas (B, N, M) of intersection and union of boxes (B, N, 4), (B, M, 4)."""
+    corners = (torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2]),
+               torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:]))
+    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)
+    mine, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
+    return shared, mine[:, :, None] + theirs[:, None] - shared
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:

@@ -89,7 +89,7 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     """Take over the head of a task; return in words what came of it."""
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
-        return 'starts anew, there is no such head'
+        return _start_from_people(model, source, task) or 'starts anew, there is no such head'
     state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
     if not mine.same_maps(theirs) or _layers(state) != _layers(start):
         return f'starts anew, the task there has another {differing(mine, theirs)}'
@@ -132,3 +132,14 @@ def _copy_rows(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> T
     for row, origin in pairs:
         value[row] = source[origin]
     return value
+
+
+def _start_from_people(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
+    """Take over the maps of a pose head that say where people are; '' if there is none."""
+    start = model.heads[task].state_dict()
+    for name, theirs in source.tasks.items():
+        state = source.heads[name].state_dict()
+        if model.tasks[task].part_of(theirs) and _layers(start).items() <= _layers(state).items():
+            model.heads[task].load_state_dict({key: state[key] for key in start})
+            return f'taken from {name}'
+    return ''
