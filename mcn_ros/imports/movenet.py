@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Mapping
 
 from safetensors import safe_open, SafetensorError
-import torch
-from torch import nn, Tensor
+from torch import Tensor
 
+from mcn_ros.imports.folded import unfold
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import refuse, shown
 from mcn_ros.network.trunks import TrunkConfig
@@ -89,8 +89,12 @@ def read(path: str | Path) -> MultiTaskNet:
     refuse(path, 'has no finite floating-point numbers as',
            [name for name, value in weights.items()
             if not value.is_floating_point() or not value.isfinite().all()])
-    found = {names[name]: _in_our_order(name, value.float()) for name, value in weights.items()}
-    model.load_state_dict({**_identities(model), **found})
+    state = {own: _in_our_order(name, weights[name].float()) for name, own in names.items()}
+    for conv, norm in _NORMALISED.values():
+        state[f'{conv}.weight'], normalisation = unfold(
+            state[f'{conv}.weight'], state[f'{norm}.bias'], model.get_submodule(norm))
+        state |= {f'{norm}.{name}': value for name, value in normalisation.items()}
+    model.load_state_dict(state)
     return model.eval()
 
 
@@ -115,14 +119,3 @@ def _in_our_order(name: str, values: Tensor) -> Tensor:
     if name.rpartition('.')[0] not in _PAIRS:
         return values
     return values.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
-
-
-def _identities(model: MultiTaskNet) -> dict[str, Tensor]:
-    """Return the state of batch normalisations that do nothing but add their bias."""
-    state = {}
-    for name, module in model.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
-            state |= {f'{name}.{part}': value for part, value in module.state_dict().items()}
-            # The standard deviation, from the sum of this and eps, is 1.
-            state[f'{name}.running_var'] = torch.full_like(module.running_var, 1 - module.eps)
-    return state

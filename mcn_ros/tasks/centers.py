@@ -296,20 +296,9 @@ def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
     :return: (B, K) bool.
     """
     same = classes[:, :, None] == classes[:, None]
-    return (overlapping(boxes, boxes, max_overlap) & same).triu(1).any(dim=1)
-
-
-def overlapping(boxes: Tensor, others: Tensor, share: float) -> Tensor:
-    """
-    Return which boxes overlap by more than a share (intersection over union).
-
-    :param boxes: (B, K, 4) xyxy.
-    :param others: (B, L, 4) xyxy.
-    :return: (B, K, L) bool.
-    """
-    shared, union = shared_areas(boxes, others)
+    shared, union = shared_areas(boxes, boxes)
     # A quotient would be NaN for boxes without an area, which compilers compare as they like.
-    return shared > share * union
+    return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
 
 
 def shared_areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

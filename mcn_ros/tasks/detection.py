@@ -25,7 +25,7 @@ from mcn_ros.tasks.centers import (
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
 from mcn_ros.tasks.merge import check_person, merge_into, people_among
 from mcn_ros.tasks.task import People, Task
-from mcn_ros.vocabulary import check_classes, COCO_CLASSES
+from mcn_ros.vocabulary import check_classes, COCO_CLASSES, PERSON
 
 # Features that it can read: those of the neck, and what a detector in it says.
 STRIDES = {FEATURES: STRIDE, READINGS: nanodet.STRIDES[0]}
@@ -174,6 +174,11 @@ class DetectionTask(Task):
         """Return whether another task's maps mean the same, but perhaps for its classes."""
         return isinstance(other, DetectionTask) and (
             (self.stride, self.relative) == (other.stride, other.relative))
+
+    def part_of(self, other: Task) -> bool:
+        """Return whether another task finds people as it does, and more of them than boxes."""
+        return self.classes == (PERSON,) and self.reads == FEATURES and (
+            other.joints is not None and self.relative == getattr(other, 'relative', None))
 
     def _find_boxes(self, outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return decode_centers(outputs, self.max_predictions, self.relative)

@@ -9,7 +9,7 @@ from typing import Sequence
 import torch
 
 from mcn_ros.structures import Instances
-from mcn_ros.tasks.centers import overlapping
+from mcn_ros.tasks.centers import shared_areas
 from mcn_ros.tasks.task import People
 from mcn_ros.vocabulary import PERSON
 
@@ -48,8 +48,9 @@ def merge_people(one: People, other: People) -> People:
     :return: (B, K of one + K of other) people, each in its place; those of the other list that are
         in the first already have the score 0.
     """
+    shared, union = shared_areas(one.boxes, other.boxes)
     likely = one.scores[:, :, None] * other.scores[:, None]
-    pairs = torch.where(overlapping(one.boxes, other.boxes, SAME), likely, 0)  # (B, K, L)
+    pairs = torch.where(shared > SAME * union, likely, 0)  # (B, K, L)
     best = torch.maximum(pairs.amax(dim=2, keepdim=True), pairs.amax(dim=1, keepdim=True))
     pairs = ((pairs >= best) & (pairs > 0)).float()
     scores = (pairs @ other.scores[..., None]).squeeze(2)  # of the partner, or 0

@@ -129,6 +129,10 @@ class Task(Protocol):
     def same_maps(self, other: 'Task') -> bool:
         """Return whether another task's maps mean the same, but perhaps for its classes."""
 
+    def part_of(self, other: 'Task') -> bool:
+        """Return whether its maps are among those of another kind of task, and mean the same."""
+        return False
+
     def taught_by(self, other: 'Task') -> bool:
         """Return whether another task's maps can be learned from, see :meth:`distance`."""
         return self.same_maps(other) and self.classes == other.classes

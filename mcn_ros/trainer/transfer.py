@@ -88,7 +88,8 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
     """Take over the head of a task; return in words what came of it."""
     mine, theirs = model.tasks[task], source.tasks.get(task)
     if theirs is None:
-        return _start_from_towers(model, source, task)
+        return (_start_from_people(model, source, task) or _start_from_towers(model, source, task)
+                or 'starts anew, there is no such head')
     state, start = source.heads[task].state_dict(), model.heads[task].state_dict()
     others = mine.classes != theirs.classes
     if (not mine.same_maps(theirs) or _layers(state) != _layers(start)
@@ -107,7 +108,7 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
 
 
 def _start_from_towers(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
-    """Take over the towers of a head of another kind, and what they say of classes."""
+    """Take over the towers of a head of another kind, and their classes; '' if there is none."""
     mine, own = model.tasks[task], _pyramid_of(model.heads[task])
     for name, theirs in source.tasks.items():
         other = _pyramid_of(source.heads[name])
@@ -124,7 +125,7 @@ def _start_from_towers(model: MultiTaskNet, source: MultiTaskNet, task: str) -> 
                 layer.load_state_dict({key: _copy_rows(values, origin[key], pairs)
                                        for key, values in start.items()})
             return _in_words(f'begins with the towers of {name}', new)
-    return 'starts anew, there is no such head'
+    return ''
 
 
 def _pyramid_of(head: nn.Module) -> PyramidHead | None:
@@ -178,3 +179,14 @@ def _copy_rows(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> T
     for row, origin in pairs:
         value[row] = source[origin]
     return value
+
+
+def _start_from_people(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
+    """Take over the maps of a pose head that say where people are; '' if there is none."""
+    start = model.heads[task].state_dict()
+    for name, theirs in source.tasks.items():
+        state = source.heads[name].state_dict()
+        if model.tasks[task].part_of(theirs) and _layers(start).items() <= _layers(state).items():
+            model.heads[task].load_state_dict({key: state[key] for key in start})
+            return f'taken from {name}'
+    return ''
