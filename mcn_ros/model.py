@@ -17,7 +17,7 @@ from torch import nn, Tensor
 from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import take
 from mcn_ros.network.trunks import build_trunk_config, TrunkConfig, TrunkKind
-from mcn_ros.tasks import build_tasks, describe_tasks, People, Task
+from mcn_ros.tasks import build_tasks, describe_tasks, Objects, Task
 
 LARGEST_SIDE = 8192  # input pixels; what is larger hardly is an input that anybody means
 
@@ -154,8 +154,8 @@ class MultiTaskNet(nn.Module):
         """Return task name -> batched predictions in input pixels, not thresholded."""
         found = {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
 
-        def people(name: str) -> People | None:
-            return self.tasks[name].people(outputs[name], found[name]) if name in found else None
+        def objects(name: str) -> Objects | None:
+            return self.tasks[name].objects(outputs[name], found[name]) if name in found else None
 
-        return {name: self.tasks[name].refine(prediction, outputs[name], people)
+        return {name: self.tasks[name].refine(prediction, outputs[name], objects)
                 for name, prediction in found.items()}

@@ -17,10 +17,10 @@ from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.distance_detection import DistanceDetectionTask
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.segmentation import SegmentationTask
-from mcn_ros.tasks.task import People, Task
+from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.tasks.window_pose import WindowPoseTask
 
-__all__ = ['build_tasks', 'describe_tasks', 'EXACT', 'KINDS', 'People', 'Task', 'TASKS']
+__all__ = ['build_tasks', 'describe_tasks', 'EXACT', 'KINDS', 'Objects', 'Task', 'TASKS']
 
 TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,

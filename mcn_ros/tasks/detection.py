@@ -23,8 +23,8 @@ from mcn_ros.tasks.centers import (
     decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
     to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
-from mcn_ros.tasks.merge import check_person, merge_into, people_among
-from mcn_ros.tasks.task import People, Task
+from mcn_ros.tasks.merge import check_person, merge_into
+from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES, PERSON
 
 # Features that it can read: those of the neck, and what a detector in it says.
@@ -157,14 +157,14 @@ class DetectionTask(Task):
             classes = classes.gather(1, order)
         return Instances(to_input_pixels(boxes, self.stride), classes, scores)
 
-    def people(self, outputs: dict[str, Tensor], prediction: Instances) -> People | None:
-        """Return the people among the objects; None where they are no class."""
-        return people_among(prediction, self.classes)
+    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
+        """Return the objects that are decoded."""
+        return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
 
     def refine(self, prediction: Instances, outputs: dict[str, Tensor],
-               people: Callable[[str], People | None]) -> Instances:
+               objects: Callable[[str], Objects | None]) -> Instances:
         """Merge the people of another task with those among the objects."""
-        return merge_into(prediction, self.classes, people(self.merge_with))
+        return merge_into(prediction, self.classes, objects(self.merge_with))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image."""

@@ -8,7 +8,7 @@ Source: X. Li et al., "Generalized Focal Loss", NeurIPS 2020, and NanoDet-Plus (
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Mapping
+from typing import Callable, ClassVar, Mapping
 
 import numpy as np
 import torch
@@ -26,7 +26,8 @@ from mcn_ros.tasks.distances import (
     BINS, distribution_focal, divergence, flatten, mirror_bins, places, read_distances, SIDES,
     to_boxes, to_distances)
 from mcn_ros.tasks.heatmap import NO_PEAK
-from mcn_ros.tasks.task import Task
+from mcn_ros.tasks.merge import check_person, merge_into
+from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 # Boxes that may suppress each other; of the best so many.
@@ -54,6 +55,8 @@ class DistanceDetectionTask(Task):
     :param max_predictions: objects per image that decoding returns.
     :param max_overlap: of two boxes of a class that overlap by more than this (intersection over
         union), the less certain one gets the score 0.
+    :param merge_with: name of a task whose people are merged with those found here, see
+        :func:`mcn_ros.tasks.merge.merge_people`; '' for none.
     """
 
     annotation: ClassVar[type] = Instances
@@ -68,6 +71,7 @@ class DistanceDetectionTask(Task):
     max_objects: int = 128
     max_predictions: int = 100
     max_overlap: float = 0.6
+    merge_with: str = ''
 
     def __post_init__(self):
         check_classes(self.classes, 'distance_detection.classes')
@@ -75,6 +79,8 @@ class DistanceDetectionTask(Task):
         if not 0 < self.max_overlap <= 1:
             raise ValueError(f'distance_detection.max_overlap: {self.max_overlap} is not in 0..1, '
                              'above 0')
+        if self.merge_with:
+            check_person(self.classes, 'distance_detection.merge_with')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -158,6 +164,15 @@ class DistanceDetectionTask(Task):
         scores, order = scores.topk(min(self.max_predictions, scores.shape[1]))
         return Instances(boxes.gather(1, order[..., None].expand(-1, -1, SIDES)),
                          classes.gather(1, order), scores)
+
+    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
+        """Return the objects that are decoded."""
+        return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
+
+    def refine(self, prediction: Instances, outputs: dict[str, Tensor],
+               objects: Callable[[str], Objects | None]) -> Instances:
+        """Merge the people of another task with those among the objects."""
+        return merge_into(prediction, self.classes, objects(self.merge_with))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image; exact for widths that the strides divide."""

@@ -4,17 +4,30 @@
 """People whom two tasks find, in one list: what both see counts, what one sees counts half."""
 
 from dataclasses import replace
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import torch
+from torch import Tensor
 
 from mcn_ros.structures import Instances
 from mcn_ros.tasks.centers import shared_areas
-from mcn_ros.tasks.task import People
+from mcn_ros.tasks.task import Objects
 from mcn_ros.vocabulary import PERSON
 
 # Boxes that overlap by more than this (intersection over union) are of one person.
 SAME = 0.6
+
+
+class People(NamedTuple):
+    """
+    People in B images.
+
+    :param boxes: (B, K, 4) xyxy in input pixels.
+    :param scores: (B, K) in 0..1; 0 for what is none.
+    """
+
+    boxes: Tensor
+    scores: Tensor
 
 
 def check_person(classes: Sequence[str], where: str) -> None:
@@ -23,18 +36,17 @@ def check_person(classes: Sequence[str], where: str) -> None:
         raise ValueError(f'{where}: there is no class {PERSON} (classes: {", ".join(classes)})')
 
 
-def people_among(objects: Instances, classes: Sequence[str]) -> People | None:
+def people_among(objects: Objects | None) -> People | None:
     """
     Return the people among objects.
 
-    :param objects: of a batch.
-    :param classes: names of the classes.
     :return: one for each object, of score 0 where it is something else; None where people are no
-        class.
+        class, or there are no objects.
     """
-    if PERSON not in classes:
+    if objects is None or PERSON not in objects.names:
         return None
-    return People(objects.boxes, objects.scores * (objects.classes == classes.index(PERSON)))
+    return People(objects.boxes, objects.scores * (
+        objects.classes == objects.names.index(PERSON)))
 
 
 def merge_people(one: People, other: People) -> People:
@@ -62,20 +74,21 @@ def merge_people(one: People, other: People) -> People:
                   torch.cat([one.scores + scores, alone], dim=1) / 2)
 
 
-def merge_into(objects: Instances, classes: Sequence[str], others: People | None,
-               ) -> Instances:
+def merge_into(objects: Instances, names: tuple[str, ...], others: Objects | None) -> Instances:
     """
-    Merge people into objects.
+    Merge the people whom another task finds into objects.
 
     :param objects: of a batch, (B, K).
-    :param classes: names of the classes, of which one is the person.
-    :param others: people of another task; None where there is none.
+    :param names: of the classes, of which one is the person.
+    :param others: None where there is no such task.
     :return: the K most likely of all, best first.
     """
+    others = people_among(others)
     if others is None:
         return objects
-    person = classes.index(PERSON)
-    boxes, scores = merge_people(people_among(objects, classes), others)
+    person = names.index(PERSON)
+    mine = people_among(Objects(objects.boxes, objects.scores, objects.classes, names))
+    boxes, scores = merge_people(mine, others)
     count = objects.scores.shape[1]
     is_other = objects.classes != person
     own = torch.where(is_other, objects.scores, scores[:, :count])

@@ -27,8 +27,8 @@ from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, focal_loss, gather_cells, ignore_box, PRIOR_BIAS, weighted_l1)
 from mcn_ros.tasks.location import believe, decide, location_loss, sample
 from mcn_ros.tasks.snap import snap
-from mcn_ros.tasks.task import People, Task
-from mcn_ros.vocabulary import Skeleton, SKELETONS
+from mcn_ros.tasks.task import Objects, Task
+from mcn_ros.vocabulary import PERSON, Skeleton, SKELETONS
 
 # What a cell without joints counts, where one with a joint counts 1, in learning from a network.
 QUIET = 0.02
@@ -216,10 +216,10 @@ class PoseTask(Task):
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
 
-    def people(self, outputs: dict[str, Tensor], prediction: Poses) -> People:
+    def objects(self, outputs: dict[str, Tensor], prediction: Poses) -> Objects:
         """Return the people as they are found, before anything is known of their joints."""
-        boxes, scores, _, _ = self._find_boxes(outputs)
-        return People(to_input_pixels(boxes), scores)
+        boxes, scores, classes, _ = self._find_boxes(outputs)
+        return Objects(to_input_pixels(boxes), scores, classes, (PERSON,))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""

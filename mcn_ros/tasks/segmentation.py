@@ -8,8 +8,8 @@ Source: MCN (Heuer et al.), section 3; E. Shelhamer, J. Long, T. Darrell, "Fully
 Networks for Semantic Segmentation".
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Callable, ClassVar, Literal, Mapping
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from mcn_ros.network.features import FEATURES, Features, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.network.pyramid_head import MergedPyramidHead
 from mcn_ros.structures import ClassMap, IGNORE
-from mcn_ros.tasks.task import Task
+from mcn_ros.tasks.labels_in_boxes import labels_in_boxes
+from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 LEVELS = 'pyramid'
@@ -39,6 +40,8 @@ class SegmentationTask(Task):
     :param reads: 'features', the map of stride 4, or 'pyramid': all levels of one, each with a
         tower as that of a detector on it, whose weights it can begin with, and that map. Then the
         layout is ``shared``, and the width is that of the towers.
+    :param boxes_from: name of a task whose boxes tell where classes are, too, see
+        :mod:`mcn_ros.tasks.labels_in_boxes`; '' for none; without that task, the logits alone do.
     """
 
     annotation: ClassVar[type] = ClassMap
@@ -52,6 +55,7 @@ class SegmentationTask(Task):
     full_resolution: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
     reads: Literal['features', 'pyramid'] = FEATURES
+    boxes_from: str = ''
 
     def __post_init__(self):
         check_classes(self.classes, 'segmentation.classes')
@@ -69,6 +73,11 @@ class SegmentationTask(Task):
     def losses(self) -> dict[str, float]:
         """Return the loss with its weight in MCN."""
         return {'cross_entropy': 5.0}
+
+    @property
+    def stride(self) -> int:
+        """Return the input pixels per label."""
+        return 1 if self.full_resolution else STRIDE
 
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (C + 1 channels)."""
@@ -138,7 +147,16 @@ class SegmentationTask(Task):
         logits = outputs['logits']
         # Flat: compilers are slow at it where channels are innermost.
         labels = logits.flatten(2).argmax(dim=1).unflatten(1, logits.shape[2:]).to(torch.uint8)
-        return ClassMap(labels, stride=1 if self.full_resolution else STRIDE)
+        return ClassMap(labels, stride=self.stride)
+
+    def refine(self, prediction: ClassMap, outputs: dict[str, Tensor],
+               objects: Callable[[str], Objects | None]) -> ClassMap:
+        """Look at the boxes of another task, too."""
+        others = objects(self.boxes_from)
+        if others is None:
+            return prediction
+        labels = labels_in_boxes(outputs['logits'], others, self.classes, self.stride)
+        return replace(prediction, labels=labels.to(torch.uint8))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the logits of the mirror image."""

@@ -14,16 +14,20 @@ from mcn_ros.network.features import Shapes
 from mcn_ros.vocabulary import Skeleton
 
 
-class People(NamedTuple):
+class Objects(NamedTuple):
     """
-    People whom a task finds in B images.
+    Objects that a task finds in B images, for other tasks.
 
     :param boxes: (B, K, 4) xyxy in input pixels.
     :param scores: (B, K) in 0..1; 0 for what is none.
+    :param classes: (B, K) int64 indices of ``names``.
+    :param names: of the classes.
     """
 
     boxes: Tensor
     scores: Tensor
+    classes: Tensor
+    names: tuple[str, ...]
 
 
 class Task(Protocol):
@@ -97,21 +101,21 @@ class Task(Protocol):
     def decode(self, outputs: dict[str, Tensor]) -> Any:
         """Return batched predictions in input pixels; static shapes, nothing thresholded."""
 
-    def people(self, outputs: dict[str, Tensor], prediction: Any) -> People | None:
+    def objects(self, outputs: dict[str, Tensor], prediction: Any) -> Objects | None:
         """
-        Return the people that it finds, for other tasks.
+        Return the objects that it finds, for other tasks.
 
         :param prediction: what :meth:`decode` returned for these outputs.
         :return: by default None, it knows of none.
         """
 
     def refine(self, prediction: Any, outputs: dict[str, Tensor],
-               people: Callable[[str], People | None]) -> Any:
+               objects: Callable[[str], Objects | None]) -> Any:
         """
         Return a prediction in the light of what other tasks find; static shapes, too.
 
         :param prediction: what :meth:`decode` returned for these outputs.
-        :param people: returns the people that the task of a name finds, None where no such task
+        :param objects: returns the objects that the task of a name finds, None where no such task
             is run, or it knows of none.
         :return: by default the prediction as it is.
         """

@@ -16,9 +16,9 @@ from torch import Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, to_input_pixels
-from mcn_ros.tasks.merge import merge_people
+from mcn_ros.tasks.merge import merge_people, people_among
 from mcn_ros.tasks.pose import PoseTask
-from mcn_ros.tasks.task import People
+from mcn_ros.tasks.task import Objects
 from mcn_ros.tasks.window import likeliest_cells
 
 # What is less likely than that is no joint that is seen.
@@ -64,12 +64,12 @@ class WindowPoseTask(PoseTask):
         return self._read_poses(outputs, boxes, scores, cells)
 
     def refine(self, prediction: Poses, outputs: dict[str, Tensor],
-               people: Callable[[str], People | None]) -> Poses:
+               objects: Callable[[str], Objects | None]) -> Poses:
         """Read the joints again, on boxes that are those of another task, too."""
-        others = people(self.boxes_from)
+        others = people_among(objects(self.boxes_from))
         if others is None:
             return prediction
-        merged = merge_people(others, self.people(outputs, prediction))
+        merged = merge_people(others, people_among(self.objects(outputs, prediction)))
         count = min(self.max_predictions, merged.scores.shape[1])
         scores, best = merged.scores.topk(count, dim=1)
         boxes = _in_order(merged.boxes, best) / STRIDE
