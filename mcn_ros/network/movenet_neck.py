@@ -8,7 +8,9 @@ from typing import Sequence
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.network.features import FEATURES, MapShape, PYRAMID, pyramid_levels, single
+from mcn_ros.network.features import (
+    FEATURES, MapShape, PYRAMID, pyramid, pyramid_levels, single)
+from mcn_ros.network.ghost_pan import GhostPan, WIDTH
 
 # Channels of the coarser levels.
 WIDTHS = {'p3': 24, 'p4': 32, 'p5': 64}
@@ -44,12 +46,31 @@ class MoveNetNeck(nn.Module):
         """Map stage outputs to the features and p3, p4, p5, of strides 4, 8, 16, 32."""
         maps = [lateral(stages[level])
                 for level, lateral in zip(reversed(self.levels), self.lateral)]
-        pyramid = maps[:1]
+        levels = maps[:1]
         for finer, fusion in zip(maps[1:], self.fusion):
-            coarser = functional.interpolate(pyramid[-1], scale_factor=2.0, mode='bilinear',
+            coarser = functional.interpolate(levels[-1], scale_factor=2.0, mode='bilinear',
                                              align_corners=False)
-            pyramid.append(fusion(coarser + finer))
-        return dict(zip((FEATURES, *WIDTHS), reversed(pyramid)))
+            levels.append(fusion(coarser + finer))
+        return dict(zip((FEATURES, *WIDTHS), reversed(levels)))
+
+
+class MoveNetPanNeck(MoveNetNeck):
+    """
+    The features of MoveNet's neck, and beside them the pyramid of NanoDet-Plus.
+
+    Boxes of people who are small or cut off need more than what joints are read from.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool) -> None:
+        super().__init__(channels, strides, out_channels, deformable)
+        self.shapes = {**single(out_channels), **pyramid(WIDTH)}
+        self.pyramid = GhostPan([channels[level] for level in self.levels[1:]], WIDTH)
+
+    def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Map stage outputs to the features of stride 4 and the levels of the pyramid."""
+        levels = self.pyramid([stages[level] for level in self.levels[1:]])
+        return {FEATURES: super().forward(stages)[FEATURES], **dict(zip(PYRAMID, levels))}
 
 
 def _projection(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -13,6 +13,7 @@ from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.pyramid_head import map_of, PyramidHead
+from mcn_ros.network.trunks.shared import check_colours, SharedTrunk
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.weights_file import load_model
@@ -42,7 +43,8 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
 
     :param model: changed in place; not at all in case of an error.
     :param paths: of a weights file for all of it; or stream of the trunk or task -> file. Tasks
-        that are not named start from the file of their stream.
+        that are not named start from the file of their stream. Or, as 'trunk.neck', the name of
+        any part: of that, all weights are taken whose names and shapes agree.
     :return: what was taken and what was not, a line for each.
     :raises ValueError: for a file that cannot be read, for one whose trunk is another or is for
         other colours, and for what is neither stream nor task.
@@ -50,10 +52,12 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
     streams = list(model.trunk.streams())
     known = dict.fromkeys((*streams, *model.tasks))
     files = dict.fromkeys(known, paths) if isinstance(paths, str) else dict(paths)
-    unknown = [name for name in files if name not in known]
+    parts = [name for name in files if name not in known
+             and name in dict(model.named_modules()) and name]
+    unknown = [name for name in files if name not in (*known, *parts)]
     if unknown:
         raise ValueError(f'initial_weights: unknown {", ".join(unknown)} '
-                         f'(known: {", ".join(known)})')
+                         f'(known: {", ".join(known)}, and parts such as trunk.neck)')
     for task in model.tasks:
         stream = model.trunk.stream_of(task)
         if stream in files:
@@ -64,6 +68,7 @@ def start_from_weights(model: MultiTaskNet, paths: str | Mapping[str, str]) -> l
         lines += _start_trunk(new, source, path, [s for s in streams if files.get(s) == path])
     lines += [f'{task}: {_start_head(new, sources[path], task)}'
               for task, path in files.items() if task in model.tasks]
+    lines += [_start_part(new, sources[files[part]], part, files[part]) for part in parts]
     for path, source in sources.items():
         lines += [f'{task} of {path}: not used' for task in source.tasks
                   if files.get(task) != path or task not in model.tasks]
@@ -82,6 +87,25 @@ def _start_trunk(model: MultiTaskNet, source: MultiTaskNet, path: str, streams: 
     except ValueError as error:
         raise ValueError(f'initial_weights: {path} has {error}') from error
     return [f'trunk ({name}): from {path} ({origin})' for name, origin in origins.items()]
+
+
+def _start_part(model: MultiTaskNet, source: MultiTaskNet, part: str, path: str) -> str:
+    """Take over what agrees of a part of a network; return in words what came of it."""
+    for name, module in model.named_modules():
+        if isinstance(module, SharedTrunk) and f'{name}.backbone.'.startswith(f'{part}.'):
+            try:
+                other = source.get_submodule(name)
+                check_colours(module, other)
+            except (AttributeError, ValueError) as error:
+                raise ValueError(f'initial_weights: {part}: {path} has {error}') from error
+    mine, theirs = model.state_dict(), source.state_dict()
+    names = [name for name in mine if name.startswith(f'{part}.')]
+    taken = {name: theirs[name] for name in names
+             if name in theirs and theirs[name].shape == mine[name].shape}
+    if not taken:
+        raise ValueError(f'initial_weights: {part}: {path} has nothing that fits')
+    model.load_state_dict(taken, strict=False)
+    return f'{part}: {len(taken)} of {len(names)} weights from {path}'
 
 
 def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:

@@ -148,8 +148,16 @@ def _obstacle(mine: SharedTrunk, other: nn.Module) -> str:
     if not isinstance(other, SharedTrunk) or other.config != mine.config:
         described = other.config if isinstance(other, SharedTrunk) else type(other).__name__
         return f'another architecture: {described}, not {mine.config}'
+    try:
+        check_colours(mine, other)
+    except ValueError as error:
+        return str(error)
+    return ''
+
+
+def check_colours(mine: SharedTrunk, other: SharedTrunk) -> None:
+    """Refuse weights that are for other colours."""
     found = asdict(other.colours)
     for name, value in asdict(mine.colours).items():
         if found[name] != value:
-            return f'another {name}: {found[name]}, not {value}'
-    return ''
+            raise ValueError(f'another {name}: {found[name]}, not {value}')
