@@ -7,8 +7,6 @@ A published NanoDet-Plus detector from an ONNX file, as a teacher.
 Source: RangiLyu, "NanoDet-Plus", github.com/RangiLyu/nanodet.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -28,30 +26,27 @@ class NanoDetPlusTeacher:
     """
     An 80-class NanoDet-Plus network: an image in, objects in camera pixels out.
 
-    :param path: ONNX file whose output is (1, cells, 80 scores and 4 x 8 distances).
+    :param network: with the output (1, cells, 80 scores and 4 x 8 distances).
     :param floor: boxes of a lower score are dropped.
     :param side: of the square input, pixels, where the network takes any.
-    :raises ValueError: if the file cannot be read, or holds some other network.
+    :raises ValueError: for some other network.
     """
 
     classes = COCO_CLASSES
 
-    def __init__(self, path: Path | str, floor: float = 0.01, side: int = 416):
-        self._network, self._floor = OnnxNetwork(path), floor
-        if not self.fits(self._network):
-            raise ValueError(f'{path}: is not a NanoDet-Plus network of {len(COCO_CLASSES)} '
-                             f'classes (its shapes: {self._network.shapes})')
-        fixed = self._network.input_shape[2]
-        self.size: Size = (fixed, fixed) if isinstance(fixed, int) else (side, side)
+    def __init__(self, network: OnnxNetwork, floor: float = 0.01, side: int = 416):
+        network.require(self.fits(network),
+                        f'a NanoDet-Plus network of {len(COCO_CLASSES)} classes')
+        self._network, self._floor = network, floor
+        self.size: Size = network.sides or (side, side)
         self._points = cell_points(self.size, middle=0)
 
     @staticmethod
     def fits(network: OnnxNetwork) -> bool:
         """Return whether a network has the input and the outputs of this kind."""
-        shapes = list(network.output_shapes.values())
-        height, width = network.input_shape[2:] if len(network.input_shape) == 4 else (0, 1)
-        square = height == width or not isinstance(height, int) and not isinstance(width, int)
-        return square and [shape[-1:] for shape in shapes] == [(NUMBERS,)]
+        sides = network.sides
+        return sides is not None and len(set(sides)) < 2 and [
+            shape[-1:] for shape in network.output_shapes.values()] == [(NUMBERS,)]
 
     def __call__(self, image: np.ndarray) -> Instances:
         """

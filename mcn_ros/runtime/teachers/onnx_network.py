@@ -35,6 +35,26 @@ class OnnxNetwork:
         self.input_shape = tuple(inputs[0].shape)
         self.output_shapes = {o.name: tuple(o.shape) for o in self._session.get_outputs()}
 
+    def require(self, fits: bool, what: str) -> None:
+        """
+        Refuse a network of another kind.
+
+        :param fits: whether it is of the kind.
+        :param what: the kind, for the message.
+        :raises ValueError: naming the file and its shapes.
+        """
+        if not fits:
+            raise ValueError(f'{self.path}: is not {what} (its shapes: {self.shapes})')
+
+    @property
+    def sides(self) -> tuple[int, ...] | None:
+        """Return the (height, width) of its input, () where it takes any, None for no image."""
+        if len(self.input_shape) != 4 or self.input_shape[:2] != (1, 3):
+            return None
+        sides = self.input_shape[2:]
+        known = [isinstance(side, int) for side in sides]
+        return sides if all(known) else None if any(known) else ()
+
     @property
     def shapes(self) -> str:
         """Return the shapes of its input and outputs, for messages."""

@@ -8,8 +8,6 @@ Source: G. Yu et al., "PP-PicoDet: A Better Real-Time Object Detector on Mobile 
 2111.00902.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -28,31 +26,27 @@ class PicoDetTeacher:
     """
     An 80-class PicoDet network: an image in, objects in camera pixels out.
 
-    :param path: ONNX file with the scores (1, cells, 80) and the distances (1, cells, 4 x 8) of
-        each of four levels, each kind from the finest level on.
+    :param network: with the scores (1, cells, 80) and the distances (1, cells, 4 x 8) of each of
+        four levels, each kind from the finest level on.
     :param floor: boxes of a lower score are dropped.
     :param side: of the square input, pixels, where the network takes any.
-    :raises ValueError: if the file cannot be read, or holds some other network.
+    :raises ValueError: for some other network.
     """
 
     classes = COCO_CLASSES
 
-    def __init__(self, path: Path | str, floor: float = 0.01, side: int = 416):
-        self._network, self._floor = OnnxNetwork(path), floor
-        if not self.fits(self._network):
-            raise ValueError(f'{path}: is not a PicoDet network of {len(COCO_CLASSES)} classes '
-                             f'(its shapes: {self._network.shapes})')
-        fixed = self._network.input_shape[2:]
-        known = all(isinstance(number, int) for number in fixed)
-        self.size: Size = fixed if known else (side, side)
+    def __init__(self, network: OnnxNetwork, floor: float = 0.01, side: int = 416):
+        network.require(self.fits(network), f'a PicoDet network of {len(COCO_CLASSES)} classes')
+        self._network, self._floor = network, floor
+        self.size: Size = network.sides or (side, side)
         self._points = cell_points(self.size, middle=0.5)
 
     @staticmethod
     def fits(network: OnnxNetwork) -> bool:
         """Return whether a network has the input and the outputs of this kind."""
         widths = [shape[-1] for shape in network.output_shapes.values() if shape]
-        return (len(network.input_shape) == 4 and len(widths) == 2 * len(STRIDES)
-                and widths.count(len(COCO_CLASSES)) == widths.count(SIDES * BINS) == len(STRIDES))
+        return network.sides is not None and len(widths) == 2 * len(STRIDES) and all(
+            widths.count(number) == len(STRIDES) for number in (len(COCO_CLASSES), SIDES * BINS))
 
     def __call__(self, image: np.ndarray) -> Instances:
         """

@@ -12,11 +12,12 @@ import pytest
 
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.scorers import InstancesScorer
-from mcn_ros.runtime.yolox import cells, decode, mirror, suppress, YoloxTeacher
+from mcn_ros.runtime.teachers.onnx_network import OnnxNetwork
+from mcn_ros.runtime.teachers.yolox import cells, decode, mirror, suppress, YoloxTeacher
 from mcn_ros.tasks import DetectionTask
 from mcn_ros.vocabulary import COCO_CLASSES
 
-SHARED = Path(__file__).resolve().parents[3] / 'shared' / 'data'
+SHARED = Path(__file__).resolve().parents[4] / 'shared' / 'data'
 SIZE = (64, 96)
 NUM_CELLS = 8 * 12 + 4 * 6 + 2 * 3
 NUMBERS = 5 + len(COCO_CLASSES)
@@ -90,7 +91,7 @@ def test_boxes_are_in_camera_pixels_and_clipped(tmp_path):
     # Two neighbours in the middle, each the mirror image of the other.
     values = (output(96 + 8, [1, 1, np.log(8), np.log(2)])
               + output(96 + 9, [0, 1, np.log(8), np.log(2)]))
-    teacher = YoloxTeacher(write_network(tmp_path / 'teacher.onnx', values), floor=0.3)
+    teacher = YoloxTeacher(OnnxNetwork(write_network(tmp_path / 'teacher.onnx', values)), floor=0.3)
     found = teacher(np.zeros((128, 96, 3), np.uint8))  # at half size, with borders of 24 beside it
     assert [teacher.classes[index] for index in found.classes] == ['dog']
     np.testing.assert_allclose(found.boxes, [[0, 32, 96, 96]], atol=1e-3)
@@ -102,7 +103,7 @@ def test_it_sees_blue_first_in_0_to_255(tmp_path):
     image = np.zeros((*SIZE, 3), np.uint8)
     image[..., 2] = 10
     # Half of it: the mirror image does not confirm what is seen in the corner.
-    np.testing.assert_allclose(YoloxTeacher(path)(image).scores[0], (0.9 + 10) * 0.8 / 2)
+    np.testing.assert_allclose(YoloxTeacher(OnnxNetwork(path))(image).scores[0], (0.9 + 10) * 0.8 / 2)
 
 
 @pytest.mark.parametrize('make, what', [
@@ -115,7 +116,7 @@ def test_it_sees_blue_first_in_0_to_255(tmp_path):
 def test_other_files_are_refused_in_one_line(tmp_path, make, what):
     make(tmp_path / 'teacher.onnx')
     with pytest.raises(ValueError, match=what) as caught:
-        YoloxTeacher(tmp_path / 'teacher.onnx')
+        YoloxTeacher(OnnxNetwork(tmp_path / 'teacher.onnx'))
     assert 'teacher.onnx' in str(caught.value) and '\n' not in str(caught.value)
 
 
@@ -123,7 +124,7 @@ def test_the_published_network_finds_objects():
     weights, folder = SHARED / 'weights' / 'yolox_nano.onnx', SHARED / 'coco_val'
     if not weights.exists() or not folder.exists():
         pytest.skip('the weights or the images are not here')
-    teacher, dataset = YoloxTeacher(weights), CocoDataset(
+    teacher, dataset = YoloxTeacher(OnnxNetwork(weights)), CocoDataset(
         folder / 'annotations.json', folder / 'images', {'detection': DetectionTask()})
     scorer = InstancesScorer(DetectionTask(classes=tuple(teacher.classes)))
     for index in range(0, 150, 10):
