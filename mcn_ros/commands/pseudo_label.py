@@ -20,10 +20,11 @@ from mcn_ros.runtime.teachers import KINDS
 from mcn_ros.runtime.teachers.network import NetworkTeacher
 from mcn_ros.runtime.teachers.panel import Panel, split
 from mcn_ros.runtime.weights import weights_path
-from mcn_ros.structures import ClassMap, Instances, Poses
 
-# docs/pseudo_labels.md has what they mean for several teachers.
-KEEP, UNSURE, JOINTS = 0.4, 0.1, 0.4
+# PicoDet-S and NanoDet-Plus-m, merged, at an IoU of 0.5, on COCO training images: of the boxes
+# above KEEP 80 % are right, those above UNSURE cover the centres of 73 % of all objects, those
+# above KEEP only of 48 %. Of joints above JOINTS, 94 % are within an OKS of 0.5.
+KEEP, UNSURE, JOINTS = 0.4, 0.2, 0.4
 ANNOTATIONS, IMAGES = 'annotations.json', 'images'
 
 
@@ -49,6 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--annotations and --images belong together')
     if args.every < 1 or args.every > 1 and args.annotations:
         parser.error(f'--every: expected a number from 1 on, of a --source, got {args.every}')
+    if args.maps and args.weights is None:
+        parser.error('--maps: needs --weights')
     if not args.teachers and args.weights is None:
         parser.error('nobody to label: expected --teachers or --weights')
     if not 0 <= args.unsure <= args.keep <= 1:
@@ -89,26 +92,11 @@ def load_teachers(args: argparse.Namespace) -> Teachers:
 
     :raises ValueError: for a file that is no teacher, and for labels that the weights have not.
     """
-    return Teachers(**{**_of_weights(args), **Panel(args.teachers).parts})
-
-
-def _of_weights(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the weights label."""
+    parts = Panel(args.teachers).parts
     if args.weights is None:
-        if args.maps:
-            raise ValueError('--maps: needs --weights')
-        return {}
-    teacher, parts = NetworkTeacher(args.weights, runtime_config(args), args.flip), {}
-    if Instances in teacher.tasks:
-        parts.update(objects=teacher.objects, classes=teacher.tasks[Instances][1].classes)
-    if Poses in teacher.tasks:
-        parts.update(people=teacher.people, skeleton=teacher.tasks[Poses][1].joints)
-    if args.maps and ClassMap not in teacher.tasks:
-        raise ValueError(f'--maps: {weights_path(args.weights)} has no head for them (heads: '
-                         f'{", ".join(name for name, _ in teacher.tasks.values())})')
-    if args.maps:
-        parts.update(pixels=teacher.logits, maps=teacher.tasks[ClassMap])
-    return parts
+        return Teachers(**parts)
+    teacher = NetworkTeacher(args.weights, runtime_config(args), args.flip)
+    return Teachers(**{**teacher.parts(args.maps), **parts})
 
 
 def facts(args: argparse.Namespace) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import CocoFile, PERSON, Record
+from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
 from mcn_ros.data.journal import Journal
 from mcn_ros.data.labels import MAPPED, MASKED
 from mcn_ros.data.pseudo_masks import gated_labels, MaskRule
@@ -98,8 +98,9 @@ def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: T
     :return: the content; the annotations that were added have a ``score``.
     :raises ValueError: for an image that is missing or not of its stated size.
     """
+    file = read_coco(content)  # with masks, for which the tasks of the data set may not ask
     ids = _with_categories(content, teachers)
-    labeller = Labeller(dataset, teachers, thresholds, ids, folder)
+    labeller = Labeller(file, dataset, teachers, thresholds, ids, folder)
     people = _people(content, ids)
     for index, record in enumerate(tqdm(dataset.file.records, unit='image',
                                         disable=None if progress else True)):
@@ -152,12 +153,14 @@ class Labeller:
     """
     Labels one image after the other.
 
+    :param file: the annotation file as it was, with masks.
+    :param dataset: its images.
     :param ids: category ids of all classes of the new file.
     """
 
-    def __init__(self, dataset: CocoDataset, teachers: Teachers, thresholds: Thresholds,
-                 ids: Mapping[str, int], folder: Path):
-        self.dataset, self.file = dataset, dataset.file
+    def __init__(self, file: CocoFile, dataset: CocoDataset, teachers: Teachers,
+                 thresholds: Thresholds, ids: Mapping[str, int], folder: Path):
+        self.file, self.dataset = file, dataset
         self.teachers, self.thresholds, self.ids, self.folder = teachers, thresholds, ids, folder
 
     def label(self, index: int, people: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -48,6 +48,25 @@ class NetworkTeacher:
         _, self._run, _ = build_backend(backend, self._graph, device, dtype)
         self._image: np.ndarray | None = None
 
+    def parts(self, maps: bool) -> dict[str, Any]:
+        """
+        Return what it labels, as :class:`mcn_ros.data.pseudo_labels.Teachers` names it.
+
+        :param maps: whether pixels, too.
+        :raises ValueError: if there are to be maps and no head for them.
+        """
+        parts: dict[str, Any] = {}
+        if Instances in self.tasks:
+            parts.update(objects=self.objects, classes=self.tasks[Instances][1].classes)
+        if Poses in self.tasks:
+            parts.update(people=self.people, skeleton=self.tasks[Poses][1].joints)
+        if maps and ClassMap not in self.tasks:
+            raise ValueError('maps: no head of the weights has classes of pixels (heads: '
+                             f'{", ".join(name for name, _ in self.tasks.values())})')
+        if maps:
+            parts.update(pixels=self.logits, maps=self.tasks[ClassMap])
+        return parts
+
     def objects(self, image: np.ndarray) -> Instances:
         """Return the objects of an image, (H, W, 3) uint8 RGB, in camera pixels."""
         return self._predictions(image)[self.tasks[Instances][0]]
