@@ -314,7 +314,8 @@ def _labelled(file: CocoFile, record: Record, added: Sequence[str], ids: Mapping
     # What is new says all that was known of the same.
     told = {name for kinds, new in ((JOINTS, posed), (CLASS_MAPS, mapped)) if new
             for name in kinds}
-    others = (entry for entry in _beside(file, record) if entry.partition(':')[0] not in told)
+    stay = _beside(file, record) if added or record.labelled is None else record.labelled
+    others = (entry for entry in stay if entry.partition(':')[0] not in told)
     return sorted({*names, *others, *JOINTS[:1] * posed, *mapped})
 
 

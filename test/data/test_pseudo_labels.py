@@ -252,3 +252,12 @@ def test_a_second_run_goes_on_where_the_first_stopped(tmp_path):
         label(path, images, Teachers(interrupted, CLASSES))
     assert json.dumps(label(path, images, Teachers(interrupted, CLASSES))) == json.dumps(whole)
     assert len(seen) == 4
+
+
+def test_what_is_labelled_keeps_its_words_where_no_class_is_added(tmp_path):
+    others = [{'id': 4, 'name': 'dog'}, {'id': 9, 'name': 'cup'}]
+    path, images = write(tmp_path, ['detection', 'pose', 'segmentation:person'],
+                         (PEOPLE, *others))
+    content = label(path, images, MAPS)
+    assert content['images'][0]['labelled'] == ['detection', 'pose', 'segmentation']
+    assert read(path, images, content).annotations['segmentation'].labelled_classes is None
