@@ -261,3 +261,11 @@ def test_what_is_labelled_keeps_its_words_where_no_class_is_added(tmp_path):
     content = label(path, images, MAPS)
     assert content['images'][0]['labelled'] == ['detection', 'pose', 'segmentation']
     assert read(path, images, content).annotations['segmentation'].labelled_classes is None
+
+
+def test_joints_of_people_stay_where_others_get_some(tmp_path):
+    bare = {**PERSON, 'id': 8, 'keypoints': [0] * 51, 'num_keypoints': 0}
+    path, images = write(tmp_path, ['detection:person'], annotations=(PERSON, bare))
+    content = label(path, images, Teachers(people=joints))
+    assert content['annotations'][0] == PERSON
+    assert content['annotations'][1]['num_keypoints'] == 15
