@@ -23,7 +23,7 @@ from mcn_ros.runtime.weights import weights_path
 
 # PicoDet-S and NanoDet-Plus-m, merged, at an IoU of 0.5, on COCO training images: of the boxes
 # above KEEP 80 % are right, those above UNSURE cover the centres of 73 % of all objects, those
-# above KEEP only of 48 %. Of joints above JOINTS, 94 % are within an OKS of 0.5.
+# above KEEP only of 48 %.
 KEEP, UNSURE, JOINTS = 0.4, 0.2, 0.4
 ANNOTATIONS, IMAGES = 'annotations.json', 'images'
 
