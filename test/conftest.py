@@ -8,6 +8,9 @@ import multiprocessing
 import random
 
 from hypothesis import settings
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, TensorProto
 import pytest
 import torch
 
@@ -107,3 +110,38 @@ def tiny_weights(tiny, tmp_path_factory):
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
     save_model(MultiTaskNet(tiny), path)
     return path
+
+
+@pytest.fixture(scope='session')
+def write_onnx():
+    """Return a function that writes an ONNX network whose outputs are fixed, but for a mean."""
+
+    def write(path, outputs, size=(None, None), masks={}):
+        """
+        Write a network.
+
+        :param outputs: name -> array, without the dimension of the batch.
+        :param size: (height, width) of the input, None for any.
+        :param masks: name -> what is added to an output, times the mean of the first channel.
+        """
+        nodes = [helper.make_node('Split', ['image'], ['one', 'two', 'three'], axis=1),
+                 helper.make_node('ReduceMean', ['one'], ['mean'], axes=[2, 3], keepdims=0),
+                 helper.make_node('Reshape', ['mean', 'single'], ['scalar'])]
+        constants = [numpy_helper.from_array(np.array([1], np.int64), 'single')]
+        infos = []
+        for name, values in outputs.items():
+            mask = np.broadcast_to(np.float32(masks.get(name, 0)), values.shape)
+            constants += [numpy_helper.from_array(np.float32(values)[None], f'{name}_values'),
+                          numpy_helper.from_array(mask[None].copy(), f'{name}_mask')]
+            nodes += [helper.make_node('Mul', ['scalar', f'{name}_mask'], [f'{name}_shift']),
+                      helper.make_node('Add', [f'{name}_values', f'{name}_shift'], [name])]
+            infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT,
+                                                       [1, *values.shape]))
+        sides = [side or name for side, name in zip(size, ('height', 'width'))]
+        inputs = [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, *sides])]
+        graph = helper.make_graph(nodes, 'teacher', inputs, infos, constants)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 11)],
+                                    ir_version=8), path)
+        return path
+
+    return write

@@ -34,7 +34,8 @@ ASKED = {
     'commands/__init__.py': 'options that some commands have',
     'data/coco.py': 'only maps of classes are promised by masks',
     'data/frames.py': 'messages of images, which are of generated types',
-    'data/pseudo_labels.py': 'it adds objects, whatever the task is called',
+    'runtime/teachers/network.py': 'what it labels, whatever the tasks are called',
+    'runtime/teachers/panel.py': 'the same',
     'structures/rows.py': 'tensors, without torch',
     'visualization/draw.py': 'areas have no names where boxes have them',
 }

@@ -18,6 +18,8 @@ from mcn_ros.evaluation.gallery import Gallery
 from mcn_ros.evaluation.report import read_report, Report, write_report
 from mcn_ros.evaluation.scorers import score_text, SCORERS
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
+from mcn_ros.runtime.teachers import KINDS
+from mcn_ros.runtime.teachers.panel import Panel
 from mcn_ros.runtime.views import Resolution, Views
 
 COLUMNS = 4
@@ -29,6 +31,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--weights', default='', metavar='W',
                         help='weights file, or the name of shipped weights (default: those of the '
                              'package)')
+    parser.add_argument('--teachers', nargs='+', default=[], metavar='[KIND=]FILE.onnx',
+                        help='score published networks in place of weights, as pseudo_label uses '
+                             f'them: {", ".join(KINDS)}')
     parser.add_argument('--annotations', type=Path, required=True, metavar='COCO.json',
                         help='annotation file in COCO format')
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
@@ -61,6 +66,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.against and not args.report:
         parser.error('--against: needs --report, which shows the comparison')
+    if args.teachers and (args.weights or args.heads or args.report or args.flip):
+        parser.error('--teachers: go without --weights, --heads, --flip and --report')
     if args.pictures < 0:
         parser.error(f'--pictures: {args.pictures} is negative')
     return args
@@ -111,15 +118,20 @@ def _views(args: argparse.Namespace, size: str) -> str:
     return ', '.join(parts)
 
 
+def load(args: argparse.Namespace) -> Predictor:
+    """Return the predictor that the command line asks for."""
+    views = (CenterNetViews if args.reference else Views)(args.resolution, tuple(args.scales))
+    return load_predictor(args.weights, args.heads, runtime_config(args), flip=args.flip,
+                          views=views)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate."""
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
         check_results(args)
-        views = (CenterNetViews if args.reference else Views)(args.resolution, tuple(args.scales))
-        predictor = load_predictor(args.weights, args.heads, runtime_config(args),
-                                   flip=args.flip, views=views)
+        predictor = Panel(args.teachers) if args.teachers else load(args)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
@@ -128,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = scorers.result()
         if results.keys() == {'images'}:
             raise ValueError(f'{args.annotations}: labels nothing that the heads '
-                             f'{", ".join(predictor.heads)} predict')
+                             f'{", ".join(predictor.tasks)} predict')
         print(table(results))
         if args.json:
             write_json(args.json, results)

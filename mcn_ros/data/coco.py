@@ -75,13 +75,14 @@ class CocoDataset:
     """
     A map-style data set of :class:`Sample`, annotated as :class:`CocoAnnotations` says.
 
-    :param annotations: path of the annotation file.
+    :param annotations: path of the annotation file, or its content.
     :param images: folder that holds the image files; they are first looked at when read.
     :param tasks: task name -> task; one that COCO files do not label stays absent.
     :raises ValueError: for a missing or malformed file.
     """
 
-    def __init__(self, annotations: Path | str, images: Path | str, tasks: Mapping[str, Task]):
+    def __init__(self, annotations: Path | str | Mapping[str, Any], images: Path | str,
+                 tasks: Mapping[str, Task]):
         self.images = Path(images)
         if not self.images.is_dir():
             raise ValueError(f'{self.images}: no such folder of images')

@@ -2,93 +2,290 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Boxes found by a teacher in the place of labels that images lack.
+Labels by teachers in the place of those that images lack: boxes, joints and maps of classes.
 
-What the teacher is sure of becomes an object. What it is less sure of becomes a crowd: neither an
-object nor background. The rest becomes background.
+What a teacher is sure of becomes an object. What it is less sure of becomes a crowd: neither an
+object nor background. The rest becomes background. What people have labelled stays as it is.
 """
 
 from collections.abc import Iterator
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import CocoFile, read_coco, Record
+from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
+from mcn_ros.data.journal import Journal
 from mcn_ros.data.labels import MAPPED, MASKED
-from mcn_ros.structures import Instances, Poses
-from mcn_ros.tasks import TASKS
+from mcn_ros.data.pseudo_masks import gated_labels, MaskRule
+from mcn_ros.geometry import Size
+from mcn_ros.structures import ClassMap, clip_boxes, IGNORE, Instances, Poses, Sample
+from mcn_ros.tasks import Task, TASKS
+from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
 
-# What ``labelled`` calls objects with boxes.
-BOXES = tuple(kind for kind, task in TASKS.items() if task.annotation is Instances)
+# What ``labelled`` calls objects with boxes, people with joints, and maps of classes.
+BOXES, JOINTS, CLASS_MAPS = (
+    tuple(kind for kind, task in TASKS.items() if task.annotation is annotation)
+    for annotation in (Instances, Poses, ClassMap))
 
 # Types whose labels are those of objects, by class.
 OBJECTS = (Instances, Poses, *MASKED)
 
 # Smaller boxes, in pixels of a side, are what clipping left of an object.
 MIN_SIDE = 1.0
+VISIBLE = 2
+MAPS = 'maps'
 
 
-def add_pseudo_labels(annotations: Path | str, images: Path | str,
-                      teacher: Callable[[np.ndarray], Instances], classes: Sequence[str],
-                      keep: float, unsure: float, progress: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Teachers:
     """
-    Label the images of an annotation file for the detection of all classes of a teacher.
+    Who labels what; what there is no teacher for stays as it is.
 
-    What is in the file stays as it is. A class gets boxes in the images where it is labelled for
-    no task: one more person, without joints and mask, would spoil an image labelled with poses.
+    :param objects: image (H, W, 3) uint8 RGB -> objects in camera pixels.
+    :param classes: names of the classes of these objects.
+    :param people: image, boxes (N, 4) and scores (N,) of people -> their joints.
+    :param skeleton: what these joints are.
+    :param pixels: image, classes (K,) int64 -> (K + 1, H, W) logits of background and classes.
+    :param maps: name and task of the maps that are made of them.
+    """
 
-    :param annotations: COCO file.
-    :param images: folder that holds the image files.
-    :param teacher: (H, W, 3) uint8 RGB -> objects in camera pixels.
-    :param classes: class names of the teacher; those that the file lacks are added to it.
+    objects: Callable[[np.ndarray], Instances] | None = None
+    classes: Sequence[str] = ()
+    people: Callable[[np.ndarray, np.ndarray, np.ndarray], Poses] | None = None
+    skeleton: Skeleton = COCO_SKELETON
+    pixels: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    maps: tuple[str, Task] | None = None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """
+    How sure a teacher has to be.
+
     :param keep: boxes of at least this score become objects.
     :param unsure: other boxes of at least this score become crowds.
-    :param progress: show a progress bar, if standard error is a terminal.
-    :return: content of the new file; the annotations that were added have a ``score``.
-    :raises ValueError: for a bad file, and for an image that is missing or not of its stated size.
+    :param joints: joints of a lower score are not labelled.
+    :param pixels: when a pixel gets a label.
     """
-    file, dataset = read_coco(annotations), CocoDataset(annotations, images, {})
-    content = json.loads(file.path.read_bytes())
-    ids = _with_categories(content, classes)
-    entries = {entry['id']: entry for entry in content['images']}
-    number = max((annotation['id'] for annotation in content['annotations']), default=0)
-    for index, record in enumerate(tqdm(file.records, unit='image',
+
+    keep: float
+    unsure: float
+    joints: float = 0.4
+    pixels: MaskRule = MaskRule()
+
+
+def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: Teachers,
+                      thresholds: Thresholds, journal: Journal, folder: Path,
+                      progress: bool = False) -> dict[str, Any]:
+    """
+    Label the images of an annotation file for all that the teachers know.
+
+    A class gets boxes in the images where it is labelled for no task: one more person, without
+    joints and mask, would spoil an image labelled with poses. Where no joints are labelled, the
+    people get some, also those with boxes that are in the file. Where pixels are not labelled for
+    all classes, the image gets a map.
+
+    :param content: of the file; it is changed.
+    :param dataset: its images, read for the task of the maps, if there is a teacher of them.
+    :param journal: of the images that are done.
+    :param folder: where the new file will be; maps are written into a folder beside it.
+    :param progress: show a progress bar, if standard error is a terminal.
+    :return: the content; the annotations that were added have a ``score``.
+    :raises ValueError: for an image that is missing or not of its stated size.
+    """
+    file = read_coco(content)  # with masks, for which the tasks of the data set may not ask
+    ids = _with_categories(content, teachers)
+    labeller = Labeller(file, dataset, teachers, thresholds, ids, folder)
+    people = _people(content, ids)
+    for index, record in enumerate(tqdm(dataset.file.records, unit='image',
                                         disable=None if progress else True)):
-        lacking = [name for name in classes if not _is_labelled(file, record, name)]
-        if not lacking:
-            continue
-        entries[record.image_id]['labelled'] = _labelled(file, record, lacking, ids)
-        categories = {i: ids[name] for i, name in enumerate(classes) if name in lacking}
-        for box in _boxes(teacher(dataset[index].image), categories, keep, unsure):
-            number += 1
-            content['annotations'].append({'id': number, 'image_id': record.image_id, **box})
+        if record.image_id not in journal.done:
+            journal.add(record.image_id, labeller.label(index, people.get(record.image_id, [])))
+    _enter(content, dataset.file.records, journal.done)
     return content
 
 
-def _with_categories(content: dict[str, Any], classes: Sequence[str]) -> dict[str, int]:
+def _with_categories(content: dict[str, Any], teachers: Teachers) -> dict[str, int]:
     """Add the categories that the file lacks; return the ids of all by name."""
     ids = {category['name']: category['id'] for category in content['categories']}
-    for name in classes:
+    for name in teachers.classes:
         if name not in ids:
             ids[name] = max(ids.values(), default=0) + 1
             content['categories'].append({'id': ids[name], 'name': name})
+    for category in content['categories']:
+        if teachers.people and category['name'] == PERSON and not category.get('keypoints'):
+            category['keypoints'] = list(teachers.skeleton.keypoint_names)
+            category['skeleton'] = [[a + 1, b + 1] for a, b in teachers.skeleton.edges]
     return ids
 
 
-def _boxes(found: Instances, categories: Mapping[int, int], keep: float, unsure: float,
-           ) -> Iterator[dict[str, Any]]:
-    """Yield annotations of the objects whose class, by index, is among the categories."""
-    for box, index, score in zip(found.boxes, found.classes.tolist(), found.scores):
-        width, height = box[2:] - box[:2]
-        if index in categories and score >= unsure and min(width, height) >= MIN_SIDE:
-            numbers = [round(float(value), 2) for value in (*box[:2], width, height)]
-            yield {'category_id': categories[index], 'bbox': numbers,
-                   'area': round(float(width * height), 2), 'iscrowd': int(score < keep),
-                   'score': round(float(score), 4)}
+def _people(content: Mapping[str, Any], ids: Mapping[str, int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the single people without joints that the file has, by image."""
+    people: dict[int, list[dict[str, Any]]] = {}
+    for entry in content['annotations']:
+        if entry['category_id'] == ids.get(PERSON) and not (
+                entry.get('iscrowd') or any(entry.get('keypoints') or ())):
+            people.setdefault(entry['image_id'], []).append(entry)
+    return people
+
+
+def _enter(content: dict[str, Any], records: Sequence[Record], done: Mapping[int, Any]) -> None:
+    """Enter the labels of all images, in the order of the records, so that the ids tell."""
+    images = {entry['id']: entry for entry in content['images']}
+    known = {entry['id']: entry for entry in content['annotations']}
+    number = max(known, default=0)
+    for record in records:
+        labels = done[record.image_id]
+        images[record.image_id].update(labels['image'])
+        for annotation_id, joints in labels['joints']:
+            known[annotation_id].update(joints)
+        for entry in labels['objects']:
+            number += 1
+            content['annotations'].append({'id': number, 'image_id': record.image_id, **entry})
+
+
+class Labeller:
+    """
+    Labels one image after the other.
+
+    :param file: the annotation file as it was, with masks.
+    :param dataset: its images.
+    :param ids: category ids of all classes of the new file.
+    """
+
+    def __init__(self, file: CocoFile, dataset: CocoDataset, teachers: Teachers,
+                 thresholds: Thresholds, ids: Mapping[str, int], folder: Path):
+        self.file, self.dataset = file, dataset
+        self.teachers, self.thresholds, self.ids, self.folder = teachers, thresholds, ids, folder
+
+    def label(self, index: int, people: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """
+        Label an image.
+
+        :param people: what the file has of people in it.
+        :return: 'image': what changes of its entry; 'objects': new annotations without ids;
+            'joints': pairs of the id of an annotation and what it gets.
+        """
+        record, teachers = self.file.records[index], self.teachers
+        lacking = [] if teachers.objects is None else [
+            name for name in teachers.classes if not _is_labelled(self.file, record, name)]
+        posed = teachers.people is not None and not (
+            self.file.joints and PERSON in self.file.named(record, *JOINTS))
+        labels: dict[str, Any] = {'image': {}, 'objects': [], 'joints': []}
+        if not (lacking or posed or teachers.pixels):
+            return labels
+        sample = self.dataset[index]
+        if lacking:
+            labels['objects'] = list(self._objects(sample.image, lacking))
+        known = self.file.named(record, *BOXES).union(lacking)
+        posed = posed and PERSON in known
+        if posed:
+            labels['joints'] = self._joints(sample.image, people, labels['objects'])
+        maps = self._map(sample, record, labels['objects'], known)
+        if lacking or posed or maps:
+            names = _labelled(self.file, record, lacking, self.ids, posed, maps)
+            labels['image']['labelled'] = names
+        if maps:
+            name = self.teachers.maps[0]
+            labels['image'][MAPS] = {**record.maps, name: f'{MAPS}/{record.image_id}.png'}
+        return labels
+
+    def _objects(self, image: np.ndarray, lacking: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield annotations of the objects whose class is among those that lack labels."""
+        found, limits = self.teachers.objects(image), self.thresholds
+        wanted = {i: self.ids[name] for i, name in enumerate(self.teachers.classes)
+                  if name in lacking}
+        for box, index, score in zip(found.boxes, found.classes.tolist(), found.scores):
+            width, height = box[2:] - box[:2]
+            if index in wanted and score >= limits.unsure and min(width, height) >= MIN_SIDE:
+                numbers = [round(float(value), 2) for value in (*box[:2], width, height)]
+                yield {'category_id': wanted[index], 'bbox': numbers,
+                       'area': round(float(width * height), 2),
+                       'iscrowd': int(score < limits.keep), 'score': round(float(score), 4)}
+
+    def _joints(self, image: np.ndarray, people: Sequence[dict[str, Any]],
+                objects: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+        """Give joints to people: to new ones in place; return those of people in the file."""
+        new = [entry for entry in objects
+               if entry['category_id'] == self.ids[PERSON] and not entry['iscrowd']]
+        entries = [*people, *new]
+        if not entries:
+            return []
+        corners = np.array([entry['bbox'] for entry in entries], np.float32)
+        corners[:, 2:] += corners[:, :2]
+        scores = np.array([entry.get('score', 1.0) for entry in entries], np.float32)
+        boxes = clip_boxes(corners, image.shape[:2])
+        joints = self._written(self.teachers.people(image, boxes, scores), image.shape[:2])
+        for entry, values in zip(new, joints[len(people):]):
+            entry.update(values)
+        return [(entry['id'], values) for entry, values in zip(people, joints)]
+
+    def _written(self, found: Poses, size: Size) -> list[dict[str, Any]]:
+        """Return the joints of people as a file has them; those that are not sure are 0, 0, 0."""
+        own = self.teachers.skeleton.keypoint_names
+        order = [own.index(name) if name in own else -1 for name in self.file.joints or own]
+        inside = ((found.keypoints >= 0) & (found.keypoints < [size[1], size[0]])).all(axis=2)
+        sure = inside & (found.keypoint_scores >= self.thresholds.joints)
+        people = []
+        for points, certain in zip(found.keypoints, sure):
+            rows = [[round(float(x), 2) for x in points[joint]] + [VISIBLE]
+                    if joint >= 0 and certain[joint] else [0, 0, 0] for joint in order]
+            people.append({'keypoints': [value for row in rows for value in row],
+                           'num_keypoints': sum(row[2] > 0 for row in rows)})
+        return people
+
+    def _map(self, sample: Sample, record: Record, objects: Sequence[dict[str, Any]],
+             known: set[str]) -> list[str]:
+        """
+        Write a map, unless pixels are labelled already.
+
+        :param objects: those that are new.
+        :param known: classes whose boxes are known.
+        :return: what the map labels, as entries of the key ``labelled``; [] if there is none.
+        """
+        if self.teachers.pixels is None:
+            return []
+        name, task = self.teachers.maps
+        truth = sample.annotations.get(name)
+        labelled = [i for i in range(len(task.classes)) if truth is not None and (
+            truth.labelled_classes is None or truth.labelled_classes[i])]
+        wanted = [i for i, c in enumerate(task.classes) if c in known and i not in labelled]
+        if not wanted or name in record.maps:
+            return []
+        labels = self._pixels(sample.image, record, objects, wanted)
+        if truth is not None:
+            labels = np.where(truth.labels > 0, truth.labels, labels)
+        path = self.folder / MAPS / f'{record.image_id}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), labels):
+            raise OSError(f'{path}: cannot be written')
+        names = {task.classes[i] for i in (*labelled, *wanted)}
+        return [name] if len(names) == len(task.classes) else [f'{name}:{c}' for c in names]
+
+    def _pixels(self, image: np.ndarray, record: Record, objects: Sequence[dict[str, Any]],
+                wanted: Sequence[int]) -> np.ndarray:
+        """Return labels (H, W) uint8 of some classes of the task, held to the boxes."""
+        classes = self.teachers.maps[1].classes
+        index = {self.ids[classes[i]]: i for i in wanted}
+        new = np.array([entry['bbox'] for entry in objects], np.float32).reshape(-1, 4)
+        new[:, 2:] += new[:, :2]
+        boxes = np.concatenate([record.boxes, new])
+        crowd = np.concatenate([record.crowd, [bool(entry['iscrowd']) for entry in objects]])
+        own = np.array([index.get(number, -1) for number in (
+            *record.categories.tolist(), *(entry['category_id'] for entry in objects))], np.int64)
+        use = own >= 0
+        present, rows = np.unique(own[use], return_inverse=True)
+        logits = self.teachers.pixels(image, present)
+        labels = gated_labels(logits, boxes[use], rows + 1, crowd[use] == 0,
+                              self.thresholds.pixels)
+        meaning = np.full(IGNORE + 1, IGNORE, np.uint8)
+        meaning[:len(present) + 1] = [0, *(present + 1)]
+        return meaning[labels]
 
 
 def _entries(record: Record) -> tuple[str, ...]:
@@ -103,16 +300,23 @@ def _is_labelled(file: CocoFile, record: Record, name: str) -> bool:
 
 
 def _labelled(file: CocoFile, record: Record, added: Sequence[str], ids: Mapping[str, int],
-              ) -> list[str]:
+              posed: bool, mapped: Sequence[str]) -> list[str]:
     """
     Return what is labelled in an image once it has pseudo-labels.
 
     :param added: classes with pseudo-labels.
     :param ids: all classes of the new file.
+    :param posed: whether people have been given joints.
+    :param mapped: what a new map labels, as entries of the key.
     """
     detected = file.named(record, *BOXES).union(added)
     names = BOXES[:1] if detected == ids.keys() else [f'{BOXES[0]}:{c}' for c in detected]
-    return sorted({*names, *_beside(file, record)})
+    # What is new says all that was known of the same.
+    told = {name for kinds, new in ((JOINTS, posed), (CLASS_MAPS, mapped)) if new
+            for name in kinds}
+    stay = _beside(file, record) if added or record.labelled is None else record.labelled
+    others = (entry for entry in stay if entry.partition(':')[0] not in told)
+    return sorted({*names, *others, *JOINTS[:1] * posed, *mapped})
 
 
 def _beside(file: CocoFile, record: Record) -> Iterator[str]:

@@ -80,7 +80,7 @@ WRONG = {
         images_to_bag, '--source SYNTHETIC --frames 1 --out {file}/bag'),
     'import_centernet': (import_centernet, 'no.pth {folder}'),
     'pseudo_label': (
-        pseudo_label, '--teacher no --annotations no --images no --out {folder}'),
+        pseudo_label, '--teachers no --annotations no --images no --out {file}'),
     'synthesize': (synthesize, '--count 1 --out {file}'),
     'synthesize in a file': (synthesize, '--count 1 --out {file}/data'),
     'benchmark --json': (benchmark, '--networks no --json {folder}'),

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.pseudo_labels import add_pseudo_labels
-from mcn_ros.structures import Instances
+from mcn_ros.data.journal import Journal
+from mcn_ros.data.pseudo_labels import add_pseudo_labels, Teachers, Thresholds
+from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import TASKS as KINDS
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.pose import PoseTask
@@ -47,8 +48,13 @@ def write(folder, labelled=..., categories=(PEOPLE,), annotations=(PERSON,)):
     return path, folder
 
 
-def label(path, images):
-    return add_pseudo_labels(path, images, teacher, CLASSES, keep=0.5, unsure=0.1)
+def label(path, images, teachers=Teachers(teacher, CLASSES)):
+    """Return the content of a file with the labels of teachers."""
+    tasks = {} if teachers.maps is None else dict([teachers.maps])
+    with Journal(path.parent / 'part', {}) as journal:
+        return add_pseudo_labels(
+            json.loads(path.read_text()), CocoDataset(path, images, tasks), teachers,
+            Thresholds(keep=0.5, unsure=0.1), journal, path.parent)
 
 
 def read(path, images, content=None):
@@ -148,3 +154,118 @@ def test_a_missing_image_is_named(tmp_path):
     (tmp_path / '1.png').unlink()
     with pytest.raises(ValueError, match='1.png: no such image'):
         label(path, images)
+
+
+def joints(image, boxes, scores):
+    """Find all joints in the middle of each box; the first is not sure, the last is outside."""
+    points = np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 17, axis=1)
+    points[:, -1] = -1
+    sure = np.full((len(boxes), 17), 0.9, np.float32)
+    sure[:, 0] = 0.1
+    return Poses(boxes, scores, points, sure)
+
+
+def test_people_get_joints_where_none_are_labelled(tmp_path):
+    boxed = {key: value for key, value in PERSON.items()
+             if key not in ('keypoints', 'num_keypoints')}
+    path, images = write(tmp_path, ['detection:person'], [{'id': 1, 'name': 'person'}], [boxed])
+    content = label(path, images, Teachers(teacher, CLASSES, joints))
+    assert content['images'][0]['labelled'] == ['detection', 'pose']
+    known = content['annotations'][0]
+    assert {key: known[key] for key in boxed} == boxed and 'score' not in known
+    rows = np.reshape(known['keypoints'], (17, 3))
+    np.testing.assert_array_equal(rows[1:-1], [[20, 20, 2]] * 15)
+    assert not rows[[0, -1]].any() and known['num_keypoints'] == 15
+    poses = read(path, images, content).annotations['pose']
+    assert (poses.keypoint_scores.sum(axis=1) == 15).all()
+
+
+def test_new_people_get_joints_and_crowds_do_not(tmp_path):
+    def crowd(image):
+        return Instances(np.array([[0, 0, 20, 20], [30, 0, 50, 40]], np.float32),
+                         np.array([0, 0]), np.array([0.9, 0.2], np.float32))
+
+    path, images = write(tmp_path, [], [], [])
+    person, unsure = label(path, images, Teachers(crowd, CLASSES, joints))['annotations']
+    assert person['num_keypoints'] == 15
+    assert unsure['iscrowd'] == 1 and 'keypoints' not in unsure
+
+
+def test_labelled_joints_stay(tmp_path):
+    path, images = write(tmp_path, ['detection:person', 'pose'])
+    content = label(path, images, Teachers(people=joints))
+    assert content == json.loads(path.read_text())
+
+
+def test_people_without_known_boxes_get_no_joints(tmp_path):
+    path, images = write(tmp_path, ['detection:dog'], [PEOPLE, {'id': 2, 'name': 'dog'}], [])
+    assert label(path, images, Teachers(people=joints)) == json.loads(path.read_text())
+
+
+def pixels(image, classes):
+    """See the last class everywhere."""
+    logits = np.zeros((len(classes) + 1, *image.shape[:2]), np.float32)
+    logits[-1] = 9
+    return logits
+
+
+MAPS = Teachers(teacher, CLASSES, pixels=pixels, maps=('segmentation', SegmentationTask(CLASSES)))
+
+
+def test_pixels_are_labelled_within_boxes(tmp_path):
+    path, images = write(tmp_path, [], annotations=())
+    content = label(path, images, MAPS)
+    assert content['images'][0]['labelled'] == ['detection', 'segmentation']
+    found = read(path, images, content).annotations['segmentation']
+    assert found.labelled_classes is None
+    # Classes with boxes are the person and the dog; the cup is noise.
+    assert (found.labels[10:15, 10:15] == 2).all() and (found.labels[46:, :] == 0).all()
+
+
+def test_true_masks_win_over_pixels(tmp_path):
+    path, images = write(tmp_path, ['detection:person', 'pose', 'segmentation:person'])
+    content = label(path, images, MAPS)
+    assert content['images'][0]['labelled'] == ['detection', 'pose:person', 'segmentation']
+    found = read(path, images, content).annotations['segmentation']
+    mask = np.zeros((48, 64), bool)
+    mask[10:30, 10:30] = True
+    np.testing.assert_array_equal(found.labels == 1, mask)
+    assert (found.labels[32:45, 5:25] == 2).all()
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(tmp_path):
+    path, images = write(tmp_path, [], annotations=())
+    content = json.loads(path.read_text())
+    content['images'] = [{**content['images'][0], 'id': number} for number in (1, 2, 3)]
+    path.write_text(json.dumps(content))
+    whole = label(path, images)
+    (tmp_path / 'part').unlink()
+    seen = []
+
+    def interrupted(image):
+        seen.append(len(seen))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return teacher(image)
+
+    with pytest.raises(KeyboardInterrupt):
+        label(path, images, Teachers(interrupted, CLASSES))
+    assert json.dumps(label(path, images, Teachers(interrupted, CLASSES))) == json.dumps(whole)
+    assert len(seen) == 4
+
+
+def test_what_is_labelled_keeps_its_words_where_no_class_is_added(tmp_path):
+    others = [{'id': 4, 'name': 'dog'}, {'id': 9, 'name': 'cup'}]
+    path, images = write(tmp_path, ['detection', 'pose', 'segmentation:person'],
+                         (PEOPLE, *others))
+    content = label(path, images, MAPS)
+    assert content['images'][0]['labelled'] == ['detection', 'pose', 'segmentation']
+    assert read(path, images, content).annotations['segmentation'].labelled_classes is None
+
+
+def test_joints_of_people_stay_where_others_get_some(tmp_path):
+    bare = {**PERSON, 'id': 8, 'keypoints': [0] * 51, 'num_keypoints': 0}
+    path, images = write(tmp_path, ['detection:person'], annotations=(PERSON, bare))
+    content = label(path, images, Teachers(people=joints))
+    assert content['annotations'][0] == PERSON
+    assert content['annotations'][1]['num_keypoints'] == 15

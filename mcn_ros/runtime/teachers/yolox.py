@@ -7,14 +7,12 @@ A published YOLOX detector from an ONNX file, as a teacher.
 Source: Z. Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430.
 """
 
-from pathlib import Path
-
 import numpy as np
-import onnxruntime
 import torch
 from torchvision.ops import batched_nms
 
 from mcn_ros.geometry import BORDER, invert, letterbox, Size, warp_image
+from mcn_ros.runtime.teachers.onnx_network import OnnxNetwork
 from mcn_ros.structures import clip_boxes, Instances
 from mcn_ros.vocabulary import COCO_CLASSES
 
@@ -30,20 +28,28 @@ class YoloxTeacher:
 
     The image and its mirror image are both looked at, and the outputs averaged.
 
-    :param path: ONNX file whose output is that of the published exports: one row per cell, boxes
-        relative to the cell, probabilities after the sigmoid. Its input is BGR in 0..255.
+    :param network: whose output is that of the published exports: one row per cell, boxes relative
+        to the cell, probabilities after the sigmoid. Its input is BGR in 0..255, of a fixed size.
     :param floor: boxes of a lower score are dropped.
     :param overlap: IoU with a better box of the same class above which a box is a duplicate.
-    :raises ValueError: if the file cannot be read, or holds some other network.
+    :raises ValueError: for some other network.
     """
 
     classes = COCO_CLASSES
 
-    def __init__(self, path: Path | str, floor: float = 0.01, overlap: float = 0.65):
-        self._floor, self._overlap = floor, overlap
-        self._session = _open(Path(path))
-        self._input = self._session.get_inputs()[0].name
-        self.size: Size = _input_size(self._session, path)
+    def __init__(self, network: OnnxNetwork, floor: float = 0.01, overlap: float = 0.65):
+        network.require(self.fits(network), f'a YOLOX network of {len(COCO_CLASSES)} classes for '
+                        'single images of a fixed size')
+        self._network, self._floor, self._overlap = network, floor, overlap
+        self.size: Size = network.sides
+
+    @staticmethod
+    def fits(network: OnnxNetwork) -> bool:
+        """Return whether a network has the input and the outputs of this kind."""
+        sides = network.sides
+        return bool(sides) and not any(side % STRIDES[-1] for side in sides) and [
+            *network.output_shapes.values()] == [
+                (1, len(cells(sides)), BOX_NUMBERS + len(COCO_CLASSES))]
 
     def __call__(self, image: np.ndarray) -> Instances:
         """
@@ -61,8 +67,8 @@ class YoloxTeacher:
 
     def _rows(self, pixels: np.ndarray) -> np.ndarray:
         """Run the network on an (H, W, 3) uint8 BGR image; see :func:`decode`."""
-        inputs = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
-        return decode(self._session.run(None, {self._input: inputs})[0][0], self.size)
+        (output,) = self._network(pixels).values()
+        return decode(output, self.size)
 
 
 def cells(size: Size) -> np.ndarray:
@@ -104,30 +110,3 @@ def suppress(rows: np.ndarray, floor: float, overlap: float) -> Instances:
     classes, scores = classes[likely], scores[likely]
     keep = batched_nms(*map(torch.from_numpy, (boxes, scores, classes)), overlap).numpy()
     return Instances(boxes[keep], classes[keep], scores[keep])
-
-
-def _open(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options,
-                                            providers=['CPUExecutionProvider'])
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except Exception as error:
-        if not type(error).__module__.startswith('onnxruntime'):
-            raise
-        raise ValueError(f'{path}: is not an ONNX network that can be run here') from error
-
-
-def _input_size(session: onnxruntime.InferenceSession, path: Path | str) -> Size:
-    """Return (height, width) of the input after a look at all shapes."""
-    shapes = [entry.shape for entry in (*session.get_inputs(), *session.get_outputs())]
-    fixed = len(shapes) == 2 and len(shapes[0]) == 4 and all(
-        isinstance(number, int) for shape in shapes for number in shape)
-    size = tuple(shapes[0][2:]) if fixed else None
-    if not fixed or shapes[0][:2] != [1, 3] or any(side % STRIDES[-1] for side in size) or (
-            shapes[1] != [1, len(cells(size)), BOX_NUMBERS + len(COCO_CLASSES)]):
-        raise ValueError(f'{path}: is not a YOLOX network of {len(COCO_CLASSES)} classes for '
-                         f'single images of a fixed size (its shapes: {shapes})')
-    return size
