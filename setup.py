@@ -40,6 +40,7 @@ setup(
         'console_scripts': [
             'benchmark = mcn_ros.commands.benchmark:main',
             'camera_player = mcn_ros.ros.tools.camera_player:main',
+            'convert_weights = mcn_ros.commands.convert_weights:main',
             'demo = mcn_ros.commands.demo:main',
             'evaluate = mcn_ros.commands.evaluate:main',
             'evaluate_bag = mcn_ros.commands.evaluate_bag:main',

@@ -3,6 +3,7 @@
 
 """Networks that begin as another one, or as the detector in their neck."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,8 +241,39 @@ def test_a_task_may_start_from_another_file_than_its_stream(files):
         start_from_weights(model, one)
 
 
+def test_a_part_starts_from_another_file_as_far_as_it_agrees(tmp_path):
+    source, path = saved(tmp_path, detection={})
+    model = small(trunk=replace(TRUNK, channels=TRUNK.channels + 4), detection={})
+    before = deepcopy(model.state_dict())
+    lines = start_from_weights(model, {'trunk.backbone': path, 'trunk.neck': path})
+    after, theirs = model.state_dict(), source.state_dict()
+    for name, value in after.items():
+        taken = name.startswith('trunk') and theirs[name].shape == value.shape
+        assert torch.equal(value, (theirs if taken else before)[name]), name
+    assert f'trunk.backbone: {len(model.trunk.backbone.state_dict())} of' in ''.join(lines)
+    neck = model.trunk.neck.state_dict()
+    fitting = sum(theirs[f'trunk.neck.{name}'].shape == value.shape
+                  for name, value in neck.items())
+    assert 0 < fitting < len(neck)
+    assert f'trunk.neck: {fitting} of {len(neck)} weights from' in ''.join(lines)
+
+
+@pytest.mark.parametrize('part, changes, words', [
+    ('trunk.backbone', {'channel_order': 'bgr'}, 'trunk.backbone: .*another channel_order'),
+    ('trunk.nek', {}, 'unknown trunk.nek'),
+    ('heads.segmentation', {}, 'heads.segmentation: .*nothing that fits')])
+def test_a_part_that_cannot_start_is_an_error(tmp_path, part, changes, words):
+    _, path = saved(tmp_path, detection={})
+    model = small(changes=changes, segmentation={'classes': ('cat',)}, detection={})
+    before = deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=words):
+        start_from_weights(model, {part: path})
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 @pytest.mark.parametrize('change, words', [
-    ({'depth': 'w'}, r'unknown depth \(known: shared, detection\)'),
+    ({'depth': 'w'}, r'unknown depth \(known: shared, detection, and parts such as trunk.neck\)'),
     ({'shared': 'nobody'}, 'no such file: nobody')])
 def test_nothing_is_taken_where_a_file_or_a_part_is_not_there(tmp_path, change, words):
     _, path = saved(tmp_path, detection={})
