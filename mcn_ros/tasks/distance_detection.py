@@ -36,8 +36,9 @@ CANDIDATES = 300
 # A new head answers 0.01 everywhere (focal loss, Lin et al. 2017, section 4.1).
 PRIOR_BIAS = -4.595
 
-# Places that learn an object, as measured on COCO at 288x288: the quality focal loss is a mean over
-# so many. NanoDet-Plus counts them in each batch; here what a loss is the mean of is known before.
+# Places that learn an object, as measured on COCO at 288x288: the quality focal loss is a mean
+# over so many. NanoDet-Plus counts them in each batch; here what a loss is the mean of is known
+# before.
 USUAL_PLACES = 4
 
 LEAST_WEIGHT = 1e-3  # of a place that answers nothing yet, beside the surest one's 1
