@@ -155,6 +155,8 @@ def read_tensors(path: Path) -> dict[int, dict[str, Tensor]]:
             kind, _, rest = tensor.name.partition('_')
             number, _, part = rest.partition('.')
             if kind == 'Conv' and number.isdecimal():
+                if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                    raise ValueError(f'{shown(tensor.name)} is in another file')
                 values = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
                 found.setdefault(int(number), {})[part.removesuffix('_h')] = values.float()
         return found

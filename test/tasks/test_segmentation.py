@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import ClassMap, IGNORE, select, to_numpy
 from mcn_ros.tasks.segmentation import SegmentationTask, UpsampledHead
 
@@ -159,3 +160,12 @@ def test_the_last_label_is_not_taken_for_unknown():
     logits[:, 254] = -30
     loss = task.loss({'logits': logits}, {name: value[None] for name, value in targets.items()})
     assert loss['cross_entropy'] > 30
+
+
+@pytest.mark.parametrize('fields, named', [
+    ({'reads': 'nonsense'}, "segmentation.reads: 'nonsense' is not one of features, pyramid"),
+    ({'reads': 'pyramid'}, 'segmentation.head: on a pyramid its layout is shared, and not direct'),
+    ({'reads': 'pyramid', 'head': HeadConfig(8, 'shared', direct=True)}, 'segmentation.head: ')])
+def test_what_it_cannot_read(fields, named):
+    with pytest.raises(ValueError, match=f'^{named}'):
+        SegmentationTask(**fields)

@@ -15,6 +15,7 @@ from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.scorers import InstancesScorer
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
+from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
 from mcn_ros.network.trunks import OwnTrunksConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
@@ -299,3 +300,62 @@ def test_weights_for_something_else_are_refused(tmp_path, trunk, changes, words)
     with pytest.raises(ValueError, match=f'^initial_weights: {path} {words}'):
         start_from_weights(model, path)
     assert equal(model, small(detection={}))
+
+
+def pyramid(kind, classes, **fields):
+    torch.manual_seed(len(kind))
+    trunk = TrunkConfig('shufflenet_v2_x0_5', 'ghost_pan', 8)
+    task = {'kind': kind, 'classes': classes, **fields}
+    return MultiTaskNet(ModelConfig({kind: task}, trunk)).eval()
+
+
+@pytest.fixture(scope='module')
+def detector(tmp_path_factory):
+    """Return a detector on a pyramid and its file."""
+    path = tmp_path_factory.mktemp('weights') / 'detector.safetensors'
+    model = pyramid('distance_detection', ['dog', 'person', 'cat'], width=8)
+    save_model(model, path)
+    return model, str(path)
+
+
+def test_classes_are_taken_on_each_level(detector):
+    source, path = detector
+    model = pyramid('distance_detection', ['person', 'forklift', 'dog'], width=8)
+    lines = start_from_weights(model, path)
+    assert 'distance_detection: taken, but for the new forklift' in lines
+    mine, theirs = (net.heads['distance_detection'].maps for net in (model, source))
+    for level in PYRAMID:
+        own, other = mine[f'scores_{level}'].weight, theirs[f'scores_{level}'].weight
+        assert torch.equal(own[0], other[1]) and torch.equal(own[2], other[0])
+        assert torch.equal(mine[f'distances_{level}'].bias, theirs[f'distances_{level}'].bias)
+
+
+def test_segmentation_begins_with_what_a_detector_on_its_pyramid_knows(detector):
+    source, path = detector
+    head = {'layout': 'shared', 'width': 8}
+    model = pyramid('segmentation', ['person', 'forklift', 'dog'], head=head, reads='pyramid')
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    lines = start_from_weights(model, path)
+    assert ('segmentation: begins with the towers of distance_detection, but for the new '
+            'forklift') in lines
+    features = model.features(torch.zeros(1, 3, 64, 64), ['segmentation'])['segmentation']
+    mine = model.heads['segmentation'].levels(features)
+    theirs = source.heads['distance_detection'](features)
+    for level in PYRAMID:
+        logits, scores = mine[f'logits_{level}'], theirs[f'scores_{level}']
+        torch.testing.assert_close(logits[:, [1, 3]], scores[:, [1, 0]])
+        assert not logits[:, 0].any()
+        name = f'heads.segmentation.levels.maps.logits_{level}.weight'
+        assert torch.equal(model.state_dict()[name][2], before[name][2])
+
+
+@pytest.mark.parametrize('fields', [
+    {'head': {'layout': 'shared', 'width': 6}, 'reads': 'pyramid'},
+    {'head': {'layout': 'shared', 'width': 8}}])
+def test_a_head_without_such_towers_starts_anew(detector, fields):
+    model = pyramid('segmentation', ['person'], **fields)
+    before = {name: values.clone() for name, values in model.heads.state_dict().items()}
+    lines = start_from_weights(model, detector[1])
+    assert 'segmentation: starts anew, there is no such head' in lines
+    assert all(torch.equal(values, before[name])
+               for name, values in model.heads.state_dict().items())
