@@ -13,6 +13,8 @@ import sys
 import tempfile
 from typing import Any
 
+from mcn_ros.files import replaced_file
+
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
@@ -81,22 +83,6 @@ def write_json(path: Path, content: Any) -> None:
     :raises OSError: if it cannot be written, such as on a full disk.
     :raises ValueError: for numbers that are not finite.
     """
-    write_file(path, (json.dumps(content, indent=2, allow_nan=False) + '\n').encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """
-    Write a file, which is whole or as it was before; its folder is made where it is missing.
-
-    :raises OSError: if it cannot be written, such as on a full disk.
-    """
-    partial = path.with_name(path.name + '.partial')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(f'{path}: cannot be written: {error}') from error
-    finally:
-        with contextlib.suppress(OSError):  # where there is not even a folder
-            partial.unlink()
+    text = json.dumps(content, indent=2, allow_nan=False) + '\n'
+    with replaced_file(path) as partial:
+        partial.write_text(text)

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_file
+from mcn_ros.commands import check_writable, clear_errors
+from mcn_ros.files import replaced_file
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
 from mcn_ros.runtime.weights import weights_path
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         graph = InferenceGraph(model, args.maps)
         content = export(graph)
         told = check_parity(content, graph)
-        write_file(args.out, content)
+        with replaced_file(args.out) as partial:
+            partial.write_bytes(content)
         print(f'{args.out}: {len(content) / 2**20:.1f} MiB; from the network itself, it is apart '
               f'by at most {told}')
         for name, shape in zip(graph.names, graph.layout.shapes):

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 from typing import Any, Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_file
+from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.data.pseudo_labels import add_pseudo_labels
+from mcn_ros.files import replaced_file
 from mcn_ros.runtime.yolox import YoloxTeacher
 
 # YOLOX-Nano at an IoU of 0.5, on COCO training images: of the boxes above KEEP 78 % are right;
@@ -56,5 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         teacher = YoloxTeacher(args.teacher, floor=args.unsure)
         content = add_pseudo_labels(args.annotations, args.images, teacher, teacher.classes,
                                     args.keep, args.unsure, progress=True)
-        write_file(args.out, json.dumps(content, separators=(',', ':')).encode())
+        with replaced_file(args.out) as partial:
+            partial.write_text(json.dumps(content, separators=(',', ':')))
         print(f'{args.out}: {summary(content)}')

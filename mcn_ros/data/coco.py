@@ -120,14 +120,11 @@ def read_image(path: Path | str) -> np.ndarray:
     :raises ValueError: if the file is missing, no image, cut off or larger than any image of a
         camera; it is refused before any of it is decoded.
     """
+    file = EncodedImage.read(path)
     try:
-        return EncodedImage.read(path).to_rgb()
+        return file.to_rgb()
     except ValueError as error:
         raise ValueError(f'{path}: is not an image that can be read: {error}') from error
-    except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such image') from error
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
 
 
 def _turn(path: Path, size: Size) -> str:

@@ -105,23 +105,7 @@ def _draw_scenes(size: Size, seed: int) -> Iterator[Frame]:
 def _read_images(path: Path) -> Iterator[Frame]:
     files = list_files(path, IMAGE_SUFFIXES) if path.is_dir() else [path]
     for index, file in enumerate(files):
-        yield Frame(file.stem, index * PERIOD_NS, read_encoded(file))
-
-
-def read_encoded(path: Path) -> EncodedImage:
-    """
-    Read an image file, without decoding it.
-
-    :raises ValueError: naming the file, if it cannot be read or is too large for an image.
-    """
-    try:
-        return EncodedImage.read(path)
-    except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such image') from error
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
+        yield Frame(file.stem, index * PERIOD_NS, EncodedImage.read(file))
 
 
 def _read_video(path: Path) -> Iterator[Frame]:

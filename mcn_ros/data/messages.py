@@ -79,7 +79,11 @@ def vector_map_from_msg(msg: Any) -> VectorMap:
 
 def class_planes_from_msg(msg: Any, num_classes: int) -> ClassPlanes:
     """Decode a mono8 image of the likeliest classes: 1 in the plane of that class, else 0."""
-    labels = _pixels(msg, np.dtype(np.uint8))
+    return likeliest_planes(_pixels(msg, np.dtype(np.uint8)), num_classes)
+
+
+def likeliest_planes(labels: np.ndarray, num_classes: int) -> ClassPlanes:
+    """Return planes of 0 and 1 that say the same as labels (H, W), 0 being background."""
     classes = np.arange(1, num_classes + 1)[:, None, None]
     return ClassPlanes((labels == classes).astype(np.float32))
 

@@ -14,14 +14,15 @@ from typing import Any, Callable, Mapping
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.data.messages import (
-    class_map_from_msg, class_planes_from_msg, detections_from_msg, poses_from_msg,
-    scalar_map_from_msg, vector_map_from_msg)
+    class_map_from_msg, class_planes_from_msg, detections_from_msg, likeliest_planes,
+    poses_from_msg, scalar_map_from_msg, vector_map_from_msg)
 from mcn_ros.structures import (
     ClassMap, ClassPlanes, Instances, Poses, ScalarMap, Structure, VectorMap)
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 HEADS = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
 OVERLAY = 'overlay'
+SCORE_THRESHOLD = 0.3  # of the node by default, and of all pictures and counts
 TEXT_TYPE = 'std_msgs/msg/String'
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 LABELS = 'label_info', 'vision_msgs/msg/LabelInfo'
@@ -106,6 +107,7 @@ class Result:
     :param read: (message of the first topic, head) -> structure.
     :param plural: what the demo calls the things that it counts: objects, or messages of maps.
     :param rounding: how far a number in a message may be from the one that was predicted.
+    :param content: prediction -> what its message has of it, before any rounding.
     """
 
     topics: Mapping[str, str]
@@ -113,6 +115,7 @@ class Result:
     read: Callable[[Any, HeadInfo], Structure]
     plural: str
     rounding: float = 0.0
+    content: Callable[[Structure], Structure] = lambda prediction: prediction
 
 
 RESULTS: dict[type, Result] = {
@@ -134,7 +137,9 @@ RESULTS: dict[type, Result] = {
         lambda message, head: vector_map_from_msg(message), 'vector_maps'),
     ClassPlanes: Result(
         {'image': IMAGE_TYPE, 'color': IMAGE_TYPE}, LABELS,
-        lambda message, head: class_planes_from_msg(message, len(head.classes)), 'class_planes'),
+        lambda message, head: class_planes_from_msg(message, len(head.classes)), 'class_planes',
+        content=lambda planes: likeliest_planes(
+            planes.class_map(SCORE_THRESHOLD).labels, len(planes.planes))),
 }
 
 

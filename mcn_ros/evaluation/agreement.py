@@ -57,7 +57,8 @@ class Agreement:
             its objects must be the best of those predicted, however many.
         """
         unequal = [name for name, value in recorded.items()
-                   if not self._is_equal(value, _best(predicted[name], value, threshold))]
+                   if not self._is_equal(value, _best(
+                       RESULTS[type(value)].content(predicted[name]), value, threshold))]
         self.frames += 1
         self.equal += not unequal
         for name in unequal:

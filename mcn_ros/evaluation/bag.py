@@ -20,8 +20,8 @@ from tqdm import tqdm
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.scorers import Scorers
-from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.tasks import Task
 

@@ -9,8 +9,8 @@ from typing import Iterable, Mapping
 import cv2
 import numpy as np
 
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.scorers import Figure, scorer_of
-from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
 from mcn_ros.geometry import scaling, warp_image
 from mcn_ros.structures import Structure
 from mcn_ros.tasks import Task

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcn_ros.data.results import RESULTS
+from mcn_ros.data.messages import likeliest_planes
+from mcn_ros.data.results import RESULTS, SCORE_THRESHOLD
 from mcn_ros.evaluation.agreement import Agreement, PIXELS, SCORES
-from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, select, VectorMap
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, ScalarMap, select, VectorMap)
 
 BOXES = np.array([[10, 20, 30, 40], [0, 5, 64, 48], [3, 3, 9, 9]], np.float32)
 FOUND = np.array([0.9, 0.5, 0.1], np.float32)
@@ -94,3 +96,13 @@ def test_maps_of_numbers_may_differ_as_little_as_scores_but_for_rounding(made):
         agreement = Agreement()
         agreement.add({'map': replace(made, **{name: other})}, {'map': made}, 0.3)
         assert agreement.equal == equal and agreement.pixels is None
+
+
+def test_of_planes_the_node_tells_the_likeliest_class():
+    planes = ClassPlanes(np.random.default_rng(0).random((3, 8, 8), np.float32))
+    told = likeliest_planes(planes.class_map(SCORE_THRESHOLD).labels, 3)
+    other = replace(told, planes=told.planes[::-1])
+    agreement = Agreement()
+    agreement.add({'parts': told}, {'parts': planes})
+    agreement.add({'parts': other}, {'parts': planes})
+    assert agreement.frames == 2 and agreement.equal == 1

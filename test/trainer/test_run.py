@@ -158,7 +158,7 @@ def test_an_end_in_the_middle_of_saving_loses_nothing(run, model, name, monkeypa
         replace(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module.os, 'replace', die)
+        patch.setattr(os, 'replace', die)
         run.save(2, model)
     assert content(run)[name] == before[name]
     resumed = Run(run.folder, {'part': values(0.0)})

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.scorers.scorer import Figure
 from mcn_ros.structures import area_rows, crowd_rows, Instances, Poses, select
 
 OVERLAP = 0.5  # IoU of boxes, or OKS of poses, from which on a prediction is right
-SCORE_THRESHOLD = 0.3  # that of the node; drawn, and counted, is what is more certain
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mcn_ros.data.image_formats import MAX_PIXELS
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.structures import ClassPlanes, Instances, Poses
 from mcn_ros.tasks import Task, TASKS
 
@@ -49,7 +50,7 @@ class HeadParameters:
     """
 
     score_threshold: float = _parameter(
-        0.3, 'Objects, people or classes with a lower score are not published.',
+        SCORE_THRESHOLD, 'Objects, people or classes with a lower score are not published.',
         limits=(0.0, 1.0), live=True)
     classes: tuple[str, ...] = _parameter(
         (), 'Names or ids of the classes that are published; empty for all.', live=True)
