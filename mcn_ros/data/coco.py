@@ -108,7 +108,7 @@ class CocoDataset:
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
                              f'{self.file.path} says {record.size}{_turn(path, record.size)}')
-        return Sample(image, self.annotations[record.image_id], str(record.image_id))
+        return Sample(image, self.annotations[record.image_id], str(path))
 
 
 def read_image(path: Path | str) -> np.ndarray:
