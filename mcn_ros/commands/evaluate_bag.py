@@ -22,11 +22,12 @@ from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
-from mcn_ros.evaluation.bag import evaluate_offline, Evaluation, StampedTruth
+from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
 

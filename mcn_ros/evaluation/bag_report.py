@@ -9,9 +9,9 @@ from typing import Any, Mapping
 
 from mcn_ros.data.frames import Frame
 from mcn_ros.data.results import SCORE_THRESHOLD
-from mcn_ros.evaluation.bag import Evaluation
 from mcn_ros.evaluation.gallery import Gallery, Picture, picture
 from mcn_ros.evaluation.report import Report, write_report
+from mcn_ros.evaluation.stamped import Evaluation
 from mcn_ros.tasks import Task
 
 NUM_PICTURES = 12

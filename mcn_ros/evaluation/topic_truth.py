@@ -30,7 +30,7 @@ LABELS_8, LABELS_16, VECTORS = ('mono8', '8UC1'), ('mono16', '16UC1'), ('32FC3',
 
 class TopicTruth:
     """
-    Annotations from topics, with the attributes of :class:`mcn_ros.evaluation.bag.StampedTruth`.
+    Annotations from topics, with the attributes of a StampedTruth.
 
     Names of classes come from a LabelInfo on ``<topic>/label_info`` or ``label_info`` beside the
     topic, or for class images and objects of this package's node where it publishes them; objects
