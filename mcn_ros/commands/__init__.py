@@ -53,11 +53,11 @@ def check_folder(path: Path) -> None:
     :param path: of the folder, which need not be there yet; nothing is left in it.
     :raises OSError: if they cannot.
     """
-    there = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
-    if not there.is_dir():
-        raise NotADirectoryError(f'{path}: {there} is not a folder')
+    existing = next(part for part in (path, *path.absolute().parents) if os.path.lexists(part))
+    if not existing.is_dir():
+        raise NotADirectoryError(f'{path}: {existing} is not a folder')
     try:
-        tempfile.TemporaryFile(dir=there).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise OSError(f'{path}: cannot be written to: {error.strerror}') from error
 

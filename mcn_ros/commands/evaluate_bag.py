@@ -164,13 +164,13 @@ def _facts(weights: str, heads: Sequence[str], truth: StampedTruth | TopicTruth 
 
 
 def summary(outcome: Evaluation) -> str:
-    """Return what to tell at the end: scores, then what was done."""
+    """Return scores and measures as text."""
     scores = {name: value for name, value in outcome.results.items()
               if name not in ('bag', 'replay')}
     lines = [table(scores)] if scores else []
     for heading, figures in measures(outcome).items():
-        shown = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())
-        lines.append(f'{heading}: {shown}')
+        texts = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())
+        lines.append(f'{heading}: {texts}')
     return '\n'.join(lines)
 
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from mcn_ros.commands import check_folder, check_writable, clear_errors
 from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
+from mcn_ros.trainer.comparison import Experiments, read_history, write_comparison
 from mcn_ros.trainer.config import TrainConfig
-from mcn_ros.trainer.report import Experiments, read_history, write_report
 
 POLL_S = 0.2
 LOG = 'log.txt'
@@ -216,8 +216,8 @@ def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[
               f'{" with " if args.overrides else ""}'
               f'{", ".join(f"`{override}`" for override in args.overrides)}.')
     args.report.parent.mkdir(parents=True, exist_ok=True)
-    write_report(args.report, experiments, results,
-                 {name: first[name] for name in experiments.networks if name in first}, origin)
+    folders = {name: first[name] for name in experiments.networks if name in first}
+    write_comparison(args.report, experiments, results, folders, origin)
     print(f'{len(finished)} of {len(trials)} trainings are in {args.report}')
 
 

@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = load_model(weights_path(args.weights), args.heads, args.size)
         graph = InferenceGraph(model, args.maps)
         content = export(graph)
-        told = check_parity(content, graph)
+        differences = check_parity(content, graph)
         with replaced_file(args.out) as partial:
             partial.write_bytes(content)
         print(f'{args.out}: {len(content) / 2**20:.1f} MiB; from the network itself, it is apart '
-              f'by at most {told}')
+              f'by at most {differences}')
         for name, shape in zip(graph.names, graph.layout.shapes):
             print(f'  {name} ({", ".join(["N", *map(str, shape[1:])])})')

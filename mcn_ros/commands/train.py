@@ -77,8 +77,8 @@ def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     :param override: 'key=value' or 'outer.inner=value'; list items by number; the value is YAML.
     :raises ValueError: without '=', when the value is no YAML or a list has no such item.
     """
-    path, found, text = override.partition('=')
-    if not found:
+    path, separator, text = override.partition('=')
+    if not separator:
         raise ValueError(f'{override!r}: expected key=value')
     return _replaced(values, path.split('.'), _parse(text, repr(override)), override)
 

@@ -130,8 +130,8 @@ def stamped(annotations: Path, stamps: dict[str, int], topic: str) -> dict[str, 
     images = [{**image, 'stamp': stamps[str(image['id'])], 'topic': topic}
               for image in content['images'] if str(image['id']) in stamps]
     ids = {image['id'] for image in images}
-    kept = [entry for entry in content['annotations'] if entry['image_id'] in ids]
-    return {**content, 'images': images, 'annotations': kept}
+    entries = [entry for entry in content['annotations'] if entry['image_id'] in ids]
+    return {**content, 'images': images, 'annotations': entries}
 
 
 def _copy_maps(images: Iterable[dict[str, Any]], source: Path, bag: Path) -> None:
@@ -183,8 +183,8 @@ def _encoded(frame: Frame) -> EncodedImage:
         for start, file_format in SIGNATURES.items():
             if data[:len(start)].tobytes() == start:
                 return EncodedImage(file_format, data)
-    done, data = cv2.imencode('.png', cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
-    assert done, frame.name
+    success, data = cv2.imencode('.png', cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    assert success, frame.name
     return EncodedImage('png', data.reshape(-1))
 
 

@@ -62,9 +62,9 @@ class CocoAnnotations:
         :raises ValueError: if a map is missing, unreadable or not what it should be.
         """
         record = self._records[image_id]
-        found = {name: READERS[task.annotation](self.labels(record, name))
-                 for name, task in self.tasks.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        annotations = {name: READERS[task.annotation](self.labels(record, name))
+                       for name, task in self.tasks.items()}
+        return {name: value for name, value in annotations.items() if value is not None}
 
     def labels(self, record: Record, name: str) -> Labels:
         """Return what the file says of an image for a task."""

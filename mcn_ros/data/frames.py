@@ -118,8 +118,8 @@ def _read_video(path: Path) -> Iterator[Frame]:
         if not 0 < rate <= MAX_RATE:  # a file may say anything, also nothing
             rate = 1e9 / PERIOD_NS
         for index in count():
-            found, image = video.read()
-            if not found:
+            success, image = video.read()
+            if not success:
                 return
             yield Frame(f'{index:06d}', round(index * 1e9 / rate), _rgb(image, 'bgr8'))
     finally:
@@ -154,11 +154,11 @@ def image_topics(bag: Bag, wanted: Sequence[str] = (), others: Sequence[str] = (
                              f'(image topics: {", ".join(images)})')
     if len(images) > 1 and not wanted:
         raise ValueError(f'bag {bag.path}: several image topics, name one: {", ".join(images)}')
-    chosen = list(dict.fromkeys(wanted)) or images
-    for topic in chosen:
+    topics = list(dict.fromkeys(wanted)) or images
+    for topic in topics:
         if not bag.count([topic], IMAGE_TYPES):
             raise ValueError(f'bag {bag.path}: topic {topic!r} has no images')
-    return chosen
+    return topics
 
 
 def bag_frames(bag: Bag, topics: Sequence[str]) -> Iterator[Frame]:

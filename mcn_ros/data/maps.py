@@ -79,10 +79,10 @@ def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
         pixels = file.to_pixels()
     except ValueError as error:
         raise ValueError(f'{path}: is no map that can be read: {error}') from error
-    found = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
-    if found != (dtype, channels):
+    form = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
+    if form != (dtype, channels):
         raise ValueError(f'{path}: expected {channels} channels of {np.dtype(dtype)}, found '
-                         f'{found[1]} of {found[0]}')
+                         f'{form[1]} of {form[0]}')
     if pixels.shape[:2] != size:
         raise ValueError(f'{path}: (height, width) is {pixels.shape[:2]}, expected {size}')
     return pixels

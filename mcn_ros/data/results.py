@@ -4,8 +4,8 @@
 """
 How the node publishes predictions of each type: topics, types of messages and the way back.
 
-This is without ROS: :mod:`mcn_ros.ros` makes the messages. Who reads results knows no names of
-tasks: the node tells on :data:`HEADS`, as JSON, what heads it has and where their results are.
+This is without ROS: :mod:`mcn_ros.ros` makes the messages. Readers of results need no names of
+tasks: the node publishes its heads and their topics, as JSON, on :data:`HEADS_TOPIC`.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from mcn_ros.structures import (
     ClassMap, ClassPlanes, Instances, Poses, ScalarMap, Structure, VectorMap)
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
-HEADS = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
-OVERLAY = 'overlay'
+HEADS_TOPIC = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
+OVERLAY_TOPIC = 'overlay'
 SCORE_THRESHOLD = 0.3  # of the node by default, and of all pictures and counts
 TEXT_TYPE = 'std_msgs/msg/String'
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
@@ -152,7 +152,7 @@ def describe(tasks: Mapping[str, Any],
     :raises ValueError: for predictions that there are no messages for, and where two heads would
         have the same topic.
     """
-    heads, taken = {}, dict.fromkeys((HEADS, OVERLAY), 'the node')
+    heads, owners = {}, dict.fromkeys((HEADS_TOPIC, OVERLAY_TOPIC), 'the node')
     for name, task in tasks.items():
         head = HeadInfo(task.prediction.__name__, {}, {}, task.classes,
                         task.joints.name if task.joints else '', dict(configs[name]))
@@ -163,9 +163,9 @@ def describe(tasks: Mapping[str, Any],
                             for part, msgtype in result.topics.items()})
         head.info.update({info: kind} if end else {})
         for own in (*head.topics, *head.info):
-            if own in taken:
-                raise ValueError(f'head {name}: its topic {own} is one of {taken[own]}')
-            taken[own] = name
+            if own in owners:
+                raise ValueError(f'head {name}: its topic {own} is one of {owners[own]}')
+            owners[own] = name
         heads[name] = head
     return heads
 

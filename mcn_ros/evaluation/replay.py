@@ -104,8 +104,8 @@ class _Frames:
         """Return a frame; None if it came before the last one that was asked for."""
         while self._next is not None and self._next.stamp_ns < stamp_ns:
             self._next = next(self._frames, None)
-        found = self._next is not None and self._next.stamp_ns == stamp_ns
-        return self._next if found else None
+        matches = self._next is not None and self._next.stamp_ns == stamp_ns
+        return self._next if matches else None
 
 
 class _RecordingEvaluation:

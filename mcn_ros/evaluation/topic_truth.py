@@ -70,15 +70,15 @@ class TopicTruth:
     def _msgtype(self, topic: str) -> str:
         types = self._bag.topics.get(topic, ())
         readable = {truth.msgtype for truth in TRUTHS.values()}
-        found = readable.intersection(types)
-        if len(found) > 1:
+        candidates = readable.intersection(types)
+        if len(candidates) > 1:
             raise ValueError(f'{self.name}: topic {topic!r} has messages of several types that '
                              f'can be ground truth: {", ".join(types)}')
-        if not found:
+        if not candidates:
             known = self._bag.topics_of(*readable)
             raise ValueError(f'{self.name}: topic {topic!r} is {", ".join(types) or "not there"} '
                              f'(topics that can be ground truth: {", ".join(known) or "none"})')
-        return found.pop()
+        return candidates.pop()
 
     def _task(self, entry: str, msgtype: str, tasks: Mapping[str, Task]) -> str | None:
         """Return the task that a topic is the truth of, None for none that is there."""
@@ -126,7 +126,7 @@ def topic_of(entry: str) -> str:
 
 def _own_names(messages: Iterable[Any]) -> dict[str, str]:
     """Return the names that objects themselves carry, as both id and name."""
-    names = {_class_id(found) for message in messages for found in message.detections}
+    names = {_class_id(detection) for message in messages for detection in message.detections}
     return {name: name for name in sorted(names) if not name.isdecimal()}
 
 

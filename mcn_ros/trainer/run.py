@@ -28,7 +28,7 @@ CHECKPOINT = 'checkpoint.pt'
 KINDS = {'history': list, 'sums': dict, 'unreadable': int, 'step': int}  # of its own entries
 
 
-class Run:
+class RunFolder:
     """
     The folder of a run: checkpoints, weights and the history of losses and scores.
 

@@ -20,5 +20,5 @@ def relative_rate(step: int, config: TrainConfig) -> float:
         return 1.0
     if config.schedule == 'step':
         return 0.1 ** sum(step >= milestone for milestone in config.milestones)
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

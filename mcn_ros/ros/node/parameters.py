@@ -139,15 +139,15 @@ FIELDS = {**NODE_FIELDS, **{
 
 def descriptions() -> dict[str, tuple[Any, str]]:
     """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
-    found = {}
+    texts = {}
     for name, declared in FIELDS.items():
         meta, text = declared.metadata, declared.metadata['description']
         if meta['choices']:
             text += f' One of {", ".join(meta["choices"])}.'
         if meta['limits']:
             text += ' {} to {}.'.format(*meta['limits'])
-        found[name] = _ros_default(declared), text
-    return found
+        texts[name] = _ros_default(declared), text
+    return texts
 
 
 def declare_parameters(node: Node) -> None:
@@ -182,16 +182,16 @@ def _ros_default(declared: Any) -> Any:
 
 def read_parameters(node: Node) -> Parameters:
     """Return the values of now."""
-    own = {declared.name: parse_value(node.get_parameter(name))
-           for name, declared in NODE_FIELDS.items()}
-    common = {key: own[key] for key in ('class_id_format', 'max_detections')}
+    of_node = {declared.name: parse_value(node.get_parameter(name))
+               for name, declared in NODE_FIELDS.items()}
+    common = {key: of_node[key] for key in ('class_id_format', 'max_detections')}
     heads: dict[str, dict[str, Any]] = {}
     for name, parameter in node.get_parameters_by_prefix('').items():
         head, _, key = name.rpartition('.')
         if head and key in HEAD_FIELDS:
             heads.setdefault(head, dict(common))[key] = parse_value(parameter)
-    return Parameters(**own, of_heads={head: HeadParameters(**values)
-                                       for head, values in heads.items()})
+    return Parameters(**of_node, of_heads={head: HeadParameters(**values)
+                                           for head, values in heads.items()})
 
 
 def find_field(name: str) -> Field | None:

@@ -33,9 +33,9 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
-from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json
+from mcn_ros.data.results import HeadInfo, heads_from_json, HEADS_TOPIC
 from mcn_ros.ros.command_line import check_command_line
-from mcn_ros.ros.executable import end_of_input, run_node, tell
+from mcn_ros.ros.executable import end_of_input, run_node, write_event
 from mcn_ros.ros.node.conversions import message_class
 from mcn_ros.ros.tools.heads import LATCHED, SETTLE_S
 
@@ -90,7 +90,7 @@ class Recorder(Node):
         self._writer = open_bag(self.value('out'))
         self._write(NOTES, String, True, serialize_message(String(data=self.value('notes'))))
         self._record('/diagnostics', DiagnosticArray, self._receive_report)
-        self._record(NODE + HEADS, String, self._meet_heads, latched=True)
+        self._record(NODE + HEADS_TOPIC, String, self._meet_heads, latched=True)
 
     def value(self, name: str) -> Any:
         """Return the value of a parameter."""
@@ -196,7 +196,7 @@ class Recorder(Node):
         self._counts[what] += 1
         self._note_news()
         if self.value('until_input_ends'):  # somebody waits for it
-            tell(self._counts)
+            write_event(self._counts)
 
     def _note_news(self) -> None:
         self._news, self._settled = time.monotonic(), False
