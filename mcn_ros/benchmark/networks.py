@@ -59,11 +59,7 @@ class Variant:
 
     @classmethod
     def parse(cls, text: str, device: torch.device) -> 'Variant':
-        """
-        Read 'backend' or 'backend:precision'.
-
-        :raises ValueError: for an unknown backend or precision.
-        """
+        """Read 'backend' or 'backend:precision'; a ValueError names the ones that are known."""
         backend, _, precision = text.partition(':')
         if backend not in BACKENDS:
             raise ValueError(f'backends: {backend!r} (known: {", ".join(BACKENDS)})')

@@ -185,11 +185,7 @@ def read_networks(names: Sequence[str], full_resolution: bool) -> dict[str, Mode
 
 
 def measure_parts(args: argparse.Namespace) -> None:
-    """
-    Measure and print the parts; write what there is after each of them.
-
-    :raises ChildProcessError: at the end, if the node could not be measured.
-    """
+    """Measure and print the parts; write the results after each of them."""
     device = pick_device(args.device)
     parts = [part for part in PARTS if part in args.parts]
     # What is wrong is told before anything is measured.

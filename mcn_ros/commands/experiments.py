@@ -144,12 +144,7 @@ def _check_same(trial: Trial) -> None:
 
 
 def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
-    """
-    Train what is not finished, each in a process of its own.
-
-    :param jobs: number of processes at a time, > 0.
-    :return: the trials that failed; the others go on without them.
-    """
+    """Train what is not finished, each in a process, ``jobs`` at a time; return what failed."""
     waiting = [trial for trial in trials if not trial.finished]
     running: list[tuple[Trial, subprocess.Popen]] = []
     failed = []

@@ -58,12 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """
-    Read a mapping from a YAML file.
-
-    :raises OSError: if it cannot be read.
-    :raises ValueError: if it holds something else.
-    """
+    """Read a mapping from a YAML file; a ValueError names a file that holds something else."""
     values = _parse(path.read_bytes(), str(path))
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected a mapping')

@@ -232,11 +232,7 @@ class Bag:
 
 
 def _check_complete(file: Path) -> None:
-    """
-    Make sure that the library finds all messages of a file.
-
-    :raises ValueError: if it may not.
-    """
+    """Raise ValueError for a file of which the library may not find all messages."""
     if file.suffix == '.mcap' and not is_indexed(file):
         raise ValueError('its index does not have all messages')
     if has_log(file):

@@ -56,11 +56,7 @@ class CocoAnnotations:
         self._records = {record.image_id: record for record in self.file.records}
 
     def __getitem__(self, image_id: int) -> dict[str, Structure]:
-        """
-        Return task name -> annotation of an image, by its id in the file.
-
-        :raises ValueError: if a map is missing, unreadable or not what it should be.
-        """
+        """Return task name -> annotation of an image by its id; ValueError for a bad map."""
         record = self._records[image_id]
         annotations = {name: READERS[task.annotation](self.labels(record, name))
                        for name, task in self.tasks.items()}
@@ -97,11 +93,7 @@ class CocoDataset:
         return len(self.file.records)
 
     def __getitem__(self, index: int) -> Sample:
-        """
-        Read one image.
-
-        :raises ValueError: if the image is missing, unreadable or not of the stated size.
-        """
+        """Read one image; ValueError for one that is unreadable or not of the stated size."""
         record = self.file.records[index]
         path = self.images / record.file_name
         image = read_image(path)

@@ -234,11 +234,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
 
 def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
             where: str) -> tuple[Any, ...]:
-    """
-    Return category, box, area, crowd, keypoints (None if no person) and mask.
-
-    :param num_joints: None if it is no person.
-    """
+    """Return category, box, area, crowd, keypoints (None without a number of joints) and mask."""
     keypoints = None
     if num_joints is not None:
         values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints

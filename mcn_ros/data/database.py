@@ -42,11 +42,7 @@ class Database:
         self.whole = False
 
     def records(self) -> Iterator[StoredMessage]:
-        """
-        Yield the messages in the order of writing.
-
-        :raises ValueError: if it is no such database.
-        """
+        """Yield the messages in the order of writing; ValueError if it is no such database."""
         try:
             database = _open(self.path)
         except apsw.Error as error:

@@ -43,11 +43,7 @@ class McapFile:
         self.counted: int | None = None
 
     def records(self) -> Iterator[StoredMessage]:
-        """
-        Yield the messages.
-
-        :raises ValueError: if it is no mcap file, or a record is malformed.
-        """
+        """Yield the messages; ValueError if it is no mcap file, or a record is malformed."""
         schemas: dict[int, tuple[str, str]] = {0: ('', '')}
         with self.path.open('rb') as file:
             if file.read(len(MAGIC)) != MAGIC:

@@ -57,11 +57,7 @@ class HeadInfo:
 
     @property
     def result(self) -> 'Result':
-        """
-        Return how its predictions are published.
-
-        :raises ValueError: for a structure that is not in RESULTS.
-        """
+        """Return how its predictions are published; ValueError for an unknown structure."""
         for kind, result in RESULTS.items():
             if kind.__name__ == self.prediction:
                 return result
@@ -70,22 +66,14 @@ class HeadInfo:
 
     @property
     def joints(self) -> Skeleton:
-        """
-        Return its skeleton.
-
-        :raises ValueError: for one that is unknown.
-        """
+        """Return its skeleton; ValueError for an unknown one."""
         if self.skeleton not in SKELETONS:
             raise ValueError(f'unknown skeleton {self.skeleton!r} '
                              f'(known: {", ".join(SKELETONS)})')
         return SKELETONS[self.skeleton]
 
     def read(self, message: Any) -> Structure:
-        """
-        Decode a message of :attr:`topic`, in camera pixels.
-
-        :raises ValueError: for one that does not fit the head.
-        """
+        """Decode a message of :attr:`topic`; ValueError for one that does not fit the head."""
         return self.result.read(message, self)
 
 
@@ -176,9 +164,5 @@ def heads_to_json(heads: Mapping[str, HeadInfo]) -> str:
 
 
 def heads_from_json(text: str) -> dict[str, HeadInfo]:
-    """
-    Return what a node has said of its heads.
-
-    :raises ValueError: for a text that is none.
-    """
+    """Return the heads of :func:`heads_to_json`; ValueError for any other text."""
     return from_dict(Heads, {'heads': json.loads(text)}).heads

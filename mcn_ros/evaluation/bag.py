@@ -118,11 +118,7 @@ class _OfflineEvaluation:
             self.watch(frame, predictions, annotations)
 
     def result(self, complete: bool) -> Evaluation:
-        """
-        Return the outcome.
-
-        :param complete: the bag was read to its end.
-        """
+        """Return the outcome; ``complete``: the bag was read to its end."""
         summary = self.summary
         if self.scores.truth is not None:
             self._add_missed(complete)

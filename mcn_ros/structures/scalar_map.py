@@ -61,11 +61,7 @@ class ScalarMap:
 
 
 def warp_values(values: np.ndarray, affine: np.ndarray, size: Size) -> np.ndarray:
-    """
-    Return a map in another frame, see :meth:`ScalarMap.warp`.
-
-    :param values: (H, W) uint8 or float32.
-    """
+    """Warp values (H, W), uint8 or float32, see :meth:`ScalarMap.warp`."""
     if values.dtype == np.uint8:
         return warp_image(values, affine, size, IGNORE, nearest=True)
     return warp_image(values, affine, size, 'edge')

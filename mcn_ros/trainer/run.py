@@ -46,11 +46,7 @@ class RunFolder:
         self._unreadable = 0
 
     def start(self) -> int:
-        """
-        Make the folder; return 0, the number of batches done so far.
-
-        :raises ValueError: if it holds a run already.
-        """
+        """Make the folder; return 0 batches; ValueError if it holds a run already."""
         if (self.folder / CHECKPOINT).exists():
             raise ValueError(f'{self.folder} holds a run already; resume it or choose another')
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,12 +87,7 @@ class RunFolder:
             path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
 
     def log(self, losses: Mapping[str, Tensor], unreadable: int = 0) -> None:
-        """
-        Remember a batch.
-
-        :param losses: name -> scalar; a loss that is absent counts for none.
-        :param unreadable: number of its images that could not be read.
-        """
+        """Add the losses of a batch, name -> scalar, and its number of unreadable images."""
         for name, value in losses.items():
             total, count = self._sums.get(name, (0, 0))
             self._sums[name] = total + value, count + 1

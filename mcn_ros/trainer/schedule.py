@@ -9,11 +9,7 @@ from mcn_ros.trainer.config import TrainConfig
 
 
 def relative_rate(step: int, config: TrainConfig) -> float:
-    """
-    Return the learning rate of a batch relative to the highest: linear up, then as scheduled.
-
-    :param step: number of batches before it.
-    """
+    """Return the learning rate after ``step`` batches, relative to the highest."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.schedule == 'constant':

@@ -134,11 +134,7 @@ class Prober(Node):
                 QoSProfile(depth=10), raw=True)
 
     def run(self) -> list[PhaseRecord]:
-        """
-        Send everything.
-
-        :raises TimeoutError: if an answer does not come.
-        """
+        """Send everything; TimeoutError if an answer does not come."""
         self._wait(self._is_connected, 'the nodes', math.inf)  # who waits for this one knows more
         self._spin(SETTLE_S)
         images = {size: pictures(size) for size in {phase.size for phase in self._phases}}

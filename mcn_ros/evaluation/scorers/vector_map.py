@@ -43,12 +43,7 @@ class VectorMapScorer(Scorer):
         self.count(_angles(annotation, prediction), _angles(annotation, annotation.nothing()))
 
     def count(self, angles: np.ndarray, guessed: np.ndarray) -> None:
-        """
-        Add pixels.
-
-        :param angles: (N,) degrees.
-        :param guessed: (N,) the same of the guess.
-        """
+        """Add pixels: (N,) angles in degrees, and (N,) those of the guess."""
         bins = np.rint(angles * BINS).astype(np.int64)
         self._histogram += np.bincount(bins, minlength=len(self._histogram))
         self._below += [(angles < limit).sum() for limit in LIMITS.values()]

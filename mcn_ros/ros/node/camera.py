@@ -73,11 +73,7 @@ class Camera:
         return self._decode(msg, max_pixels)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """
-        Receive images from now on.
-
-        :param changed: called whenever the subscription is another one, or arrivals are awaited.
-        """
+        """Receive images; ``changed`` is called for another subscription or awaited arrivals."""
         # Silence counts from here on.
         self.statistics = Statistics()
         self._numbering = Numbering()
@@ -218,11 +214,7 @@ def _transport_advice() -> str:
 
 
 def check_cameras(names: Sequence[str]) -> None:
-    """
-    Check that every camera has topics of its own.
-
-    :raises ValueError: for names that are the same but for slashes around them.
-    """
+    """Raise ValueError for cameras whose names are the same but for slashes around them."""
     bare = [name.strip('/') for name in names]
     twice = sorted({name for name in bare if bare.count(name) > 1})
     if twice:

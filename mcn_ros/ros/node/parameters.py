@@ -151,21 +151,13 @@ def descriptions() -> dict[str, tuple[Any, str]]:
 
 
 def declare_parameters(node: Node) -> None:
-    """
-    Declare all parameters that do not depend on the weights.
-
-    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
-    """
+    """Declare all that do not depend on the weights; ParameterException for wrong values."""
     node.add_on_set_parameters_callback(_check)
     _declare(node, FIELDS)
 
 
 def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
-    """
-    Declare those of the heads of the weights.
-
-    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
-    """
+    """Declare those of the heads of the weights; ParameterException for wrong values."""
     for name, task in tasks.items():
         _declare(node, head_fields(name, task.prediction))
 

@@ -76,12 +76,7 @@ class Collector(Node):
         self.create_subscription(DiagnosticArray, '/diagnostics', self._receive_diagnostics, 10)
 
     def collect(self, ended: Event) -> dict[str, Any]:
-        """
-        Collect until the last image has its results.
-
-        :param ended: is set when no more images will be sent.
-        :return: the sums of the demo, as its summary has them.
-        """
+        """Collect until ``ended`` and the last image has its results; return the summary."""
         while not (ended.is_set() and self._is_complete()):
             rclpy.spin_once(self, timeout_sec=0.1)
         for picture in self._pictures:

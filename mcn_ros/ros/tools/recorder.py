@@ -105,12 +105,7 @@ class Recorder(Node):
                 writer.close()
 
     def run(self, ended: Event) -> dict[str, Any]:
-        """
-        Record until the node has nothing left to say.
-
-        :param ended: is set when no more images will be sent.
-        :return: how many frames were sent and results came, heads, device and backend.
-        """
+        """Record until ``ended`` and nothing more comes; return counts, heads, device, backend."""
         while not ended.is_set():
             rclpy.spin_once(self, timeout_sec=0.1)
         self._note_news()  # an earlier report cannot have known of the last images
@@ -228,11 +223,7 @@ def bag_qos(latched: bool) -> Qos:
 
 
 def open_bag(path: str) -> Writer:
-    """
-    Open a new bag.
-
-    :raises ValueError: if something is there already.
-    """
+    """Open a new bag; ValueError if something is there already."""
     try:
         writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         writer.open()
