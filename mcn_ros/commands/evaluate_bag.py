@@ -18,7 +18,8 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands import check_folder, check_results, clear_errors, write_json
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_result_options, add_runtime_options, add_weights_options, runtime_config)
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
@@ -41,9 +42,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--bag', type=Path, metavar='B',
                         help='bag of ROS 2 (mcap or sqlite3) or ROS 1; a damaged one is read as '
                              'far as it goes')
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights (default: those of the '
-                             'package)')
+    add_weights_options(parser)
     parser.add_argument('--topic', nargs='+', default=(), metavar='T',
                         help='image topics (default: the only one of the bag)')
     parser.add_argument('--annotations', type=Path, metavar='A',
@@ -63,13 +62,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              'again, and nothing is played')
     parser.add_argument('--frames', type=int, default=0, metavar='N',
                         help='number of frames to look at; 0 for all (default: 0)')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write all results to this file')
-    parser.add_argument('--report', type=Path, metavar='DIR',
-                        help='write a page with tables, curves and pictures to DIR/index.html')
-    parser.add_argument('--against', type=Path, metavar='DIR',
-                        help='an earlier report, to be compared with in this one')
-    parser.add_argument('--heads', nargs='+', metavar='HEAD',
-                        help='heads to run (default: all of the weights)')
+    add_result_options(parser)
     add_runtime_options(parser)
     return _checked(parser, parser.parse_args(arguments))
 

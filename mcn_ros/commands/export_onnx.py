@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mcn_ros.commands import check_writable, clear_errors
+from mcn_ros.commands.runtime_options import add_weights_options
 from mcn_ros.files import replaced_file
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
@@ -19,13 +20,9 @@ from mcn_ros.weights_file import load_model
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='export_onnx', description=__doc__)
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights (default: those of the '
-                             'package)')
+    add_weights_options(parser)
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.onnx',
                         help='file to write')
-    parser.add_argument('--heads', nargs='+', metavar='HEAD',
-                        help='heads to export (default: all of the weights)')
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
                         help='of the input images, multiples of 32 (default: that of the weights)')
     parser.add_argument('--maps', action='store_true',

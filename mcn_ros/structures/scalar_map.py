@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, warp_image
-from mcn_ros.structures.cells import frame_size
+from mcn_ros.structures.cells import Cells
 from mcn_ros.structures.labels import IGNORE
 from mcn_ros.structures.structure import Array
 
 
 @dataclass(frozen=True)
-class ScalarMap:
+class ScalarMap(Cells):
     """
     How much every pixel belongs to something, such as what stands out or a boundary.
 
@@ -31,11 +31,6 @@ class ScalarMap:
     stride: int = 1
     lines: bool = False
 
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.values.shape, self.stride)
-
     def warp(self, affine: np.ndarray, size: Size) -> 'ScalarMap':
         """
         Return a map of ``size`` in another frame.
@@ -45,10 +40,6 @@ class ScalarMap:
         """
         affine = compose(affine, scaling(self.stride))
         return replace(self, values=warp_values(self.values, affine, size), stride=1)
-
-    def cut(self, size: Size, min_visible: float) -> 'ScalarMap':
-        """Return the map: it ends with its image."""
-        return self
 
     def join(self, other: 'ScalarMap') -> 'ScalarMap':
         """Return what either annotation knows."""
