@@ -39,7 +39,7 @@ setup(
     entry_points={
         'console_scripts': [
             'benchmark = mcn_ros.commands.benchmark:main',
-            'camera_player = mcn_ros.ros.tools.camera_player:main',
+            'camera_player = mcn_ros.ros.entry:main',
             'convert_weights = mcn_ros.commands.convert_weights:main',
             'demo = mcn_ros.commands.demo:main',
             'evaluate = mcn_ros.commands.evaluate:main',
@@ -50,9 +50,9 @@ setup(
             'images_to_bag = mcn_ros.commands.images_to_bag:main',
             'import_centernet = mcn_ros.commands.import_centernet:main',
             'import_weights = mcn_ros.commands.import_weights:main',
-            'mcn_node = mcn_ros.ros.node.mcn_node:main',
+            'mcn_node = mcn_ros.ros.entry:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',
-            'recorder = mcn_ros.ros.tools.recorder:main',
+            'recorder = mcn_ros.ros.entry:main',
             'soak = mcn_ros.commands.soak:main',
             'synthesize = mcn_ros.commands.synthesize:main',
             'train = mcn_ros.commands.train:main',

@@ -8,6 +8,8 @@ A weights file is a safetensors file whose metadata holds the configuration as J
 architecture, the classes and the normalisation travel with the weights.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 import json
 import os
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor
 
 from mcn_ros.config import brief, from_dict, to_dict
+from mcn_ros.files import replaced_file
 from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.tasks import KINDS
@@ -64,17 +67,23 @@ def save_model(model: MultiTaskNet, path: str | Path,
     Write a weights file; an interrupted write leaves the old file as it was.
 
     :param state: parameters to store in place of the model's own (an average over time, say).
+    :raises OSError: if it cannot be written.
     """
-    path = Path(path)
     tensors = {k: v.detach().cpu().contiguous()
                for k, v in (model.state_dict() if state is None else state).items()}
     description = json.dumps(to_dict(Description(FORMAT, to_dict(model.config))))
-    partial = path.with_name(path.name + '.partial')
-    try:
-        save_file(tensors, partial, metadata={METADATA_KEY: description})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced_file(Path(path)) as partial:
+        try:
+            save_file(tensors, partial, metadata={METADATA_KEY: description})
+        except SafetensorError as error:  # such as of a full disk
+            raise OSError(str(error)) from error
+
+
+def read_config(path: str | Path, heads: Sequence[str] | None = None) -> ModelConfig:
+    """Return what network a weights file has, see :func:`load_model`; its weights are not read."""
+    with _opened(path) as file:
+        config = _read_config(path, file.metadata() or {})
+    return config.of_tasks(_choose(config, path, heads))
 
 
 def load_model(path: str | Path, heads: Sequence[str] | None = None,
@@ -89,22 +98,28 @@ def load_model(path: str | Path, heads: Sequence[str] | None = None,
     :raises ValueError: for a file that is missing, damaged or not from this package, and for heads
         that it does not have.
     """
-    if not os.path.isfile(path):
-        raise ValueError(f'weights: no such file: {path}')
-    try:
-        with safe_open(path, framework='pt') as file:
-            config = _read_config(path, file.metadata() or {})
-            names = _choose(config, path, heads)
-            config = replace(config, input_size=tuple(input_size or config.input_size))
-            whole = _build_empty(config, path)
-            state = {key: file.get_tensor(key) for key in file.keys() if whole.needs(key, names)}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f'weights: {path} is not a readable safetensors file: {error}') from error
+    with _opened(path) as file:
+        config = _read_config(path, file.metadata() or {})
+        names = _choose(config, path, heads)
+        config = replace(config, input_size=tuple(input_size or config.input_size))
+        whole = _build_empty(config, path)
+        state = {key: file.get_tensor(key) for key in file.keys() if whole.needs(key, names)}
     _check_state(state, {key: value for key, value in whole.state_dict().items()
                          if whole.needs(key, names)}, path)
     model = MultiTaskNet(config.of_tasks(names))
     model.load_state_dict(state)
     return model.eval()
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    if not os.path.isfile(path):
+        raise ValueError(f'weights: no such file: {path}')
+    try:
+        with safe_open(path, framework='pt') as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f'weights: {path} is not a readable safetensors file: {error}') from error
 
 
 def _build_empty(config: ModelConfig, path: str | Path) -> MultiTaskNet:

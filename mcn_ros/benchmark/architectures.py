@@ -24,7 +24,7 @@ from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.weights import weights_path
 from mcn_ros.share import share_folders
-from mcn_ros.weights_file import load_model
+from mcn_ros.weights_file import read_config
 
 DEFAULT = 'default'  # the network of the default weights
 
@@ -56,14 +56,14 @@ def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
     if name in PAPER_TRUNKS:
         config = ModelConfig(PAPER_TASKS, PAPER_TRUNKS[name])
     elif name == DEFAULT:
-        config = load_model(weights_path()).config
+        config = read_config(weights_path())
     elif name in SHIPPED:
         config = _read(next(path for folder in share_folders('config/train') if (
             path := folder / f'{name}.yaml').is_file()))
     elif Path(name).suffix in ('.yaml', '.yml') and Path(name).is_file():
         config = _read(Path(name))
     elif Path(name).is_file():
-        config = load_model(name).config
+        config = read_config(name)
     else:
         raise ValueError(f'networks: {name!r} is neither one of {", ".join(NETWORKS)} nor a file '
                          'of weights or a training configuration')

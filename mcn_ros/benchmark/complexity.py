@@ -94,10 +94,10 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         of_paper = result['network'] == PAPER_NETWORK
         for row in result['rows']:
             tasks = tuple(row['tasks'])
-            told = paper.get(tasks) if of_paper else None
+            millions = paper.get(tasks) if of_paper else None
             lines.append([result['network'], ' + '.join(SHORT.get(task, task) for task in tasks),
                           f'{row["parameters"] / 1e6:.2f} M', f'{row["macs"] / 1e9:.2f} G',
-                          f'{told:.2f} M' if told else ''])
+                          f'{millions:.2f} M' if millions else ''])
         single = [row for row in result['rows'] if len(row['tasks']) == 1]
         if len(single) > 1:
             sums = [sum(row[key] for row in single) for key in ('parameters', 'macs')]

@@ -19,15 +19,15 @@ BUSY = 0.5  # other work on so many cores disturbs
 def describe(device: torch.device) -> dict[str, Any]:
     """Return processor, cores, threads, GPU, load and the versions of libraries."""
     load = os.getloadavg()[0]
-    found = {'cpu': _processor(), 'cores': len(os.sched_getaffinity(0)),
-             'threads': torch.get_num_threads(), 'device': str(device), 'gpu': None,
-             'load_before': round(load, 2), 'python': platform.python_version(),
-             'versions': {'torch': torch.__version__, **{
-                 name: number for name in LIBRARIES if (number := _version(name))}}}
+    versions = {name: number for name in LIBRARIES if (number := _version(name))}
+    machine = {'cpu': _processor(), 'cores': len(os.sched_getaffinity(0)),
+               'threads': torch.get_num_threads(), 'device': str(device), 'gpu': None,
+               'load_before': round(load, 2), 'python': platform.python_version(),
+               'versions': {'torch': torch.__version__, **versions}}
     if device.type == 'cuda':
-        found['gpu'] = torch.cuda.get_device_name(device)
-        found['versions']['cuda'] = torch.version.cuda
-    return found
+        machine['gpu'] = torch.cuda.get_device_name(device)
+        machine['versions']['cuda'] = torch.version.cuda
+    return machine
 
 
 def line(machine: Mapping[str, Any]) -> str:
@@ -41,8 +41,8 @@ def line(machine: Mapping[str, Any]) -> str:
 
 
 def _processor() -> str:
-    found = re.search(r'^model name\s*: (.*)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
-    return found[1].strip() if found else platform.machine()
+    match = re.search(r'^model name\s*: (.*)$', Path('/proc/cpuinfo').read_text(), re.MULTILINE)
+    return match[1].strip() if match else platform.machine()
 
 
 def _version(name: str) -> str | None:

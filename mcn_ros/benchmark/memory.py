@@ -106,11 +106,7 @@ def growth(peaks: Sequence[int]) -> list[float]:
 
 
 def table(rows: Sequence[Mapping[str, int]]) -> str:
-    """
-    Return peaks as a Markdown table.
-
-    :param rows: for 1, 2, ... tasks: way -> bytes.
-    """
+    """Return peaks, for 1, 2, ... tasks: way -> bytes, as a Markdown table."""
     columns = []
     for way in WAYS:
         peaks = [row[way] for row in rows]

@@ -59,11 +59,7 @@ class Variant:
 
     @classmethod
     def parse(cls, text: str, device: torch.device) -> 'Variant':
-        """
-        Read 'backend' or 'backend:precision'.
-
-        :raises ValueError: for an unknown backend or precision.
-        """
+        """Read 'backend' or 'backend:precision'; a ValueError names the ones that are known."""
         backend, _, precision = text.partition(':')
         if backend not in BACKENDS:
             raise ValueError(f'backends: {backend!r} (known: {", ".join(BACKENDS)})')
@@ -122,7 +118,7 @@ def build_all(config: ModelConfig, variants: Sequence[Variant], device: torch.de
     single = list(config.tasks) if len(config.tasks) > 1 else []
     models = {ALL: build_network(config),
               **{task: build_network(config.of_tasks([task])) for task in single}}
-    built: dict[tuple[Variant, str], Backend] = {}
+    backends: dict[tuple[Variant, str], Backend] = {}
     problems = []
     for index, variant in enumerate(variants):
         tell(f'build {variant}')
@@ -132,21 +128,21 @@ def build_all(config: ModelConfig, variants: Sequence[Variant], device: torch.de
                                 f'{variant}: no time left to build it for single tasks')
                 break
             try:
-                built[variant, task] = _build(variant, model, device)
+                backends[variant, task] = _build(variant, model, device)
             # Whatever a compiler or a driver may raise: the others can be measured.
             except Exception as error:
                 problems.append(f'{variant}: {type(error).__name__}: '
                                 f'{" ".join(str(error).split())}')
                 break
-    return _whole(built, single), problems
+    return _whole(backends, single), problems
 
 
-def _whole(built: Mapping[tuple[Variant, str], Backend],
+def _whole(backends: Mapping[tuple[Variant, str], Backend],
            single: Sequence[str]) -> dict[tuple[Variant, str], Backend]:
     """Leave single tasks out where some are missing: their sum would mean nothing."""
-    whole = {variant for variant, _ in built
-             if all((variant, task) in built for task in single)}
-    return {(variant, task): run for (variant, task), run in built.items()
+    whole = {variant for variant, _ in backends
+             if all((variant, task) in backends for task in single)}
+    return {(variant, task): run for (variant, task), run in backends.items()
             if task == ALL or variant in whole}
 
 
@@ -171,32 +167,32 @@ def measure(name: str, config: ModelConfig, variants: Sequence[Variant], device:
         spread}; and what was left out, and why.
     """
     deadline = time.monotonic() + seconds
-    built, problems = build_all(config, variants, device, BUILD_SHARE * seconds, tell)
+    backends, problems = build_all(config, variants, device, BUILD_SHARE * seconds, tell)
     clock, image = pick_clock(device), noise(1, config.input_size)
     tell('one image')
     times = interleave(
-        {key: partial(run, image) for key, run in built.items()},
+        {key: partial(run, image) for key, run in backends.items()},
         (1 - BATCH_SHARE) * (deadline - time.monotonic()), clock)
     tell(f'batches of {", ".join(map(str, batches))}')
     batch_times = interleave(
         {(variant, size): partial(run, noise(size, config.input_size)) for size in batches
-         for (variant, task), run in built.items() if task == ALL},
-        deadline - time.monotonic(), clock) if built and batches else {}
+         for (variant, task), run in backends.items() if task == ALL},
+        deadline - time.monotonic(), clock) if backends and batches else {}
     rows = [{'network': title(name), 'backend': variant.backend, 'precision': variant.precision,
              'device': str(device), **_summarise(variant, times, batch_times)}
-            for variant in variants if (variant, ALL) in built]
+            for variant in variants if (variant, ALL) in backends]
     return rows, [f'{title(name)}: {problem}' for problem in problems]
 
 
 def _summarise(variant: Variant, times: Mapping[tuple[Variant, str], np.ndarray],
                batch_times: Mapping[tuple[Variant, int], np.ndarray]) -> dict[str, Any]:
-    own = {task: values for (other, task), values in times.items() if other == variant}
-    single = [values for task, values in own.items() if task != ALL]
+    task_times = {task: values for (other, task), values in times.items() if other == variant}
+    single = [values for task, values in task_times.items() if task != ALL]
     eager = times.get((Variant(*EAGER), ALL))
     return {
-        'ms': {task: spread(values) for task, values in own.items()},
-        'ratio': spread(sum(single) / own[ALL]) if single else None,
-        'speedup': None if eager is None else spread(eager / own[ALL]),
+        'ms': {task: spread(values) for task, values in task_times.items()},
+        'ratio': spread(sum(single) / task_times[ALL]) if single else None,
+        'speedup': None if eager is None else spread(eager / task_times[ALL]),
         'batch_ms': {size: spread(values) for (other, size), values in batch_times.items()
                      if other == variant}}
 

@@ -73,11 +73,11 @@ def _rates(answers: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     if min(map(len, nodes.values()), default=0) < 2:
         raise ValueError('too few frames were answered: the time for the node is too short')
     frames_per_s = cpu_per_s = 0.0
-    for own in nodes.values():
-        times = [answer['stamp_ns'] / 1e9 + answer['published_ms'] / 1e3 for answer in own]
+    for frames in nodes.values():
+        times = [answer['stamp_ns'] / 1e9 + answer['published_ms'] / 1e3 for answer in frames]
         seconds = max(times) - min(times)
-        frames_per_s += (len(own) - 1) / seconds
-        cpu = [answer['cpu_s'] for answer in own]
+        frames_per_s += (len(frames) - 1) / seconds
+        cpu = [answer['cpu_s'] for answer in frames]
         cpu_per_s += (max(cpu) - min(cpu)) / seconds
     return frames_per_s, cpu_per_s
 

@@ -70,9 +70,9 @@ def _camera(name: str, warm_up: Mapping[str, Any], slices: Sequence[Mapping[str,
             answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     # What the node counts is told once per second: images of the edges may be in or out.
     before, after = (record['statuses'].get(name, {}) for record in (warm_up, slices[-1]))
-    counts = {key: 'unknown' if 'unknown' in (after.get(told), before.get(told))
-              else int(after.get(told, 0)) - int(before.get(told, 0))
-              for key, told in COUNTS.items()}
+    counts = {key: 'unknown' if 'unknown' in (after.get(label), before.get(label))
+              else int(after.get(label, 0)) - int(before.get(label, 0))
+              for key, label in COUNTS.items()}
     times = [answer['stamp_ns'] / 1e9 + answer['published_ms'] / 1e3
              for answer in answers if answer['camera'] == name]
     edges = warm_up['ended_s'], slices[-1]['ended_s']
@@ -87,76 +87,76 @@ def _course(values: Sequence[float]) -> dict[str, float]:
             'growth_percent': 100 * (end / start - 1) if start else 0.0}
 
 
-def problems(found: Mapping[str, Any]) -> list[str]:
+def problems(result: Mapping[str, Any]) -> list[str]:
     """Return what must not be, one line each."""
     lines = []
-    for name, camera in found['cameras'].items():
+    for name, camera in result['cameras'].items():
         if camera['wait_s'] > STARVED_S:
             lines.append(f'{name}: no result for {camera["wait_s"]:.1f} s, allowed: {STARVED_S}')
         for key in ('undecodable', 'failed'):
             if camera[key]:
                 lines.append(f'{name}: {camera[key]} images {key}')
-    answered = [camera['answered'] for camera in found['cameras'].values()]
+    answered = [camera['answered'] for camera in result['cameras'].values()]
     if min(answered) + 1 < FAIR * np.mean(answered):  # one may be on its way
-        lines.append(f'the camera that is served least has {found["fairness"]:.2f} of the mean, '
+        lines.append(f'the camera that is served least has {result["fairness"]:.2f} of the mean, '
                      f'allowed: {FAIR}')
-    if found['own']['growth_percent'] > GROWTH:
-        lines.append(f'the memory of the node grew by {found["own"]["growth_percent"]:.2f} %, '
+    if result['own']['growth_percent'] > GROWTH:
+        lines.append(f'the memory of the node grew by {result["own"]["growth_percent"]:.2f} %, '
                      f'allowed: {GROWTH}')
-    if found['shared']['end'] - found['shared']['start'] > SEGMENT:
+    if result['shared']['end'] - result['shared']['start'] > SEGMENT:
         lines.append('the shared memory of the node grew from {start:.0f} to {end:.0f} bytes, '
-                     'allowed: {segment}'.format(**found['shared'], segment=SEGMENT))
-    if found['threads']['end'] > found['threads']['start']:
+                     'allowed: {segment}'.format(**result['shared'], segment=SEGMENT))
+    if result['threads']['end'] > result['threads']['start']:
         lines.append('the threads of the node grew from {start:.0f} to {end:.0f}'.format(
-            **found['threads']))
-    if found['late'] > LATER:
-        lines.append(f'the latency (p95) of the end is {found["late"]:.2f} times that of the '
+            **result['threads']))
+    if result['late'] > LATER:
+        lines.append(f'the latency (p95) of the end is {result["late"]:.2f} times that of the '
                      f'start, allowed: {LATER}')
     return lines
 
 
-def camera_table(found: Mapping[str, Any]) -> str:
+def camera_table(result: Mapping[str, Any]) -> str:
     """Return what became of the images of each camera."""
     return markdown(
         ['camera', 'sent', 'came', 'superseded', 'failed', 'answered', 'longest wait'],
         [[name, str(row['sent']), str(row['received']), str(row['superseded']),
           str(row['undecodable'] + row['failed']), str(row['answered']), f'{row["wait_s"]:.2f} s']
-         for name, row in found['cameras'].items()])
+         for name, row in result['cameras'].items()])
 
 
-def time_table(found: Mapping[str, Any], most: int = 12) -> str:
+def time_table(result: Mapping[str, Any], most: int = 12) -> str:
     """Return how latency and memory went on, at about ``most`` times."""
-    rows = found['slices']
+    rows = result['slices']
     step = max(1, round(len(rows) / most))
-    shown = sorted({*range(0, len(rows), step), len(rows) - 1})
+    indices = sorted({*range(0, len(rows), step), len(rows) - 1})
     return markdown(
         ['until', 'frames/s', 'p50', 'p95', 'p99', 'memory', 'of it shared', 'threads'],
-        [[rows[i]['name'], f'{rows[i]["published"]["frames"] / _length(found):.1f}',
+        [[rows[i]['name'], f'{rows[i]["published"]["frames"] / _length(result):.1f}',
           *(f'{rows[i]["published"][key]:.0f} ms' for key in ('p50', 'p95', 'p99')),
           *(f'{rows[i][key] / MIB:.1f} MiB' for key in ('rss', 'shared')),
-          f'{rows[i]["threads"]}'] for i in shown])
+          f'{rows[i]["threads"]}'] for i in indices])
 
 
-def _length(found: Mapping[str, Any]) -> float:
-    return found['seconds'] / len(found['slices'])
+def _length(result: Mapping[str, Any]) -> float:
+    return result['seconds'] / len(result['slices'])
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summary(result: Mapping[str, Any]) -> str:
     """Return the most important figures as a sentence each."""
-    height, width = found['size']
-    times = found['published']
-    sent = sum(row['sent'] for row in found['cameras'].values()) / found['seconds']
+    height, width = result['size']
+    times = result['published']
+    sent = sum(row['sent'] for row in result['cameras'].values()) / result['seconds']
     return (
-        f'{len(found["cameras"])} cameras of {width}x{height} at {found["rate"]:g} Hz for '
-        f'{found["seconds"]:.0f} s: {sent:.0f} images/s sent, '
-        f'{times["frames"] / found["seconds"]:.1f} frames/s answered\n'
+        f'{len(result["cameras"])} cameras of {width}x{height} at {result["rate"]:g} Hz for '
+        f'{result["seconds"]:.0f} s: {sent:.0f} images/s sent, '
+        f'{times["frames"] / result["seconds"]:.1f} frames/s answered\n'
         f'stamp to published: p50 {times["p50"]:.0f} ms, p95 {times["p95"]:.0f} ms, '
-        f'p99 {times["p99"]:.0f} ms; p95 of the end by that of the start: {found["late"]:.2f}\n'
-        f'least served camera by the mean: {found["fairness"]:.3f}\n'
-        f'memory of the node: {_in_words(found["own"])}\n'
-        f'with the shared memory of the middleware: {_in_words(found["rss"])}\n'
-        f'threads of the node: {found["threads"]["start"]:.0f}, at the end '
-        f'{found["threads"]["end"]:.0f}')
+        f'p99 {times["p99"]:.0f} ms; p95 of the end by that of the start: {result["late"]:.2f}\n'
+        f'least served camera by the mean: {result["fairness"]:.3f}\n'
+        f'memory of the node: {_in_words(result["own"])}\n'
+        f'with the shared memory of the middleware: {_in_words(result["rss"])}\n'
+        f'threads of the node: {result["threads"]["start"]:.0f}, at the end '
+        f'{result["threads"]["end"]:.0f}')
 
 
 def _in_words(course: Mapping[str, float]) -> str:

@@ -20,6 +20,6 @@ class CenterNetViews(Views):
         """Return the prediction as it is."""
         return prediction
 
-    def merge(self, found: Sequence[Mapping[str, Structure]]) -> Mapping[str, Structure]:
+    def merge(self, predictions: Sequence[Mapping[str, Structure]]) -> Mapping[str, Structure]:
         """Put together what was found in each of several scales, leftovers included."""
-        return merge(found, leftovers=True)
+        return merge(predictions, leftovers=True)

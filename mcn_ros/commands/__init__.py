@@ -13,6 +13,8 @@ import sys
 import tempfile
 from typing import Any
 
+from mcn_ros.files import replaced_file
+
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
@@ -51,11 +53,11 @@ def check_folder(path: Path) -> None:
     :param path: of the folder, which need not be there yet; nothing is left in it.
     :raises OSError: if they cannot.
     """
-    there = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
-    if not there.is_dir():
-        raise NotADirectoryError(f'{path}: {there} is not a folder')
+    existing = next(part for part in (path, *path.absolute().parents) if os.path.lexists(part))
+    if not existing.is_dir():
+        raise NotADirectoryError(f'{path}: {existing} is not a folder')
     try:
-        tempfile.TemporaryFile(dir=there).close()
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise OSError(f'{path}: cannot be written to: {error.strerror}') from error
 
@@ -81,22 +83,6 @@ def write_json(path: Path, content: Any) -> None:
     :raises OSError: if it cannot be written, such as on a full disk.
     :raises ValueError: for numbers that are not finite.
     """
-    write_file(path, (json.dumps(content, indent=2, allow_nan=False) + '\n').encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """
-    Write a file, which is whole or as it was before; its folder is made where it is missing.
-
-    :raises OSError: if it cannot be written, such as on a full disk.
-    """
-    partial = path.with_name(path.name + '.partial')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(f'{path}: cannot be written: {error}') from error
-    finally:
-        with contextlib.suppress(OSError):  # where there is not even a folder
-            partial.unlink()
+    text = json.dumps(content, indent=2, allow_nan=False) + '\n'
+    with replaced_file(path) as partial:
+        partial.write_text(text)

@@ -94,7 +94,7 @@ def _positive_seconds(text: str) -> float:
 
 
 @dataclass
-class Run:
+class BenchmarkRun:
     """
     A run of the benchmark: its parts in turn, and what they found.
 
@@ -135,10 +135,10 @@ class Run:
         with networks.scratch_cache():
             for index, (name, config) in enumerate(self.configs.items()):
                 left = (deadline - time.monotonic()) / (len(self.configs) - index)
-                found, problems = networks.measure(
+                network_rows, problems = networks.measure(
                     name, config, self.variants, self.device, batches, left,
                     lambda text, name=name: self.tell(f'{name}: {text}'))
-                rows += found
+                rows += network_rows
                 self.notes += problems
         self.results['networks'] = rows
         return ('### Networks: one image, ms\n\n'
@@ -161,17 +161,17 @@ class Run:
         args = self.args
         try:
             with tempfile.TemporaryDirectory() as folder:
-                found = node_times.measure(
+                figures = node_times.measure(
                     args.weights, runtime_config(args), seconds,
                     args.log or Path(folder), lambda text: self.tell(f'node: {text}'))
         except OSError as error:  # the other parts can be measured
             self.notes.append(f'node: {error}')
             self.failed = True
             return ''
-        self.results['node'] = found
+        self.results['node'] = figures
         return ('### Node: single images, ms\n\n'
-                f'{node.latency_table(found["latency"])}\n\n### Node: several cameras\n\n'
-                f'{node.load_table(found["load"])}')
+                f'{node.latency_table(figures["latency"])}\n\n### Node: several cameras\n\n'
+                f'{node.load_table(figures["load"])}')
 
 
 def read_networks(names: Sequence[str], full_resolution: bool) -> dict[str, ModelConfig]:
@@ -185,11 +185,7 @@ def read_networks(names: Sequence[str], full_resolution: bool) -> dict[str, Mode
 
 
 def measure_parts(args: argparse.Namespace) -> None:
-    """
-    Measure and print the parts; write what there is after each of them.
-
-    :raises ChildProcessError: at the end, if the node could not be measured.
-    """
+    """Measure and print the parts; write the results after each of them."""
     device = pick_device(args.device)
     parts = [part for part in PARTS if part in args.parts]
     # What is wrong is told before anything is measured.
@@ -202,7 +198,7 @@ def measure_parts(args: argparse.Namespace) -> None:
     steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
              'predictor': 1, 'node': len(node_times.RUNS)}
     with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:
-        run = Run(args, device, configs, variants, bar)
+        run = BenchmarkRun(args, device, configs, variants, bar)
         run.notes += missing if 'networks' in parts else []
         for index, part in enumerate(parts):
             shares = sum(PARTS[later] for later in parts[index:])

@@ -40,6 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                      for name, values in state.items()}
             too_large = [name for name, values in state.items() if not values.isfinite().all()]
             if too_large:
-                raise ValueError(f'{args.weights}: --half: {too_large[0]} is too large for 16 bits')
+                raise ValueError(f'{args.weights}: --half: {too_large[0]} is too large')
         save_model(model, args.out, state)
         print(f'{args.out}: {", ".join(model.tasks)}; {args.out.stat().st_size / 1e6:.1f} MB')

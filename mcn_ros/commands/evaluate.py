@@ -11,7 +11,8 @@ from typing import Any, get_args, Sequence
 from mcn_ros.centernet.scorers import FILE_SCORERS
 from mcn_ros.centernet.views import CenterNetViews
 from mcn_ros.commands import check_results, clear_errors, write_json
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_result_options, add_runtime_options, add_weights_options, runtime_config)
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
@@ -28,9 +29,7 @@ COLUMNS = 4
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='evaluate', description=__doc__)
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights (default: those of the '
-                             'package)')
+    add_weights_options(parser)
     parser.add_argument('--teachers', nargs='+', default=[], metavar='[KIND=]FILE.onnx',
                         help='score published networks in place of weights, as pseudo_label uses '
                              f'them: {", ".join(KINDS)}')
@@ -38,17 +37,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='annotation file in COCO format')
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
                         help='folder of the images that the annotation file names')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write all scores to this file')
-    parser.add_argument('--report', type=Path, metavar='DIR',
-                        help='write a page with tables, curves, and the best and worst images: '
-                             'DIR/index.html')
-    parser.add_argument('--against', type=Path, metavar='DIR',
-                        help='folder of an earlier report, shown beside this run')
+    add_result_options(parser)
     parser.add_argument('--pictures', type=int, default=6, metavar='N',
                         help='how many of the best and of the worst images the report shows '
                              '(default: %(default)s)')
-    parser.add_argument('--heads', nargs='+', metavar='HEAD',
-                        help='heads to run and score (default: all of the weights)')
     parser.add_argument('--flip', action='store_true',
                         help='average the predictions of each image and of its mirror image')
     parser.add_argument('--resolution', default='fixed', choices=get_args(Resolution),

@@ -18,15 +18,17 @@ from typing import Any, Mapping, Sequence
 from mcn_ros.commands import check_folder, check_results, clear_errors, write_json
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_result_options, add_runtime_options, add_weights_options, runtime_config)
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
-from mcn_ros.evaluation.bag import evaluate_offline, Evaluation, StampedTruth
+from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
 
@@ -40,9 +42,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--bag', type=Path, metavar='B',
                         help='bag of ROS 2 (mcap or sqlite3) or ROS 1; a damaged one is read as '
                              'far as it goes')
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights (default: those of the '
-                             'package)')
+    add_weights_options(parser)
     parser.add_argument('--topic', nargs='+', default=(), metavar='T',
                         help='image topics (default: the only one of the bag)')
     parser.add_argument('--annotations', type=Path, metavar='A',
@@ -50,8 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              f'{ANNOTATIONS} in the folder of the bag, if it is there)')
     parser.add_argument('--truth-topics', nargs='+', default=(), metavar='T',
                         help='topics of the bag that are annotations: Detection2DArray, '
-                             'HumanPose2DArray or mono8 Image of class ids; TASK=T where several '
-                             'tasks have annotations of that type')
+                             'HumanPose2DArray or Image, such as mono8 of class ids; TASK=T where '
+                             'several tasks have annotations of that type')
     parser.add_argument('--mode', choices=MODES, default='offline',
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
@@ -62,13 +62,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              'again, and nothing is played')
     parser.add_argument('--frames', type=int, default=0, metavar='N',
                         help='number of frames to look at; 0 for all (default: 0)')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write all results to this file')
-    parser.add_argument('--report', type=Path, metavar='DIR',
-                        help='write a page with tables, curves and pictures to DIR/index.html')
-    parser.add_argument('--against', type=Path, metavar='DIR',
-                        help='an earlier report, to be compared with in this one')
-    parser.add_argument('--heads', nargs='+', metavar='HEAD',
-                        help='heads to run (default: all of the weights)')
+    add_result_options(parser)
     add_runtime_options(parser)
     return _checked(parser, parser.parse_args(arguments))
 
@@ -163,13 +157,13 @@ def _facts(weights: str, heads: Sequence[str], truth: StampedTruth | TopicTruth 
 
 
 def summary(outcome: Evaluation) -> str:
-    """Return what to tell at the end: scores, then what was done."""
+    """Return scores and measures as text."""
     scores = {name: value for name, value in outcome.results.items()
               if name not in ('bag', 'replay')}
     lines = [table(scores)] if scores else []
     for heading, figures in measures(outcome).items():
-        shown = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())
-        lines.append(f'{heading}: {shown}')
+        texts = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())
+        lines.append(f'{heading}: {texts}')
     return '\n'.join(lines)
 
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from mcn_ros.commands import check_folder, check_writable, clear_errors
 from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
+from mcn_ros.trainer.comparison import Experiments, read_history, write_comparison
 from mcn_ros.trainer.config import TrainConfig
-from mcn_ros.trainer.report import Experiments, read_history, write_report
 
 POLL_S = 0.2
 LOG = 'log.txt'
@@ -144,12 +144,7 @@ def _check_same(trial: Trial) -> None:
 
 
 def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
-    """
-    Train what is not finished, each in a process of its own.
-
-    :param jobs: number of processes at a time, > 0.
-    :return: the trials that failed; the others go on without them.
-    """
+    """Train what is not finished, each in a process, ``jobs`` at a time; return what failed."""
     waiting = [trial for trial in trials if not trial.finished]
     running: list[tuple[Trial, subprocess.Popen]] = []
     failed = []
@@ -216,8 +211,8 @@ def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[
               f'{" with " if args.overrides else ""}'
               f'{", ".join(f"`{override}`" for override in args.overrides)}.')
     args.report.parent.mkdir(parents=True, exist_ok=True)
-    write_report(args.report, experiments, results,
-                 {name: first[name] for name in experiments.networks if name in first}, origin)
+    folders = {name: first[name] for name in experiments.networks if name in first}
+    write_comparison(args.report, experiments, results, folders, origin)
     print(f'{len(finished)} of {len(trials)} trainings are in {args.report}')
 
 

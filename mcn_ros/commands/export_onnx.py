@@ -8,7 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Sequence
 
-from mcn_ros.commands import check_writable, clear_errors, write_file
+from mcn_ros.commands import check_writable, clear_errors
+from mcn_ros.commands.runtime_options import add_weights_options
+from mcn_ros.files import replaced_file
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnx_file import check_parity, export, LIBRARIES
 from mcn_ros.runtime.weights import weights_path
@@ -18,13 +20,9 @@ from mcn_ros.weights_file import load_model
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='export_onnx', description=__doc__)
-    parser.add_argument('--weights', default='', metavar='W',
-                        help='weights file, or the name of shipped weights (default: those of the '
-                             'package)')
+    add_weights_options(parser)
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.onnx',
                         help='file to write')
-    parser.add_argument('--heads', nargs='+', metavar='HEAD',
-                        help='heads to export (default: all of the weights)')
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
                         help='of the input images, multiples of 32 (default: that of the weights)')
     parser.add_argument('--maps', action='store_true',
@@ -44,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = load_model(weights_path(args.weights), args.heads, args.size)
         graph = InferenceGraph(model, args.maps)
         content = export(graph)
-        told = check_parity(content, graph)
-        write_file(args.out, content)
+        differences = check_parity(content, graph)
+        with replaced_file(args.out) as partial:
+            partial.write_bytes(content)
         print(f'{args.out}: {len(content) / 2**20:.1f} MiB; from the network itself, it is apart '
-              f'by at most {told}')
+              f'by at most {differences}')
         for name, shape in zip(graph.names, graph.layout.shapes):
             print(f'  {name} ({", ".join(["N", *map(str, shape[1:])])})')

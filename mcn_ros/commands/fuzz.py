@@ -42,15 +42,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.messages < 1 or args.seed < 0:
         raise ValueError('messages: expected a positive number, and a seed that is not negative, '
                          f'got {args.messages} and {args.seed}')
-    found: dict[str, Any] = {'seed': args.seed}
+    results: dict[str, Any] = {'seed': args.seed}
     log = args.log or Path(tempfile.mkdtemp(prefix='mcn_fuzz_'))
     bar = tqdm(total=args.messages, unit='message')
     with bar:
         for index, transport in enumerate(TRANSPORTS):
             count = (args.messages + 1 - index) // 2
             if count:
-                found[transport] = _send(args, transport, count, log / transport, bar)
-    return found
+                results[transport] = _send(args, transport, count, log / transport, bar)
+    return results
 
 
 def _send(args: argparse.Namespace, transport: str, count: int, log: Path,
@@ -97,12 +97,12 @@ def problems(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def report(found: Mapping[str, Any]) -> str:
-    """Return what to tell at the end."""
+def report(results: Mapping[str, Any]) -> str:
+    """Return the summary of the run as text."""
     lines = []
     for transport in TRANSPORTS:
-        if transport in found:
-            result, totals = found[transport], {}
+        if transport in results:
+            result, totals = results[transport], {}
             for fates in result['fates'].values():
                 for fate, count in fates.items():
                     totals[fate] = totals.get(fate, 0) + count

@@ -41,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if checkpoints[1].task != 'pose':
                 raise ValueError(f'pose: {args.pose} is for {checkpoints[1].task}')
         model = build_network(checkpoints, tuple(args.size))
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         save_model(model, args.out)
         for checkpoint in checkpoints:
             print(f'{checkpoint.path}: {checkpoint.architecture}, {checkpoint.task}, head_conv '

@@ -45,14 +45,14 @@ def measure(weights: str, runtime: RuntimeConfig, seconds: float, log: Path,
     node = {'weights': str(weights_path(weights).resolve()), **asdict(runtime)}
     phases = len(RUNS) + 1 + 2 * SINGLE
     unit = max(least_s, (seconds - START_S * len(RUNS)) / phases)
-    found: dict[str, Any] = {'latency': [], 'load': []}
+    times: dict[str, Any] = {'latency': [], 'load': []}
     for name, (cameras, nodes) in RUNS.items():
         tell(name)
         records = _run(node, cameras, nodes, unit, log / name.replace(' ', '_'))
         for record in records:
             kind = 'latency' if record['phase']['rate'] == 0 else 'load'
-            found[kind].append((latency if kind == 'latency' else load)(record))
-    return found
+            times[kind].append((latency if kind == 'latency' else load)(record))
+    return times
 
 
 def _run(node: Mapping[str, Any], cameras: int, nodes: int, unit: float,
@@ -62,16 +62,15 @@ def _run(node: Mapping[str, Any], cameras: int, nodes: int, unit: float,
     names = [f'camera_{index}' for index in range(cameras)]
     processes: dict[str, dict[str, Any]] = {}
     for index in range(nodes):
-        own = names[index::nodes]
-        processes[f'timed_node.{index}'] = {
-            **node, 'cameras': own, **reliable(*(f'{namespace}/{name}/image' for name in own))}
+        of_node = names[index::nodes]
+        topics = [f'{namespace}/{name}/image' for name in of_node]
+        processes[f'timed_node.{index}'] = {**node, 'cameras': of_node, **reliable(*topics)}
     phases = [_phase(SMALL, unit, RATE)]
     if cameras == 1:
         phases = [_phase(SMALL, SINGLE * unit), _phase(LARGE, SINGLE * unit), *phases,
                   _phase(SMALL, unit, OVERLOAD)]
         processes['echo'] = {}
-    processes['prober'] = {'cameras': names, 'nodes': nodes,
-                           'phases': json.dumps(phases)}
+    processes['prober'] = {'cameras': names, 'nodes': nodes, 'phases': json.dumps(phases)}
     return run_together(processes, namespace, log)['phases']
 
 

@@ -9,13 +9,14 @@ import json
 from pathlib import Path
 from typing import Any, Sequence
 
-from mcn_ros.commands import check_folder, clear_errors, write_file
+from mcn_ros.commands import check_folder, clear_errors
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.journal import Journal
 from mcn_ros.data.pseudo_labels import add_pseudo_labels, Teachers, Thresholds
 from mcn_ros.data.pseudo_masks import MaskRule
 from mcn_ros.data.unlabelled import unlabelled
+from mcn_ros.files import replaced_file
 from mcn_ros.runtime.teachers import KINDS
 from mcn_ros.runtime.teachers.network import NetworkTeacher
 from mcn_ros.runtime.teachers.panel import Panel, split
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with Journal(args.out / f'{ANNOTATIONS}.part', facts(args)) as journal:
             content = add_pseudo_labels(content, dataset, teachers, limits, journal, args.out,
                                         progress=True)
-            write_file(args.out / ANNOTATIONS, json.dumps(content, separators=(',', ':')).encode())
+            with replaced_file(args.out / ANNOTATIONS) as partial:
+                partial.write_text(json.dumps(content, separators=(',', ':')))
             journal.remove()
         print(f'{args.out / ANNOTATIONS}: {summary(content)}')

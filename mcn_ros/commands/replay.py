@@ -12,15 +12,15 @@ from dataclasses import asdict
 import json
 import os
 from pathlib import Path
-import tempfile
 from typing import Any, Mapping, Sequence
 
 from mcn_ros.commands.processes import last_words, reliable, run_together
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
+from mcn_ros.files import new_folder
 from mcn_ros.runtime import RuntimeConfig, weights_path
-from mcn_ros.tasks import Task
-from mcn_ros.weights_file import load_model
+from mcn_ros.tasks import build_tasks, Task
+from mcn_ros.weights_file import read_config
 
 MOST_DETECTIONS = 1000  # more than any head gives
 
@@ -31,7 +31,8 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     """
     Play a bag through the node.
 
-    The node publishes all that it finds, with whatever score: average precision needs it.
+    The node publishes all objects, with whatever score: average precision needs them. Maps are
+    those that it publishes on a robot.
 
     :param bag: of images, Image or CompressedImage; the node gets them as they are.
     :param recording: folder of the bag that is recorded; it appears when it is complete.
@@ -46,12 +47,10 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     :raises ValueError: for wrong arguments.
     :raises OSError: if a process fails or nothing happens for too long.
     """
-    if recording.exists():
-        raise ValueError(f'{recording}: exists already')
     if not 0.001 <= speed <= 1000:
         raise ValueError(f'rate: {speed} is not in 0.001..1000')
     weights_file = weights_path(weights)
-    tasks = load_model(weights_file, heads or None).tasks
+    tasks = build_tasks(read_config(weights_file, heads or None).tasks)
     with Bag(bag) as opened:
         topic, = image_topics(opened, [topic] if topic else ())
         types = [name for name in opened.topics[topic] if name in IMAGE_TYPES]
@@ -63,19 +62,15 @@ def replay(bag: Path, recording: Path, weights: str = '', topic: str = '',
     notes = {'bag': str(bag.resolve()), 'topic': topic, 'problems': problems, 'frames': frames,
              'weights': str(weights_file.resolve()), 'heads': list(heads), 'speed': speed,
              'thresholds': {'score': 0.0}}
-    recording.parent.mkdir(parents=True, exist_ok=True)
     log = log or recording.with_name(f'{recording.name}_log')
     namespace = f'/mcn_replay_{os.getpid()}'
     # A recorder names the files of a bag after its folder, so that has its name from the start.
-    with tempfile.TemporaryDirectory(prefix=f'.{recording.name}.',
-                                     dir=recording.parent) as partial:
-        part = Path(partial, recording.name)
+    with new_folder(recording) as part:
         summary = run_together(
             _parameters(namespace, tasks, notes, compressed, part, runtime), namespace, log)
         if not summary['results']:
             raise ChildProcessError(
                 f'the node gave no results: {last_words(log / "node.txt")}; see {log}')
-        os.rename(part, recording)
     return summary
 
 

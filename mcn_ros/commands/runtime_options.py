@@ -1,12 +1,31 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The options of commands that say where and how a network runs."""
+"""The options of commands that say which network runs, where and how, and where results go."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from mcn_ros.runtime import RuntimeConfig
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
+
+
+def add_weights_options(parser: ArgumentParser) -> None:
+    """Add --weights and --heads."""
+    parser.add_argument('--weights', default='', metavar='W',
+                        help='weights file, or the name of shipped weights (default: those of the '
+                             'package)')
+    parser.add_argument('--heads', nargs='+', metavar='HEAD',
+                        help='heads of the weights to use (default: all of them)')
+
+
+def add_result_options(parser: ArgumentParser) -> None:
+    """Add --json, --report and --against."""
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write all results to this file')
+    parser.add_argument('--report', type=Path, metavar='DIR',
+                        help='write a page with tables, curves and pictures: DIR/index.html')
+    parser.add_argument('--against', type=Path, metavar='DIR',
+                        help='folder of an earlier report, shown beside this run')
 
 
 def add_runtime_options(parser: ArgumentParser) -> None:

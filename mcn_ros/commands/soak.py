@@ -94,9 +94,9 @@ def namespace() -> str:
     return f'/mcn_soak_{os.getpid()}'
 
 
-def report(found: Mapping[str, Any]) -> str:
-    """Return what to tell at the end."""
-    return '\n\n'.join([soak.summary(found), soak.camera_table(found), soak.time_table(found)])
+def report(result: Mapping[str, Any]) -> str:
+    """Return the summary of the run as text."""
+    return '\n\n'.join([soak.summary(result), soak.camera_table(result), soak.time_table(result)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

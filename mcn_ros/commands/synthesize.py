@@ -40,11 +40,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _size(text: str) -> Size:
     """Return (height, width) of a text such as 640x480."""
-    found = re.fullmatch(r'(\d+)x(\d+)', text)
-    if not found or min(map(int, found.groups())) < MIN_SIDE:
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if not match or min(map(int, match.groups())) < MIN_SIDE:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not WIDTHxHEIGHT in pixels, both at least {MIN_SIDE}, like 640x480')
-    width, height = map(int, found.groups())
+    width, height = map(int, match.groups())
     return height, width
 
 

@@ -58,12 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """
-    Read a mapping from a YAML file.
-
-    :raises OSError: if it cannot be read.
-    :raises ValueError: if it holds something else.
-    """
+    """Read a mapping from a YAML file; a ValueError names a file that holds something else."""
     values = _parse(path.read_bytes(), str(path))
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected a mapping')
@@ -77,8 +72,8 @@ def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     :param override: 'key=value' or 'outer.inner=value'; list items by number; the value is YAML.
     :raises ValueError: without '=', when the value is no YAML or a list has no such item.
     """
-    path, found, text = override.partition('=')
-    if not found:
+    path, separator, text = override.partition('=')
+    if not separator:
         raise ValueError(f'{override!r}: expected key=value')
     return _replaced(values, path.split('.'), _parse(text, repr(override)), override)
 

@@ -43,10 +43,10 @@ def judge(args: Namespace, run: Callable[[Namespace], Found],
     """
     with clear_errors():
         check_results(args)
-        found = run(args)
-        found['problems'] = list(problems(found))
+        result = run(args)
+        result['problems'] = list(problems(result))
         if args.json:
-            write_json(args.json, found)
-        print(report(found))
-        if found['problems']:
-            raise ValueError('; '.join(found['problems']))
+            write_json(args.json, result)
+        print(report(result))
+        if result['problems']:
+            raise ValueError('; '.join(result['problems']))

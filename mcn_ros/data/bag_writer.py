@@ -10,10 +10,8 @@ header) and ``topic``: file names mean nothing in a bag.
 
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import shutil
-import tempfile
 from typing import Any, Iterable, Iterator
 
 import cv2
@@ -22,8 +20,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
 from mcn_ros.data.coco_file import read_coco
-from mcn_ros.data.frames import Frame, PERIOD_NS, read_encoded
+from mcn_ros.data.frames import Frame, PERIOD_NS
 from mcn_ros.data.image_formats import EncodedImage, RawImage
+from mcn_ros.files import new_folder
 
 ANNOTATIONS = 'annotations.json'
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
@@ -95,12 +94,8 @@ def write_bag(out: Path, frames: Iterable[Frame], config: BagConfig,
     :raises ValueError: if ``out`` exists, for an image that cannot be decoded, and for none.
     :raises OSError: for a map that cannot be read.
     """
-    if out.exists() or out.is_symlink():
-        raise ValueError(f'{out}: exists already')
-    out.parent.mkdir(parents=True, exist_ok=True)
     # The library names the files of a bag after its folder, so that has its name from the start.
-    with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as partial:
-        bag = Path(partial, out.name)
+    with new_folder(out) as bag:
         stamps = _write_images(bag, frames, config)
         if not stamps:
             raise ValueError(f'{out}: there are no images to write')
@@ -109,7 +104,6 @@ def write_bag(out: Path, frames: Iterable[Frame], config: BagConfig,
             text = json.dumps(content, separators=(',', ':'))
             (bag / ANNOTATIONS).write_text(text)
             _copy_maps(content['images'], annotations.parent, bag)
-        os.rename(bag, out)
     return len(stamps)
 
 
@@ -121,7 +115,7 @@ def coco_frames(annotations: Path, images: Path) -> Iterator[Frame]:
     :raises ValueError: for a malformed annotation file, and for a missing image.
     """
     for index, record in enumerate(read_coco(annotations, with_masks=False).records):
-        content = read_encoded(images / record.file_name)
+        content = EncodedImage.read(images / record.file_name)
         yield Frame(str(record.image_id), index * PERIOD_NS, content)
 
 
@@ -136,8 +130,8 @@ def stamped(annotations: Path, stamps: dict[str, int], topic: str) -> dict[str, 
     images = [{**image, 'stamp': stamps[str(image['id'])], 'topic': topic}
               for image in content['images'] if str(image['id']) in stamps]
     ids = {image['id'] for image in images}
-    kept = [entry for entry in content['annotations'] if entry['image_id'] in ids]
-    return {**content, 'images': images, 'annotations': kept}
+    entries = [entry for entry in content['annotations'] if entry['image_id'] in ids]
+    return {**content, 'images': images, 'annotations': entries}
 
 
 def _copy_maps(images: Iterable[dict[str, Any]], source: Path, bag: Path) -> None:
@@ -189,8 +183,8 @@ def _encoded(frame: Frame) -> EncodedImage:
         for start, file_format in SIGNATURES.items():
             if data[:len(start)].tobytes() == start:
                 return EncodedImage(file_format, data)
-    done, data = cv2.imencode('.png', cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
-    assert done, frame.name
+    success, data = cv2.imencode('.png', cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    assert success, frame.name
     return EncodedImage('png', data.reshape(-1))
 
 

@@ -100,7 +100,7 @@ class Bag:
 
     def topics_of(self, *types: str) -> list[str]:
         """Return the topics that have messages of one of some types, by name."""
-        return sorted(topic for topic, own in self.topics.items() if set(own) & set(types))
+        return sorted(topic for topic, kinds in self.topics.items() if set(kinds) & set(types))
 
     def count(self, topics: Sequence[str], types: Sequence[str]) -> int:
         """Return the number of messages of some topics that are of some types."""
@@ -110,11 +110,11 @@ class Bag:
     def messages(self, topics: Sequence[str], types: Sequence[str] = ()) -> Iterator[Message]:
         """Yield the messages of some topics, of some types or of all, in order of recording."""
         for part in self._parts:
-            chosen = [(topic, msgtype) for topic, msgtype, _ in part.contents()
-                      if topic in topics and (not types or msgtype in types)]
+            kinds = [(topic, msgtype) for topic, msgtype, _ in part.contents()
+                     if topic in topics and (not types or msgtype in types)]
             expected = sum(count for topic, msgtype, count in part.contents()
-                           if (topic, msgtype) in chosen)
-            found, messages = 0, part.messages(chosen)
+                           if (topic, msgtype) in kinds)
+            number, messages = 0, part.messages(kinds)
             while True:
                 # The libraries that read files and messages share no exception.
                 try:
@@ -123,12 +123,12 @@ class Bag:
                     self.problems.append(f'{part.path.name}: the rest cannot be read ({error})')
                     break
                 if message is None:
-                    if found < expected:
+                    if number < expected:
                         self.problems.append(
-                            f'{part.path.name}: {expected - found} of {expected} messages on '
+                            f'{part.path.name}: {expected - number} of {expected} messages on '
                             f'{", ".join(topics)} are missing')
                     break
-                found += 1
+                number += 1
                 yield message
 
     def _open(self) -> list['_SoundPart | _RescuedPart']:
@@ -150,9 +150,9 @@ class Bag:
         if not parts:
             raise ValueError(f'bag {self.path}: nothing of it can be read: '
                              f'{"; ".join(self.problems) or "it has no files"}')
-        found = sum(count for part in parts for _, _, count in part.contents())
-        if expected and found < expected:
-            self.problems.append(f'{expected - found} of {expected} messages are missing')
+        count_in_files = sum(count for part in parts for _, _, count in part.contents())
+        if expected and count_in_files < expected:
+            self.problems.append(f'{expected - count_in_files} of {expected} messages are missing')
         return parts
 
     def _ros1_files(self) -> list[Path]:
@@ -182,16 +182,16 @@ class Bag:
             return part
         except Exception as error:  # see messages()
             reason = str(error).replace(str(file), file.name)
-        found = RescuedFile(file)
-        number = sum(found.counts.values())
-        if not found.whole:
+        rescued = RescuedFile(file)
+        number = sum(rescued.counts.values())
+        if not rescued.whole:
             self.problems.append(
                 f'{file.name}: is cut off or damaged ({reason}); {number} messages are left, '
-                f'the last of {found.last_ns / 1e9:.3f} s')
-        elif found.counted is not None and number < found.counted:
-            self.problems.append(f'{file.name}: {found.counted - number} of {found.counted} '
+                f'the last of {rescued.last_ns / 1e9:.3f} s')
+        elif rescued.counted is not None and number < rescued.counted:
+            self.problems.append(f'{file.name}: {rescued.counted - number} of {rescued.counted} '
                                  'messages are missing')
-        return _RescuedPart(found)
+        return _RescuedPart(rescued)
 
     def _unpacked(self, file: Path) -> Path:
         """Unpack a file as far as it goes."""
@@ -206,37 +206,33 @@ class Bag:
 
     def _metadata(self) -> tuple[int | None, list[Path]]:
         """Return how many messages a bag should have, None for unknown, and its files."""
-        path, there = self.path / METADATA, list_files(self.path, FILE_ENDINGS)
+        path, existing = self.path / METADATA, list_files(self.path, FILE_ENDINGS)
         try:
             content = yaml.safe_load(path.read_bytes())['rosbag2_bagfile_information']
-            named = [self.path / PurePath(name).name for name in content['relative_file_paths']]
-            return int(content['message_count']), self._choose_files(named, there)
+            listed = [self.path / PurePath(name).name for name in content['relative_file_paths']]
+            return int(content['message_count']), self._choose_files(listed, existing)
         except OSError:
             self.problems.append(f'{METADATA}: is missing')
         except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError,
                 RecursionError):
             self.problems.append(f'{METADATA}: cannot be read')
-        return None, there
+        return None, existing
 
-    def _choose_files(self, named: list[Path], there: list[Path]) -> list[Path]:
+    def _choose_files(self, listed: list[Path], existing: list[Path]) -> list[Path]:
         """Return the files that are named, or all that are there if some have other names."""
-        missing = ', '.join(file.name for file in named if file not in there)
-        others = ', '.join(file.name for file in there if file not in named)
+        missing = ', '.join(file.name for file in listed if file not in existing)
+        others = ', '.join(file.name for file in existing if file not in listed)
         if missing and others:
             self.problems.append(f'{METADATA}: names {missing}, which is not there; {others} is '
                                  'read, which it does not name')
-            return there
+            return existing
         if others:
             self.problems.append(f'{others}: is not read, as {METADATA} does not name it')
-        return named
+        return listed
 
 
 def _check_complete(file: Path) -> None:
-    """
-    Make sure that the library finds all messages of a file.
-
-    :raises ValueError: if it may not.
-    """
+    """Raise ValueError for a file of which the library may not find all messages."""
     if file.suffix == '.mcap' and not is_indexed(file):
         raise ValueError('its index does not have all messages')
     if has_log(file):
@@ -259,9 +255,9 @@ class _SoundPart:
         for connection in self._reader.connections:
             yield connection.topic, connection.msgtype, connection.msgcount
 
-    def messages(self, chosen: Sequence[tuple[str, str]]) -> Iterator[Message]:
+    def messages(self, kinds: Sequence[tuple[str, str]]) -> Iterator[Message]:
         """Yield the messages of some pairs of topic and type."""
-        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) in chosen]
+        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) in kinds]
         if not connections:  # which would mean all to the library
             return
         for connection, recorded_ns, data in self._reader.messages(connections):
@@ -281,9 +277,9 @@ class _RescuedPart:
         for number, channel in self._file.channels.items():
             yield channel.topic, channel.msgtype, self._file.counts.get(number, 0)
 
-    def messages(self, chosen: Sequence[tuple[str, str]]) -> Iterator[Message]:
+    def messages(self, kinds: Sequence[tuple[str, str]]) -> Iterator[Message]:
         channels = {number: channel for number, channel in self._file.channels.items()
-                    if (channel.topic, channel.msgtype) in chosen}
+                    if (channel.topic, channel.msgtype) in kinds}
         store = get_typestore(Stores.LATEST)
         for channel in channels.values():
             if channel.definition and channel.msgtype not in store.types:

@@ -56,15 +56,11 @@ class CocoAnnotations:
         self._records = {record.image_id: record for record in self.file.records}
 
     def __getitem__(self, image_id: int) -> dict[str, Structure]:
-        """
-        Return task name -> annotation of an image, by its id in the file.
-
-        :raises ValueError: if a map is missing, unreadable or not what it should be.
-        """
+        """Return task name -> annotation of an image by its id; ValueError for a bad map."""
         record = self._records[image_id]
-        found = {name: READERS[task.annotation](self.labels(record, name))
-                 for name, task in self.tasks.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        annotations = {name: READERS[task.annotation](self.labels(record, name))
+                       for name, task in self.tasks.items()}
+        return {name: value for name, value in annotations.items() if value is not None}
 
     def labels(self, record: Record, name: str) -> Labels:
         """Return what the file says of an image for a task."""
@@ -98,18 +94,14 @@ class CocoDataset:
         return len(self.file.records)
 
     def __getitem__(self, index: int) -> Sample:
-        """
-        Read one image.
-
-        :raises ValueError: if the image is missing, unreadable or not of the stated size.
-        """
+        """Read one image; ValueError for one that is unreadable or not of the stated size."""
         record = self.file.records[index]
         path = self.images / record.file_name
         image = read_image(path)
         if image.shape[:2] != record.size:
             raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
                              f'{self.file.path} says {record.size}{_turn(path, record.size)}')
-        return Sample(image, self.annotations[record.image_id], str(record.image_id))
+        return Sample(image, self.annotations[record.image_id], str(path))
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -121,14 +113,11 @@ def read_image(path: Path | str) -> np.ndarray:
     :raises ValueError: if the file is missing, no image, cut off or larger than any image of a
         camera; it is refused before any of it is decoded.
     """
+    file = EncodedImage.read(path)
     try:
-        return EncodedImage.read(path).to_rgb()
+        return file.to_rgb()
     except ValueError as error:
         raise ValueError(f'{path}: is not an image that can be read: {error}') from error
-    except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such image') from error
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
 
 
 def _turn(path: Path, size: Size) -> str:

@@ -170,13 +170,13 @@ def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | 
 
 
 def _by_id(file: Mapping[str, Any], key: str, path: Path) -> dict[int, Mapping[str, Any]]:
-    found: dict[int, Mapping[str, Any]] = {}
+    entries: dict[int, Mapping[str, Any]] = {}
     for entry in _get(file, key, str(path), list):
         number = _get(entry, 'id', f'{path}: an entry of {key}', int)
-        if number in found:
+        if number in entries:
             raise ValueError(f'{path}: two entries of {key} have the same id, {number}')
-        found[number] = entry
-    return found
+        entries[number] = entry
+    return entries
 
 
 def _classes(categories: Mapping[int, Mapping[str, Any]], path: Path) -> dict[str, int]:
@@ -213,10 +213,10 @@ def _size(image: Mapping[str, Any], where: str) -> Size:
 
 
 def _numbers(values: Any, count: int, where: str) -> np.ndarray:
-    found = numbers(values, where)
-    if found.shape != (count,):
+    array = numbers(values, where)
+    if array.shape != (count,):
         raise ValueError(f'{where}: expected {count} finite numbers, got {brief(values)}')
-    return found
+    return array
 
 
 def _box(entry: Mapping[str, Any], where: str) -> np.ndarray:
@@ -234,11 +234,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
 
 def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
             where: str) -> tuple[Any, ...]:
-    """
-    Return category, box, area, crowd, keypoints (None if no person) and mask.
-
-    :param num_joints: None if it is no person.
-    """
+    """Return category, box, area, crowd, keypoints (None without a number of joints) and mask."""
     keypoints = None
     if num_joints is not None:
         values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints

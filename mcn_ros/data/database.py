@@ -14,7 +14,7 @@ from typing import Iterator
 # Whoever has the reader has its database; that of Python cannot leave a log as it is.
 from rosbags.rosbag2.storage_sqlite3 import apsw
 
-from mcn_ros.data.records import Channel, MSG_ENCODING, Record
+from mcn_ros.data.records import Channel, MSG_ENCODING, StoredMessage
 
 
 def has_log(path: Path) -> bool:
@@ -41,12 +41,8 @@ class Database:
         self.channels: dict[int, Channel] = {}
         self.whole = False
 
-    def records(self) -> Iterator[Record]:
-        """
-        Yield the messages in the order of writing.
-
-        :raises ValueError: if it is no such database.
-        """
+    def records(self) -> Iterator[StoredMessage]:
+        """Yield the messages in the order of writing; ValueError if it is no such database."""
         try:
             database = _open(self.path)
         except apsw.Error as error:
@@ -62,7 +58,7 @@ class Database:
         finally:
             database.close()
 
-    def _rows(self, database: apsw.Connection) -> Iterator[Record]:
+    def _rows(self, database: apsw.Connection) -> Iterator[StoredMessage]:
         whole = True
         try:
             # By the table itself: its index of times is spread over the whole file.
@@ -71,7 +67,7 @@ class Database:
                 number, recorded_ns, data = row
                 if (number in self.channels and isinstance(recorded_ns, int)
                         and isinstance(data, bytes)):
-                    yield Record(*row)
+                    yield StoredMessage(*row)
                 else:
                     whole = False
         except (apsw.Error, UnicodeDecodeError):
@@ -94,9 +90,9 @@ def _open(path: Path) -> apsw.Connection:
 def _definition(database: apsw.Connection, msgtype: str) -> str:
     """Return the definition of a type, '' where there is none: older bags have no such table."""
     try:
-        found = database.execute(
+        row = database.execute(
             'SELECT encoded_message_definition FROM message_definitions '
             'WHERE topic_type = ? AND encoding = ?', (msgtype, MSG_ENCODING)).fetchone()
     except (apsw.Error, UnicodeDecodeError):
         return ''
-    return found[0] if found else ''
+    return row[0] if row else ''

@@ -116,23 +116,7 @@ def _draw_scenes(size: Size, seed: int) -> Iterator[Frame]:
 def _read_images(path: Path) -> Iterator[Frame]:
     files = list_files(path, IMAGE_SUFFIXES) if path.is_dir() else [path]
     for index, file in enumerate(files):
-        yield Frame(file.stem, index * PERIOD_NS, read_encoded(file))
-
-
-def read_encoded(path: Path) -> EncodedImage:
-    """
-    Read an image file, without decoding it.
-
-    :raises ValueError: naming the file, if it cannot be read or is too large for an image.
-    """
-    try:
-        return EncodedImage.read(path)
-    except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such image') from error
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
+        yield Frame(file.stem, index * PERIOD_NS, EncodedImage.read(file))
 
 
 def _read_video(path: Path) -> Iterator[Frame]:
@@ -145,8 +129,8 @@ def _read_video(path: Path) -> Iterator[Frame]:
         if not 0 < rate <= MAX_RATE:  # a file may say anything, also nothing
             rate = 1e9 / PERIOD_NS
         for index in count():
-            found, image = video.read()
-            if not found:
+            success, image = video.read()
+            if not success:
                 return
             yield Frame(f'{index:06d}', round(index * 1e9 / rate), _rgb(image, 'bgr8'))
     finally:
@@ -181,11 +165,11 @@ def image_topics(bag: Bag, wanted: Sequence[str] = (), others: Sequence[str] = (
                              f'(image topics: {", ".join(images)})')
     if len(images) > 1 and not wanted:
         raise ValueError(f'bag {bag.path}: several image topics, name one: {", ".join(images)}')
-    chosen = list(dict.fromkeys(wanted)) or images
-    for topic in chosen:
+    topics = list(dict.fromkeys(wanted)) or images
+    for topic in topics:
         if not bag.count([topic], IMAGE_TYPES):
             raise ValueError(f'bag {bag.path}: topic {topic!r} has no images')
-    return chosen
+    return topics
 
 
 def bag_frames(bag: Bag, topics: Sequence[str]) -> Iterator[Frame]:

@@ -168,14 +168,19 @@ class EncodedImage:
         """
         Read an image file, without decoding it.
 
-        :raises ValueError: for a file that is too large for an image.
-        :raises OSError: if it cannot be read.
+        :raises ValueError: naming the file, if it cannot be read or is too large for an image.
         """
         path = Path(path)
-        with path.open('rb') as file:
-            data = file.read(MAX_FILE + 1)
+        try:
+            with path.open('rb') as file:
+                data = file.read(MAX_FILE + 1)
+        except FileNotFoundError as error:
+            raise ValueError(f'{path}: no such image') from error
+        except OSError as error:
+            raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
         if len(data) > MAX_FILE:
-            raise ValueError(f'a file of more than {MAX_FILE} bytes is too large for an image')
+            raise ValueError(f'{path}: a file of more than {MAX_FILE} bytes is too large for an '
+                             'image')
         return cls(path.suffix.lower().lstrip('.'), data)
 
     def to_pixels(self) -> np.ndarray:

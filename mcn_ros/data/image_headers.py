@@ -94,10 +94,10 @@ def _jpeg_extent(data: bytes) -> Extent:
 
 def _next_marker(data: bytes, position: int, pattern: re.Pattern) -> tuple[int, int]:
     """Return the next marker, and where the bytes after it begin."""
-    found = pattern.search(data, position)
-    if found is None:
+    match = pattern.search(data, position)
+    if match is None:
         raise IndexError('no marker')
-    return found[1][0], found.end()
+    return match[1][0], match.end()
 
 
 def _png_extent(data: bytes) -> Extent:

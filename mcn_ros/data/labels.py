@@ -124,11 +124,11 @@ def _class_map(labels: Labels) -> ClassMap | None:
     labelled[[c for c, mask in zip(classes, record.masks) if c >= 0 and mask is None]] = False
     if not labels.file.masked or not labelled.any():
         return None
-    drawn = np.zeros(record.size, np.uint8)
+    pixels = np.zeros(record.size, np.uint8)
     for row in _back_to_front(record):
         if classes[row] >= 0 and labelled[classes[row]]:
-            draw_mask(drawn, record.masks[row], classes[row] + 1)
-    return ClassMap(drawn, None if labelled.all() else labelled)
+            draw_mask(pixels, record.masks[row], classes[row] + 1)
+    return ClassMap(pixels, None if labelled.all() else labelled)
 
 
 def _region_map(labels: Labels) -> RegionMap | None:

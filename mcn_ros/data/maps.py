@@ -72,19 +72,17 @@ def read_vectors(path: Path, size: Size) -> np.ndarray:
 
 def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
     """Read the pixels of a PNG file, which has to have the form that is given."""
+    file = EncodedImage.read(path)
     try:
-        file = EncodedImage.read(path)
         if not file.data.startswith(PNG):
             raise ValueError('is no PNG file')
         pixels = file.to_pixels()
     except ValueError as error:
         raise ValueError(f'{path}: is no map that can be read: {error}') from error
-    except OSError as error:
-        raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
-    found = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
-    if found != (dtype, channels):
+    form = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
+    if form != (dtype, channels):
         raise ValueError(f'{path}: expected {channels} channels of {np.dtype(dtype)}, found '
-                         f'{found[1]} of {found[0]}')
+                         f'{form[1]} of {form[0]}')
     if pixels.shape[:2] != size:
         raise ValueError(f'{path}: (height, width) is {pixels.shape[:2]}, expected {size}')
     return pixels

@@ -37,17 +37,17 @@ def numbers(values: Any, where: str) -> np.ndarray:
     :raises ValueError: for anything but a list of finite numbers up to FARTHEST.
     """
     try:
-        found = np.asarray(values)
+        array = np.asarray(values)
     except ValueError:  # lists of unequal lengths
-        found = np.asarray('')
+        array = np.asarray('')
     # Text that looks like a number is none, and neither are true and integers beyond 64 bits.
-    if found.dtype.kind not in 'iuf':
+    if array.dtype.kind not in 'iuf':
         raise ValueError(f'{where}: is not a list of numbers, but {brief(values)}')
-    found = found.astype(np.float64)
-    if not (np.abs(found) <= FARTHEST).all():
+    array = array.astype(np.float64)
+    if not (np.abs(array) <= FARTHEST).all():
         raise ValueError(f'{where}: expected finite numbers up to {FARTHEST}, '
                          f'got {brief(values)}')
-    return found.astype(np.float32)
+    return array.astype(np.float32)
 
 
 def read_mask(segmentation: Any, size: Size, where: str) -> Any:
@@ -93,8 +93,8 @@ def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
         return
     shifted = [(polygon.reshape(-1, 2) - [left, top]).ravel() for polygon in mask]
     # Merged while they are runs: as pixels, each polygon would take as much as all.
-    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shifted, *region.shape)))
-    region[drawn > 0] = value
+    pixels = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shifted, *region.shape)))
+    region[pixels > 0] = value
 
 
 def _outline(polygon: np.ndarray) -> float:
@@ -126,10 +126,10 @@ def _read_runs(segmentation: Mapping[str, Any], size: Size, where: str) -> dict[
 def _integers(values: Any) -> np.ndarray | None:
     """Return (N,) integers, None for anything else."""
     try:
-        found = np.asarray(values)
+        array = np.asarray(values)
     except ValueError:
         return None
-    return found if found.ndim == 1 and found.dtype.kind in 'iu' else None
+    return array if array.ndim == 1 and array.dtype.kind in 'iu' else None
 
 
 def _decompressed(text: bytes) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Iterator
 # Whoever has the reader has its decompressors, whichever packages they come from.
 from rosbags.rosbag2.storage_mcap import DECOMPRESSORS
 
-from mcn_ros.data.records import Channel, MSG_ENCODING, Record
+from mcn_ros.data.records import Channel, MSG_ENCODING, StoredMessage
 
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 0x02, 0x03, 0x04, 0x05, 0x06
@@ -42,12 +42,8 @@ class McapFile:
         self.whole = False
         self.counted: int | None = None
 
-    def records(self) -> Iterator[Record]:
-        """
-        Yield the messages.
-
-        :raises ValueError: if it is no mcap file, or a record is malformed.
-        """
+    def records(self) -> Iterator[StoredMessage]:
+        """Yield the messages; ValueError if it is no mcap file, or a record is malformed."""
         schemas: dict[int, tuple[str, str]] = {0: ('', '')}
         with self.path.open('rb') as file:
             if file.read(len(MAGIC)) != MAGIC:
@@ -65,7 +61,7 @@ class McapFile:
                     channel, _, recorded_ns = fields.number(2), fields.number(4), fields.number(8)
                     fields.number(8)  # time of publishing
                     if channel in self.channels:
-                        yield Record(channel, recorded_ns, fields.rest())
+                        yield StoredMessage(channel, recorded_ns, fields.rest())
 
     def _unchunked(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         """Yield kind and content of the records outside of chunks and in them."""
@@ -172,15 +168,15 @@ class _Fields:
         self._data, self._at = memoryview(data), 0
 
     def read(self, count: int) -> bytes:
-        found = bytes(self._data[self._at:self._at + count])
-        self._at += len(found)
-        return found
+        data = bytes(self._data[self._at:self._at + count])
+        self._at += len(data)
+        return data
 
     def number(self, count: int) -> int:
-        found = self.read(count)
-        if len(found) < count:
+        data = self.read(count)
+        if len(data) < count:
             raise ValueError('a record is cut off')
-        return int.from_bytes(found, 'little')
+        return int.from_bytes(data, 'little')
 
     def text(self) -> str:
         return self.read(self.number(4)).decode()

@@ -62,32 +62,37 @@ def poses_from_msg(msg: Any, skeleton: Skeleton = COCO_SKELETON) -> Poses:
 
 def class_map_from_msg(msg: Any) -> ClassMap:
     """Decode a mono8 image (sensor_msgs/Image) of labels, whose rows may be padded."""
-    return ClassMap(_pixels(msg, np.dtype(np.uint8)))
+    return ClassMap(pixels_from_msg(msg, np.uint8))
 
 
 def scalar_map_from_msg(msg: Any) -> ScalarMap:
     """Decode a mono8 image, which holds 255 times the values."""
-    return ScalarMap(_pixels(msg, np.dtype(np.uint8)) / np.float32(255))
+    return ScalarMap(pixels_from_msg(msg, np.uint8) / np.float32(255))
 
 
 def vector_map_from_msg(msg: Any) -> VectorMap:
     """Decode a 32FC3 image."""
-    dtype = np.dtype('>f4' if msg.is_bigendian else '<f4')
-    pixels = _pixels(msg, dtype, 3).astype(np.float32)
+    pixels = pixels_from_msg(msg, np.float32, 3)
     return VectorMap(pixels.reshape(msg.height, msg.width, 3))
 
 
 def class_planes_from_msg(msg: Any, num_classes: int) -> ClassPlanes:
     """Decode a mono8 image of the likeliest classes: 1 in the plane of that class, else 0."""
-    labels = _pixels(msg, np.dtype(np.uint8))
+    return likeliest_planes(pixels_from_msg(msg, np.uint8), num_classes)
+
+
+def likeliest_planes(labels: np.ndarray, num_classes: int) -> ClassPlanes:
+    """Return planes of 0 and 1 that say the same as labels (H, W), 0 being background."""
     classes = np.arange(1, num_classes + 1)[:, None, None]
     return ClassPlanes((labels == classes).astype(np.float32))
 
 
-def _pixels(msg: Any, dtype: np.dtype, channels: int = 1) -> np.ndarray:
-    """Return (H, W * channels) of an image message."""
+def pixels_from_msg(msg: Any, dtype: type, channels: int = 1) -> np.ndarray:
+    """Return (H, W * channels) of an image message, in the byte order of this machine."""
     rows = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.step)
-    return rows[:, :msg.width * channels * dtype.itemsize].view(dtype)
+    stored = np.dtype(dtype).newbyteorder('>' if msg.is_bigendian else '<')
+    pixels = rows[:, :msg.width * channels * stored.itemsize].view(stored)
+    return pixels.astype(dtype, copy=False)
 
 
 def boxes_from_msg(objects: Sequence[Any]) -> np.ndarray:

@@ -22,7 +22,7 @@ class Channel(NamedTuple):
     definition: str
 
 
-class Record(NamedTuple):
+class StoredMessage(NamedTuple):
     """
     A message.
 

@@ -8,7 +8,7 @@ from typing import Iterator
 
 from mcn_ros.data.database import Database
 from mcn_ros.data.mcap import McapFile
-from mcn_ros.data.records import Channel, Record
+from mcn_ros.data.records import Channel, StoredMessage
 
 
 class RescuedFile:
@@ -47,6 +47,6 @@ class RescuedFile:
         if not self.counts and not self._file.whole:
             raise ValueError('has no message left')
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[StoredMessage]:
         """Yield the messages, about in the order of their recording."""
         return self._file.records()

@@ -4,8 +4,8 @@
 """
 How the node publishes predictions of each type: topics, types of messages and the way back.
 
-This is without ROS: :mod:`mcn_ros.ros` makes the messages. Who reads results knows no names of
-tasks: the node tells on :data:`HEADS`, as JSON, what heads it has and where their results are.
+This is without ROS: :mod:`mcn_ros.ros` makes the messages. Readers of results need no names of
+tasks: the node publishes its heads and their topics, as JSON, on :data:`HEADS_TOPIC`.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from typing import Any, Callable, Mapping
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.data.messages import (
-    class_map_from_msg, class_planes_from_msg, detections_from_msg, poses_from_msg,
-    scalar_map_from_msg, vector_map_from_msg)
+    class_map_from_msg, class_planes_from_msg, detections_from_msg, likeliest_planes,
+    poses_from_msg, scalar_map_from_msg, vector_map_from_msg)
 from mcn_ros.structures import (
     ClassMap, ClassPlanes, Instances, Poses, ScalarMap, Structure, VectorMap)
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
-HEADS = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
-OVERLAY = 'overlay'
+HEADS_TOPIC = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
+OVERLAY_TOPIC = 'overlay'
+SCORE_THRESHOLD = 0.3  # of the node by default, and of all pictures and counts
 TEXT_TYPE = 'std_msgs/msg/String'
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 LABELS = 'label_info', 'vision_msgs/msg/LabelInfo'
@@ -56,11 +57,7 @@ class HeadInfo:
 
     @property
     def result(self) -> 'Result':
-        """
-        Return how its predictions are published.
-
-        :raises ValueError: for a structure that is not in RESULTS.
-        """
+        """Return how its predictions are published; ValueError for an unknown structure."""
         for kind, result in RESULTS.items():
             if kind.__name__ == self.prediction:
                 return result
@@ -69,22 +66,14 @@ class HeadInfo:
 
     @property
     def joints(self) -> Skeleton:
-        """
-        Return its skeleton.
-
-        :raises ValueError: for one that is unknown.
-        """
+        """Return its skeleton; ValueError for an unknown one."""
         if self.skeleton not in SKELETONS:
             raise ValueError(f'unknown skeleton {self.skeleton!r} '
                              f'(known: {", ".join(SKELETONS)})')
         return SKELETONS[self.skeleton]
 
     def read(self, message: Any) -> Structure:
-        """
-        Decode a message of :attr:`topic`, in camera pixels.
-
-        :raises ValueError: for one that does not fit the head.
-        """
+        """Decode a message of :attr:`topic`; ValueError for one that does not fit the head."""
         return self.result.read(message, self)
 
 
@@ -106,6 +95,7 @@ class Result:
     :param read: (message of the first topic, head) -> structure.
     :param plural: what the demo calls the things that it counts: objects, or messages of maps.
     :param rounding: how far a number in a message may be from the one that was predicted.
+    :param content: prediction -> what its message has of it, before any rounding.
     """
 
     topics: Mapping[str, str]
@@ -113,6 +103,7 @@ class Result:
     read: Callable[[Any, HeadInfo], Structure]
     plural: str
     rounding: float = 0.0
+    content: Callable[[Structure], Structure] = lambda prediction: prediction
 
 
 RESULTS: dict[type, Result] = {
@@ -134,7 +125,9 @@ RESULTS: dict[type, Result] = {
         lambda message, head: vector_map_from_msg(message), 'vector_maps'),
     ClassPlanes: Result(
         {'image': IMAGE_TYPE, 'color': IMAGE_TYPE}, LABELS,
-        lambda message, head: class_planes_from_msg(message, len(head.classes)), 'class_planes'),
+        lambda message, head: class_planes_from_msg(message, len(head.classes)), 'class_planes',
+        content=lambda planes: likeliest_planes(
+            planes.class_map(SCORE_THRESHOLD).labels, len(planes.planes))),
 }
 
 
@@ -147,7 +140,7 @@ def describe(tasks: Mapping[str, Any],
     :raises ValueError: for predictions that there are no messages for, and where two heads would
         have the same topic.
     """
-    heads, taken = {}, dict.fromkeys((HEADS, OVERLAY), 'the node')
+    heads, owners = {}, dict.fromkeys((HEADS_TOPIC, OVERLAY_TOPIC), 'the node')
     for name, task in tasks.items():
         head = HeadInfo(task.prediction.__name__, {}, {}, task.classes,
                         task.joints.name if task.joints else '', dict(configs[name]))
@@ -158,9 +151,9 @@ def describe(tasks: Mapping[str, Any],
                             for part, msgtype in result.topics.items()})
         head.info.update({info: kind} if end else {})
         for own in (*head.topics, *head.info):
-            if own in taken:
-                raise ValueError(f'head {name}: its topic {own} is one of {taken[own]}')
-            taken[own] = name
+            if own in owners:
+                raise ValueError(f'head {name}: its topic {own} is one of {owners[own]}')
+            owners[own] = name
         heads[name] = head
     return heads
 
@@ -171,9 +164,5 @@ def heads_to_json(heads: Mapping[str, HeadInfo]) -> str:
 
 
 def heads_from_json(text: str) -> dict[str, HeadInfo]:
-    """
-    Return what a node has said of its heads.
-
-    :raises ValueError: for a text that is none.
-    """
+    """Return the heads of :func:`heads_to_json`; ValueError for any other text."""
     return from_dict(Heads, {'heads': json.loads(text)}).heads

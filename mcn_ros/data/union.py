@@ -187,11 +187,7 @@ class TrainingSet:
         return len(self.dataset)
 
     def __getitem__(self, draw: Draw) -> AugmentedSample:
-        """
-        Return a random view.
-
-        :raises ValueError: if no sample at all can be read.
-        """
+        """Return a random view; ValueError if no sample at all can be read."""
         rng = np.random.default_rng((self.seed, _AUGMENTATION, draw.epoch, draw.position))
         if rng.uniform() >= self.config.mosaic:
             return self._view(draw.index, self.size, rng)

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Whether two predictions of one image are the same, as those of the node and of the same weights.
+Agreement of two predictions of one image, such as those of the node and of the same weights.
 
 Messages of objects carry all digits: their numbers of 64 bits hold boxes of 32 bits, and also
-their centres and sizes, without rounding. Where messages round, RESULTS says by how much. What may
-differ beyond is the order in which a machine adds up (number of threads, algorithms of a GPU), so
-a tolerance far below what matters is granted.
+their centres and sizes, without rounding. Where messages round, RESULTS says by how much. Beyond
+that, only the order of additions may differ (number of threads, algorithms of a GPU): tolerances
+are far below what matters.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -18,8 +18,8 @@ import numpy as np
 from mcn_ros.data.results import RESULTS
 from mcn_ros.structures import select, Structure
 
-PIXELS = 0.01  # tolerance of boxes and keypoints
-SCORES = 1e-4  # and of all other numbers
+PIXEL_TOLERANCE = 0.01  # tolerance of boxes and keypoints
+SCORE_TOLERANCE = 1e-4  # and of all other numbers
 LENGTHS = 'boxes', 'keypoints'
 
 
@@ -51,13 +51,14 @@ class Agreement:
         """
         Compare the predictions of one image.
 
-        :param recorded: task name -> what the node said.
-        :param predicted: task name -> what the same weights say, best first, not thresholded.
-        :param threshold: score below which the node says nothing. None if that is unknown: then
-            its objects must be the best of those predicted, however many.
+        :param recorded: task name -> prediction of the node.
+        :param predicted: task name -> prediction of the same weights, best first, not thresholded.
+        :param threshold: score below which the node publishes nothing. None if that is unknown:
+            then its objects must be the best of those predicted, however many.
         """
         unequal = [name for name, value in recorded.items()
-                   if not self._is_equal(value, _best(predicted[name], value, threshold))]
+                   if not self._is_equal(value, _best(
+                       RESULTS[type(value)].content(predicted[name]), value, threshold))]
         self.frames += 1
         self.equal += not unequal
         for name in unequal:
@@ -78,17 +79,18 @@ class Agreement:
             self.pixels = float(self._labels[0] / self._labels[1])
         if not all(np.array_equal(*pair) for pair in whole):
             return False
-        apart = {name: _difference(pair) for name, pair in pairs.items()}
-        pixels = max((apart.pop(name) for name in LENGTHS if name in apart), default=0.0)
-        score = max(apart.values(), default=0.0)
+        differences = {name: _difference(pair) for name, pair in pairs.items()}
+        lengths = [differences.pop(name) for name in LENGTHS if name in differences]
+        pixels = max(lengths, default=0.0)
+        score = max(differences.values(), default=0.0)
         if np.isfinite(pixels + score):
             self.largest_px = max(self.largest_px, pixels)
             self.largest_score = max(self.largest_score, score)
-        return pixels <= PIXELS and score <= SCORES + RESULTS[type(one)].rounding
+        return pixels <= PIXEL_TOLERANCE and score <= SCORE_TOLERANCE + RESULTS[type(one)].rounding
 
 
 def _best(predicted: Structure, recorded: Structure, threshold: float | None) -> Structure:
-    """Return the objects that the node should have said something about; a map is all said."""
+    """Return the objects that the node should have published; a map as it is."""
     if 'scores' not in predicted.ROWS:
         return predicted
     if threshold is None:

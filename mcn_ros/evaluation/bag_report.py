@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from mcn_ros.data.frames import Frame
-from mcn_ros.evaluation.bag import Evaluation
-from mcn_ros.evaluation.gallery import Gallery, Picture, picture
+from mcn_ros.data.results import SCORE_THRESHOLD
+from mcn_ros.evaluation.gallery import draw_picture, Gallery, Picture
 from mcn_ros.evaluation.report import Report, write_report
-from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
+from mcn_ros.evaluation.stamped import Evaluation
 from mcn_ros.tasks import Task
 
 NUM_PICTURES = 12
@@ -46,7 +46,7 @@ class BagPictures:
     def __init__(self, tasks: Mapping[str, Task], total: int):
         self.tasks, self._every = tasks, max(1, math.ceil(total / NUM_PICTURES))
         self._gallery, self._annotated = Gallery(tasks), False
-        self._seen, self._chosen = 0, []
+        self._frames, self._pictures = 0, []
 
     def add(self, frame: Frame, predictions: Mapping[str, Any],
             annotations: Mapping[str, Any] | None) -> None:
@@ -54,38 +54,39 @@ class BagPictures:
         if annotations is not None:
             self._annotated = True
             self._gallery.add(frame.name, frame.image, predictions, annotations)
-        elif self._seen % self._every == 0 and len(self._chosen) < NUM_PICTURES:
-            self._chosen.append(picture(frame.name, frame.image, predictions, self.tasks))
-        self._seen += 1
+        elif self._frames % self._every == 0 and len(self._pictures) < NUM_PICTURES:
+            self._pictures.append(
+                draw_picture(frame.name, frame.image, predictions, self.tasks))
+        self._frames += 1
 
     def sections(self) -> dict[str, tuple[Picture, ...]]:
         """Return heading -> pictures."""
         if self._annotated:
             return self._gallery.sections()
-        return {'Frames': tuple(self._chosen)} if self._chosen else {}
+        return {'Frames': tuple(self._pictures)} if self._pictures else {}
 
 
 def measures(outcome: Evaluation) -> dict[str, dict[str, Any]]:
     """Return heading -> {name and unit: figure} of what is not a score."""
-    summary, found = _summary(outcome), {}
-    found['frames'] = {name: summary[key] for key, name in FRAMES.items() if summary.get(key)}
+    summary, headings = _summary(outcome), {}
+    headings['frames'] = {name: summary[key] for key, name in FRAMES.items() if summary.get(key)}
     if summary.get('drops'):
-        found['dropped frames'] = dict(summary['drops'])
+        headings['dropped frames'] = dict(summary['drops'])
     if summary.get('found'):
         heading = f'found with a score of at least {SCORE_THRESHOLD}'
-        found[heading] = dict(summary['found'])
+        headings[heading] = dict(summary['found'])
     # Offline, frames do not arrive: the rate is that of the recording.
-    found['rate'] = {name: summary[key] for key, name in RATES.items()} if (
+    headings['rate'] = {name: summary[key] for key, name in RATES.items()} if (
         'replay' in outcome.results) else {'of the bag (Hz)': summary['rate_hz']}
     for key, name in TIMES.items():
         if summary.get(key):
-            found[name] = {f'{part} (ms)': value for part, value in summary[key].items()}
+            headings[name] = {f'{part} (ms)': value for part, value in summary[key].items()}
     if summary.get('agreement'):
         agreement = dict(summary['agreement'])
         unequal = agreement.pop('unequal')
-        found['agreement with the network by itself'] = {
+        headings['agreement with the network by itself'] = {
             **agreement, **{f'unequal {task}': number for task, number in unequal.items()}}
-    return found
+    return headings
 
 
 def notes(outcome: Evaluation) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Iterable, Mapping
 import cv2
 import numpy as np
 
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.scorers import Figure, scorer_of
-from mcn_ros.evaluation.scorers.matches import SCORE_THRESHOLD
 from mcn_ros.geometry import scaling, warp_image
 from mcn_ros.structures import Structure
 from mcn_ros.tasks import Task
@@ -37,9 +37,9 @@ class Picture:
     images: Mapping[str, bytes]
 
 
-def picture(title: str, image: np.ndarray, predictions: Mapping[str, Structure],
-            tasks: Mapping[str, Task], annotations: Mapping[str, Structure] | None = None,
-            caption: str = '') -> Picture:
+def draw_picture(title: str, image: np.ndarray, predictions: Mapping[str, Structure],
+                 tasks: Mapping[str, Task], annotations: Mapping[str, Structure] | None = None,
+                 caption: str = '') -> Picture:
     """
     Draw predictions, and annotations beside them where there are any.
 
@@ -58,10 +58,11 @@ def picture(title: str, image: np.ndarray, predictions: Mapping[str, Structure],
         # Of a task that nobody has labelled there is nothing to compare with.
         sides = {'prediction': {k: v for k, v in predictions.items() if k in annotations},
                  'annotation': annotations}
-    return Picture(title, caption, {
-        side: _jpeg(draw(small, {name: value.warp(affine, size) for name, value in shown.items()},
-                         names, SCORE_THRESHOLD))
-        for side, shown in sides.items()})
+    images = {}
+    for side, structures in sides.items():
+        warped = {name: structure.warp(affine, size) for name, structure in structures.items()}
+        images[side] = _jpeg(draw(small, warped, names, SCORE_THRESHOLD))
+    return Picture(title, caption, images)
 
 
 def _jpeg(image: np.ndarray) -> bytes:
@@ -103,39 +104,40 @@ class Gallery:
         :param predictions: task name -> prediction in the pixels of the image.
         :param annotations: task name -> annotation in the pixels of the image.
         """
-        found = self._understood(predictions, annotations) if self._count else None
-        if found is None:
+        figure = self._rate(predictions, annotations) if self._count else None
+        if figure is None:
             return
         self._added += 1
-        drawn = None
+        shared = None
         # Of equally good or bad images, those with more in them say more; then the first ones.
-        for ranked, rank in ((self._best, (-found.value, -found.right)),
-                             (self._worst, (found.value, -found.wrong))):
+        for ranked, rank in ((self._best, (-figure.value, -figure.right)),
+                             (self._worst, (figure.value, -figure.wrong))):
             if len(ranked) < self._count or rank < ranked[-1][0]:
-                drawn = drawn or picture(title, image, predictions, self._tasks, annotations,
-                                         found.text)
-                ranked.append((rank, self._added, drawn))
+                shared = shared or draw_picture(title, image, predictions, self._tasks,
+                                                annotations, figure.text)
+                ranked.append((rank, self._added, shared))
                 ranked.sort(key=lambda entry: entry[:2])
                 del ranked[self._count:]
 
     def sections(self) -> dict[str, tuple[Picture, ...]]:
         """Return headings -> pictures, the best or worst first; no image is in both."""
         worst = self._worst[:self._added // 2]
-        taken = {number for _, number, _ in worst}
-        best = [entry for entry in self._best if entry[1] not in taken]
-        return {heading: tuple(drawn for *_, drawn in entries)
+        among_worst = {number for _, number, _ in worst}
+        best = [entry for entry in self._best if entry[1] not in among_worst]
+        return {heading: tuple(picture for *_, picture in entries)
                 for heading, entries in zip(RANKED, (best, worst)) if entries}
 
-    def _understood(self, predictions: Mapping[str, Structure],
-                    annotations: Mapping[str, Structure]) -> Figure | None:
+    def _rate(self, predictions: Mapping[str, Structure], annotations: Mapping[str, Structure],
+              ) -> Figure | None:
         """Return the figure of an image, None for one without."""
-        found = {name: scorer_of(task)(task).figure(annotations[name], predictions[name])
-                 for name, task in self._tasks.items() if name in predictions.keys() & annotations}
-        told = {name: figure for name, figure in found.items() if figure.value is not None}
-        if not told:
+        figures = {name: scorer_of(task)(task).figure(annotations[name], predictions[name])
+                   for name, task in self._tasks.items()
+                   if name in predictions.keys() & annotations}
+        rated = {name: figure for name, figure in figures.items() if figure.value is not None}
+        if not rated:
             return None
-        mean = float(np.mean([figure.value for figure in told.values()]))
-        texts = [f'{name}: {figure.text}' for name, figure in told.items()]
+        mean = float(np.mean([figure.value for figure in rated.values()]))
+        texts = [f'{name}: {figure.text}' for name, figure in rated.items()]
         return Figure(mean, '; '.join([f'{mean:.2f}', *texts]),
-                      sum(figure.right for figure in found.values()),
-                      sum(figure.wrong for figure in found.values()))
+                      sum(figure.right for figure in figures.values()),
+                      sum(figure.wrong for figure in figures.values()))

@@ -39,9 +39,9 @@ def precision_plot(curves: Mapping[str, Mapping[str, Sequence[float]]],
     :param names: what to draw.
     :param overlap: what the overlap is called: IoU or OKS.
     """
-    shown = [name for name in names if name in curves]
-    figure, panels = _figure(len(shown))
-    for axes, name in zip(panels, shown):
+    panel_names = [name for name in names if name in curves]
+    figure, panels = _figure(len(panel_names))
+    for axes, name in zip(panels, panel_names):
         for color, (threshold, precision) in zip((BLUE, GREEN, RED), curves[name].items()):
             _precision(axes, precision, color, f'{overlap} {threshold}: {np.mean(precision):.3f}')
             other = against.get(name, {}).get(threshold)

@@ -15,7 +15,7 @@ from typing import Any, Iterator, Mapping
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.messages import stamp_ns, time_ns
-from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json, TEXT_TYPE
+from mcn_ros.data.results import HeadInfo, heads_from_json, HEADS_TOPIC, TEXT_TYPE
 from mcn_ros.tasks import build_tasks, Task
 
 STAMPS_TYPE = 'sensor_msgs/msg/TimeReference'
@@ -110,7 +110,7 @@ class Recording:
         yield from pending.values()
 
     def _read_heads(self, node: str) -> dict[str, HeadInfo]:
-        topic = f'{node}/{HEADS}'
+        topic = f'{node}/{HEADS_TOPIC}'
         try:
             heads = heads_from_json(self._last(topic).data)
         except (ValueError, RecursionError) as error:
@@ -155,11 +155,11 @@ class Recording:
 
 def _node(bag: Bag) -> str:
     """Return the name of the node whose results a bag has."""
-    nodes = {name.removesuffix(f'/{HEADS}') for name in bag.topics_of(TEXT_TYPE)
-             if name.endswith(f'/{HEADS}')}
+    nodes = {name.removesuffix(f'/{HEADS_TOPIC}') for name in bag.topics_of(TEXT_TYPE)
+             if name.endswith(f'/{HEADS_TOPIC}')}
     if len(nodes) != 1:
         raise ValueError(f'recording {bag.path}: expected one node that tells of its heads, on '
-                         f'~/{HEADS}, got '
+                         f'~/{HEADS_TOPIC}, got '
                          f'{", ".join(sorted(nodes)) or "none"} '
                          f'(topics: {", ".join(sorted(bag.topics)) or "none"})')
     return nodes.pop()

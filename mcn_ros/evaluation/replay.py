@@ -7,21 +7,18 @@ Scores of a recording of the node: how good, how fast, and what was lost on the 
 An image that the node dropped is one whose objects were all missed, as they would be on a robot.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
-import numpy as np
 from tqdm import tqdm
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import bag_frames, Frame, image_topics
 from mcn_ros.evaluation.agreement import Agreement
-from mcn_ros.evaluation.bag import Evaluation, StampedTruth, Watch
 from mcn_ros.evaluation.recording import Answer, CAUSES, Recording
-from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.stamped import (
+    Evaluation, FrameCallback, percentiles, rate_hz, StampedScores, StampedTruth)
 from mcn_ros.runtime.predictor import Predictor
-
-PERCENTILES = (50, 95, 99)
 
 
 @dataclass
@@ -64,7 +61,7 @@ class ReplaySummary:
 
 def evaluate_recording(recording: Recording, truth: StampedTruth | None = None,
                        predictor: Predictor | None = None, source: Bag | None = None,
-                       progress: bool = True, watch: Watch | None = None) -> Evaluation:
+                       progress: bool = True, watch: FrameCallback | None = None) -> Evaluation:
     """
     Score what a node said.
 
@@ -78,14 +75,14 @@ def evaluate_recording(recording: Recording, truth: StampedTruth | None = None,
     :raises ValueError: if no image has the stamp of an annotated one, for an image that is not of
         the annotated size, and for annotations that have a stamp twice.
     """
-    run = _Run(recording, truth)
+    evaluation = _RecordingEvaluation(recording, truth)
     frames = None if source is None else _Frames(source, recording.topic)
     agreement = None if predictor is None or frames is None else Agreement()
     threshold = recording.notes.get('thresholds', {}).get('score')
     answers = tqdm(recording.answers(), unit='image', disable=None if progress else True,
                    total=None if recording.sent is None else len(recording.sent))
     for answer in answers:
-        annotations = run.add(answer)
+        annotations = evaluation.add(answer)
         frame = None if frames is None else frames.find(answer.stamp_ns)
         if frame is None:
             continue
@@ -93,7 +90,7 @@ def evaluate_recording(recording: Recording, truth: StampedTruth | None = None,
             agreement.add(answer.predictions, predictor(frame.image), threshold)
         if watch is not None:
             watch(frame, answer.predictions, annotations)
-    return run.result(agreement)
+    return evaluation.result(agreement)
 
 
 class _Frames:
@@ -107,94 +104,68 @@ class _Frames:
         """Return a frame; None if it came before the last one that was asked for."""
         while self._next is not None and self._next.stamp_ns < stamp_ns:
             self._next = next(self._frames, None)
-        found = self._next is not None and self._next.stamp_ns == stamp_ns
-        return self._next if found else None
+        matches = self._next is not None and self._next.stamp_ns == stamp_ns
+        return self._next if matches else None
 
 
-class _Run:
+class _RecordingEvaluation:
     """The evaluation of one recording."""
 
     def __init__(self, recording: Recording, truth: StampedTruth | None):
-        self.recording, self.truth = recording, truth
-        self.summary = ReplaySummary(str(recording.bag.path))
-        self.expected: dict[int, int] = {}
-        self.scorers = None
-        if truth is not None:
-            self.expected = truth.ids(recording.topic)
-            self.scorers = Scorers(recording.tasks)
-            if truth.topics and recording.topic not in truth.topics:
-                self.summary.notes.append(
-                    f'topic {recording.topic or "(unknown)"} is not one of the annotations '
-                    f'({", ".join(truth.topics)}): matched by stamp only')
-        self.scored: set[int] = set()
-        self.latencies: list[float] = []
-        self.received: list[int] = []
+        self.recording = recording
+        self.scores = StampedScores(truth, recording.tasks, [recording.topic])
+        self.summary = ReplaySummary(str(recording.bag.path), notes=self.scores.notes)
+        self.latencies_ms: list[float] = []
+        self.received_ns: list[int] = []
 
     def add(self, answer: Answer) -> Mapping[str, Any] | None:
         """Score an answer; return the annotations of the image, None if it has none."""
         if len(answer.predictions) == len(self.recording.tasks):
             self.summary.frames_processed += 1
             latency_ns = (answer.received_ns - answer.sent_ns) / self.recording.pace
-            self.latencies.append(latency_ns / 1e6)
-            self.received.append(answer.received_ns)
+            self.latencies_ms.append(latency_ns / 1e6)
+            self.received_ns.append(answer.received_ns)
         else:
             self.summary.incomplete += 1
-        image_id = self.expected.get(answer.stamp_ns)
-        if image_id is None or image_id in self.scored:  # of a bag that was played in a loop
+        image_id = self.scores.find(self.recording.topic, answer.stamp_ns)
+        if image_id is None or image_id in self.scores.scored:  # the bag was played in a loop
             return None
-        self._check_size(image_id, answer)
-        self.scored.add(image_id)
-        annotations = self.truth.annotations[image_id]
-        self.scorers.add(answer.predictions, annotations)
-        return annotations
-
-    def _check_size(self, image_id: int, answer: Answer) -> None:
-        """Compare the size of the image, where a map tells it, with that annotated."""
-        expected = self.truth.sizes.get(image_id)
-        for size in {found.size for found in answer.predictions.values()} - {None}:
-            if expected and size != tuple(expected):
-                raise ValueError(f'frame {answer.stamp_ns}: (height, width) is {size}, but '
-                                 f'{self.truth.name} says {expected} of image {image_id}')
+        # Objects do not tell the size of their image.
+        sizes = {prediction.size for prediction in answer.predictions.values()}
+        return self.scores.add(image_id, answer.predictions, str(answer.stamp_ns), sizes)
 
     def result(self, agreement: Agreement | None) -> Evaluation:
-        summary = self.summary
-        if self.truth is not None:
+        summary, recording = self.summary, self.recording
+        if self.scores.truth is not None:
             self._add_missed()
-        scores, details = {}, {}
-        if self.scorers is not None:
-            scores, details = self.scorers.result(), self.scorers.details()
-        summary.scored = len(self.scored)
-        if self.latencies:
-            percentiles = np.percentile(self.latencies, PERCENTILES)
-            summary.latency_ms = {f'p{p}': float(ms) for p, ms in zip(PERCENTILES, percentiles)}
-            summary.latency_ms['max'] = max(self.latencies)
-        summary.rate_hz = _rate(self.received, self.recording.pace)
-        if self.recording.sent is not None:
-            summary.frames_sent = len(self.recording.sent)
-            summary.sent_rate_hz = _rate(list(self.recording.sent), self.recording.pace)
+        summary.scored = len(self.scores.scored)
+        if self.latencies_ms:
+            summary.latency_ms = {**percentiles(self.latencies_ms), 'max': max(self.latencies_ms)}
+        summary.rate_hz = rate_hz(self.received_ns, recording.pace)
+        if recording.sent is not None:
+            summary.frames_sent = len(recording.sent)
+            summary.sent_rate_hz = rate_hz(list(recording.sent), recording.pace)
         summary.drops = dict(self._drops())
         summary.agreement = None if agreement is None else agreement.result()
-        summary.notes[:0] = [*self.recording.notes.get('problems', ()),
-                             *self.recording.bag.problems]
-        return Evaluation({**scores, 'replay': asdict(summary)}, details,
-                          {'latency (ms)': self.latencies} if self.latencies else {})
+        summary.notes[:0] = [*recording.notes.get('problems', ()), *recording.bag.problems]
+        return self.scores.evaluation(
+            'replay', summary, {'latency (ms)': self.latencies_ms} if self.latencies_ms else {})
 
     def _add_missed(self) -> None:
-        """Add the annotated images that the node said nothing about."""
-        missing = {stamp: image_id for stamp, image_id in self.expected.items()
-                   if image_id not in self.scored}
-        sent = self.recording.sent and set(self.recording.sent.values())
-        if len(missing) == len(self.expected) and not (sent and sent & missing.keys()):
-            raise ValueError(f'{self.truth.name}: no image that was played has the stamp of an '
-                             'annotated one')
-        if sent and self.recording.notes.get('frames'):  # only the first ones were played
-            missing = {stamp: i for stamp, i in missing.items() if stamp <= max(sent)}
-        for stamp, image_id in missing.items():
-            if self.recording.notes.get('problems') and not (sent and stamp in sent):
-                self.summary.left_out += 1
-                continue
-            self.scorers.add(None, self.truth.annotations[image_id])
-            self.summary.missed += 1
+        """Add the annotated images that the node has not answered."""
+        expected, notes = self.scores.stamps, self.recording.notes
+        missing = {image_id: stamp for image_id, stamp in expected.items()
+                   if image_id not in self.scores.scored}
+        sent = set((self.recording.sent or {}).values())
+        if len(missing) == len(expected) and not sent & set(missing.values()):
+            raise ValueError(f'{self.scores.truth.name}: no image that was played has the stamp '
+                             'of an annotated one')
+        if sent and notes.get('frames'):  # only the first ones were played
+            missing = {i: stamp for i, stamp in missing.items() if stamp <= max(sent)}
+        # What is damaged in a bag was not played.
+        known = [i for i, stamp in missing.items() if not notes.get('problems') or stamp in sent]
+        self.summary.left_out = len(missing) - len(known)
+        self.summary.missed = self.scores.add_missed(known)
 
     def _drops(self) -> Iterator[tuple[str, int]]:
         """Yield cause and number; from the last report of the node, which may be old."""
@@ -215,9 +186,3 @@ class _Run:
                    max(0, summary.frames_sent - counted))
         yield from ((cause, int(count)) for cause, count in counts.items() if count != 'unknown')
         yield 'not recorded', max(0, processed - summary.frames_processed - summary.incomplete)
-
-
-def _rate(times_ns: list[int], pace: float) -> float | None:
-    """Return how many per second there were from the first to the last."""
-    span = max(times_ns) - min(times_ns) if times_ns else 0
-    return (len(times_ns) - 1) * 1e9 * pace / span if span else None

@@ -19,9 +19,9 @@ from mcn_ros.evaluation.page import Cell
 from mcn_ros.evaluation.scorers import Plot, Scorer, scorer_of
 from mcn_ros.tasks import Task
 
-PAGE, SCORES = 'index.html', 'scores.json'
-# What scores.json keeps of a report.
-KEPT = 'title', 'facts', 'scores', 'details', 'measures', 'distributions', 'notes'
+PAGE_FILE, SCORES_FILE = 'index.html', 'scores.json'
+# What the file of scores has of a report.
+STORED_FIELDS = 'title', 'facts', 'scores', 'details', 'measures', 'distributions', 'notes'
 
 WATCHED = 'person'  # the class that is looked at first
 
@@ -60,7 +60,7 @@ def read_report(folder: Path | str) -> Report:
     :param folder: where :func:`write_report` has written it.
     :raises ValueError: if there is no report.
     """
-    path = Path(folder) / SCORES
+    path = Path(folder) / SCORES_FILE
     try:
         content = json.loads(path.read_text())
     except OSError as error:
@@ -68,8 +68,9 @@ def read_report(folder: Path | str) -> Report:
                          'a folder that a report was written to has this file') from error
     except ValueError as error:
         raise ValueError(f'{path}: not a JSON file ({error})') from error
-    if not isinstance(content, dict) or set(content) != set(KEPT):
-        raise ValueError(f'{path}: not the scores of a report, which are {", ".join(KEPT)}')
+    if not isinstance(content, dict) or set(content) != set(STORED_FIELDS):
+        raise ValueError(f'{path}: not the scores of a report, which are '
+                         f'{", ".join(STORED_FIELDS)}')
     return Report(**content)
 
 
@@ -84,30 +85,31 @@ def write_report(folder: Path | str, report: Report, against: Report | None = No
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = {name: getattr(report, name) for name in KEPT}
-    (folder / SCORES).write_text(json.dumps(content, allow_nan=False) + '\n')
-    drawn = draw_plots(report, against)
-    for name, found in drawn.items():
-        for short, plot in found.items():
+    content = {name: getattr(report, name) for name in STORED_FIELDS}
+    (folder / SCORES_FILE).write_text(json.dumps(content, allow_nan=False) + '\n')
+    plots_by_task = draw_plots(report, against)
+    for name, task_plots in plots_by_task.items():
+        for short, plot in task_plots.items():
             (folder / f'{name}_{short}.png').write_bytes(plot.png)
-    path = folder / PAGE
-    path.write_text(page.page(report.title, _parts(report, against, drawn)), encoding='utf-8')
+    path = folder / PAGE_FILE
+    parts = _parts(report, against, plots_by_task)
+    path.write_text(page.page(report.title, parts), encoding='utf-8')
     return path
 
 
 def draw_plots(report: Report, against: Report | None = None) -> dict[str, dict[str, Plot]]:
     """Return task, or 'distribution', -> short name -> plot, of all that there are numbers for."""
-    other, drawn = against or Report(''), {}
+    other, pictures = against or Report(''), {}
     for name, scorer in _scorers(report).items():
-        drawn[name] = scorer.plots(report.details.get(name, {}), other.details.get(name, {}))
+        pictures[name] = scorer.plots(report.details.get(name, {}), other.details.get(name, {}))
         if values := _classes(report, name):
-            drawn[name]['classes'] = Plot(plots.class_plot(
+            pictures[name]['classes'] = Plot(plots.class_plot(
                 values, _classes(other, name), scorer.CLASS_SCORE), 'score of each class')
-    drawn['distribution'] = {
+    pictures['distribution'] = {
         str(number): Plot(plots.histogram(values, other.distributions.get(name, ()), name),
                           f'histogram: {name}')
         for number, (name, values) in enumerate(report.distributions.items(), 1) if values}
-    return drawn
+    return pictures
 
 
 def _scorers(report: Report) -> dict[str, type[Scorer]]:
@@ -115,19 +117,19 @@ def _scorers(report: Report) -> dict[str, type[Scorer]]:
 
 
 def _parts(report: Report, against: Report | None,
-           drawn: Mapping[str, Mapping[str, Plot]]) -> Iterator[str]:
+           plots_by_task: Mapping[str, Mapping[str, Plot]]) -> Iterator[str]:
     yield from (page.paragraph(note, 'note') for note in report.notes)
     yield _facts(report, against)
     yield from _headlines(report, against)
     for heading, values in report.measures.items():
         yield page.heading(heading)
         yield _numbers(values, against and against.measures.get(heading, {}))
-    yield from (page.plot(plot.png, plot.text) for plot in drawn['distribution'].values())
+    yield from (page.plot(plot.png, plot.text) for plot in plots_by_task['distribution'].values())
     for name, scorer in _scorers(report).items():
         yield page.heading(name.replace('_', ' ').capitalize())
         values = {key: v for key, v in report.scores[name].items() if key != 'per_class'}
         yield _numbers(values, against and against.scores.get(name, {}), scorer)
-        yield from (page.plot(plot.png, plot.text) for plot in drawn[name].values())
+        yield from (page.plot(plot.png, plot.text) for plot in plots_by_task[name].values())
         yield from [page.paragraph(scorer.NOTE)] * bool(scorer.NOTE)
     if any(_classes(report, name) for name in report.tasks):
         yield page.heading('Classes')

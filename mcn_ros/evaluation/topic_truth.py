@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Ground truth that lies in a bag beside its images: topics of objects, people or class images.
+Ground truth that lies in a bag beside its images: topics of objects, people or maps.
 
 They are named by the user, never guessed: the results of a detector that was recorded on the robot
-look just the same. A message belongs to the image whose stamp it has.
+look just the same. A message belongs to the image whose stamp it has. Maps are images whose pixels
+mean what they mean in files, see :mod:`mcn_ros.data.maps`; vectors are numbers, NaN where unknown.
 """
 
 from dataclasses import replace
@@ -15,17 +16,21 @@ import numpy as np
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.messages import (
-    boxes_from_msg, class_map_from_msg, poses_from_msg, stamp_ns)
-from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Structure
+    boxes_from_msg, class_map_from_msg, likeliest_planes, pixels_from_msg, poses_from_msg,
+    stamp_ns, vector_map_from_msg)
+from mcn_ros.data.results import IMAGE_TYPE
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, IGNORE, Instances, Poses, RegionMap, ScalarMap, Structure,
+    UNKNOWN_REGION, VectorMap)
 from mcn_ros.tasks import Task
 
 INFO_TYPE = 'vision_msgs/msg/LabelInfo'
-ENCODINGS = ('mono8', '8UC1')
+LABELS_8, LABELS_16, VECTORS = ('mono8', '8UC1'), ('mono16', '16UC1'), ('32FC3',)
 
 
 class TopicTruth:
     """
-    Annotations from topics, with the attributes of :class:`mcn_ros.evaluation.bag.StampedTruth`.
+    Annotations from topics, with the attributes of a StampedTruth.
 
     Names of classes come from a LabelInfo on ``<topic>/label_info`` or ``label_info`` beside the
     topic, or for class images and objects of this package's node where it publishes them; objects
@@ -65,15 +70,15 @@ class TopicTruth:
     def _msgtype(self, topic: str) -> str:
         types = self._bag.topics.get(topic, ())
         readable = {truth.msgtype for truth in TRUTHS.values()}
-        found = readable.intersection(types)
-        if len(found) > 1:
+        candidates = readable.intersection(types)
+        if len(candidates) > 1:
             raise ValueError(f'{self.name}: topic {topic!r} has messages of several types that '
                              f'can be ground truth: {", ".join(types)}')
-        if not found:
+        if not candidates:
             known = self._bag.topics_of(*readable)
             raise ValueError(f'{self.name}: topic {topic!r} is {", ".join(types) or "not there"} '
                              f'(topics that can be ground truth: {", ".join(known) or "none"})')
-        return found.pop()
+        return candidates.pop()
 
     def _task(self, entry: str, msgtype: str, tasks: Mapping[str, Task]) -> str | None:
         """Return the task that a topic is the truth of, None for none that is there."""
@@ -121,7 +126,7 @@ def topic_of(entry: str) -> str:
 
 def _own_names(messages: Iterable[Any]) -> dict[str, str]:
     """Return the names that objects themselves carry, as both id and name."""
-    names = {_class_id(found) for message in messages for found in message.detections}
+    names = {_class_id(detection) for message in messages for detection in message.detections}
     return {name: name for name in sorted(names) if not name.isdecimal()}
 
 
@@ -158,9 +163,7 @@ def _poses(message: Any, task: Task, labels: Mapping[str, str]) -> Poses:
 
 
 def _class_map(message: Any, task: Task, labels: Mapping[str, str]) -> ClassMap:
-    if message.encoding not in ENCODINGS:
-        raise ValueError(f'is an image of encoding {message.encoding!r}, not of class ids '
-                         f'({", ".join(ENCODINGS)})')
+    _check_encoding(message, LABELS_8, 'class ids')
     # A class that the task does not have is none of those that are looked for: background.
     meaning = np.zeros(256, np.uint8)
     meaning[IGNORE] = IGNORE
@@ -168,6 +171,40 @@ def _class_map(message: Any, task: Task, labels: Mapping[str, str]) -> ClassMap:
         if name in task.classes:
             meaning[int(class_id)] = task.classes.index(name) + 1
     return ClassMap(meaning[class_map_from_msg(message).labels], _labelled(task, labels))
+
+
+def _class_planes(message: Any, task: Task, labels: Mapping[str, str]) -> ClassPlanes:
+    areas = _class_map(message, task, labels)
+    planes = likeliest_planes(areas.labels, len(task.classes)).planes.astype(np.uint8)
+    planes[:, areas.labels == IGNORE] = IGNORE
+    if areas.labelled_classes is not None:
+        planes[~areas.labelled_classes] = IGNORE
+    return ClassPlanes(planes, areas.labelled_classes)
+
+
+def _scalar_map(message: Any, task: Task, labels: Mapping[str, str]) -> ScalarMap:
+    _check_encoding(message, LABELS_8, '0 (no), 1 (yes) and 255 (unknown)')
+    values = pixels_from_msg(message, np.uint8)
+    if ((values > 1) & (values < IGNORE)).any():
+        raise ValueError('has other values than 0 (no), 1 (yes) and 255 (unknown)')
+    return ScalarMap(values)
+
+
+def _vector_map(message: Any, task: Task, labels: Mapping[str, str]) -> VectorMap:
+    _check_encoding(message, VECTORS, 'vectors')
+    return vector_map_from_msg(message)
+
+
+def _region_map(message: Any, task: Task, labels: Mapping[str, str]) -> RegionMap:
+    _check_encoding(message, LABELS_16, 'regions')
+    regions = pixels_from_msg(message, np.uint16)
+    return RegionMap(regions, np.full(regions[regions < UNKNOWN_REGION].max(initial=0), -1))
+
+
+def _check_encoding(message: Any, encodings: Sequence[str], content: str) -> None:
+    if message.encoding not in encodings:
+        raise ValueError(f'is an image of encoding {message.encoding!r}, not of {content} '
+                         f'({", ".join(encodings)})')
 
 
 class Truth(NamedTuple):
@@ -188,5 +225,9 @@ class Truth(NamedTuple):
 TRUTHS: dict[type, Truth] = {
     Instances: Truth('vision_msgs/msg/Detection2DArray', _instances, _own_names),
     Poses: Truth('mcn_ros_msgs/msg/HumanPose2DArray', _poses),
-    ClassMap: Truth('sensor_msgs/msg/Image', _class_map),
+    ClassMap: Truth(IMAGE_TYPE, _class_map),
+    RegionMap: Truth(IMAGE_TYPE, _region_map),
+    ScalarMap: Truth(IMAGE_TYPE, _scalar_map),
+    VectorMap: Truth(IMAGE_TYPE, _vector_map),
+    ClassPlanes: Truth(IMAGE_TYPE, _class_planes),
 }

@@ -25,7 +25,7 @@ def check_command_line(name: str, description: str, parameters: Mapping[str, tup
     :param args: command line; None for that of the process.
     :raises SystemExit: with code 0 after the help, 2 for wrong arguments.
     """
-    given = sys.argv[1:] if args is None else list(args)
+    words = sys.argv[1:] if args is None else list(args)
     parser = argparse.ArgumentParser(
         prog=name, formatter_class=argparse.RawDescriptionHelpFormatter,
         usage=f'{name} [-h] [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]',
@@ -33,10 +33,10 @@ def check_command_line(name: str, description: str, parameters: Mapping[str, tup
             f'  {parameter} (default: {default!r})\n      {text}'
             for parameter, (default, text) in parameters.items()))
     # Among the arguments of ROS, too, where it would be an error.
-    if set(HELP) & set(given):
+    if set(HELP) & set(words):
         parser.print_help()
         parser.exit()
-    parser.parse_args(_without_ros(given))
+    parser.parse_args(_without_ros(words))
 
 
 def _without_ros(args: Sequence[str]) -> list[str]:
@@ -52,18 +52,18 @@ def _without_ros(args: Sequence[str]) -> list[str]:
     return rest
 
 
-def warn_of_unknown_parameters(node: Node, chosen: Callable[[str], bool] = (
+def warn_of_unknown_parameters(node: Node, is_relevant: Callable[[str], bool] = (
         lambda name: not name.startswith(QOS))) -> None:
     """
     Log which parameters a user has given that the node does not have, and what may be meant.
 
     It is no error: files of parameters are often for several nodes.
 
-    :param chosen: whether to look at a name; some are known once there are topics.
+    :param is_relevant: whether to look at a name; some are known once there are topics.
     """
     known = list(node.get_parameters_by_prefix(''))
     for name in node._parameter_overrides:  # rclpy does not tell of them otherwise
-        if node.has_parameter(name) or not chosen(name):
+        if node.has_parameter(name) or not is_relevant(name):
             continue
         nearest = get_close_matches(name, known, 1)
         node.get_logger().warning(f'parameter {name}: this node has none of that name'

@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the executables have in common: how they run, what they tell, and how they end."""
+"""How the executables run, report to the process that started them, and end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,8 +23,8 @@ from rclpy.node import Node
 
 from mcn_ros.ros.command_line import warn_of_unknown_parameters
 
-GRACE_S = 1.7  # for a process to end; more than a node takes to leave alone a network that hangs
-LOOK_S = 0.1  # between looks whether it has been asked to
+GRACE_S = 1.7  # for a process to end; longer than a node waits for a network that hangs
+POLL_S = 0.1  # between checks for a shutdown
 
 # What is wrong with what users give.
 ERRORS = (ValueError, OSError, ParameterException, NameValidationException)
@@ -32,21 +32,21 @@ ERRORS = (ValueError, OSError, ParameterException, NameValidationException)
 T = TypeVar('T')
 
 
-def until_asked_to_end(work: Callable[[], T], args: Sequence[str] | None = None) -> T | None:
+def run_until_shutdown(work: Callable[[], T], args: Sequence[str] | None = None) -> T | None:
     """
-    Do something with rclpy; a signal that asks for an end ends it quietly.
+    Run a function with rclpy; SIGINT and SIGTERM end it quietly.
 
-    :param work: what is done.
+    :param work: the function.
     :param args: command line, as rclpy has it.
-    :return: what ``work`` returns; None if it was not to go on.
+    :return: what ``work`` returns; None after a signal.
     :raises ValueError: for arguments that are none of ROS.
     :raises OSError: if logs cannot be written.
     """
     try:
-        with _interrupted_once(args is None), _started(args):
+        with _single_interrupt(args is None), _init_rclpy(args):
             try:
                 return work()
-            # Once an end is asked for, all that needs the middleware fails: it raises these.
+            # After a shutdown, all that needs the middleware raises these.
             except RuntimeError:
                 if rclpy.ok():
                     raise
@@ -56,22 +56,20 @@ def until_asked_to_end(work: Callable[[], T], args: Sequence[str] | None = None)
 
 
 @contextmanager
-def _interrupted_once(for_ever: bool) -> Iterator[None]:
+def _single_interrupt(for_ever: bool) -> Iterator[None]:
     """
-    Let the first signal that asks for an end raise KeyboardInterrupt, and no other.
-
-    What is being closed is not to be interrupted again, whoever is impatient.
+    Let the first SIGINT or SIGTERM raise KeyboardInterrupt; later ones must not interrupt closing.
 
     :param for_ever: whether signals are ignored afterwards: the process is about to end.
     """
-    if current_thread() is not main_thread():  # which is who hears signals
+    if current_thread() is not main_thread():  # the one that receives signals
         yield
         return
-    heard = []
+    received = []
 
     def interrupt(number: int, frame: Any) -> None:
-        heard.append(number)
-        if len(heard) == 1:
+        received.append(number)
+        if len(received) == 1:
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt)
@@ -79,13 +77,13 @@ def _interrupted_once(for_ever: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        heard.append(0)
+        received.append(0)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if for_ever else handler)
 
 
-def _started(args: Sequence[str] | None) -> Any:
-    """Start rclpy; say in words of users why that fails."""
+def _init_rclpy(args: Sequence[str] | None) -> Any:
+    """Start rclpy, with errors that users understand."""
     try:
         return rclpy.init(args=args)
     except _rclpy.UnknownROSArgsError as error:
@@ -102,37 +100,37 @@ def _started(args: Sequence[str] | None) -> Any:
 def run_process(name: str, work: Callable[[], int],
                 args: Sequence[str] | None = None) -> NoReturn:
     """
-    Do the work of a process that loads a network, and end it, soon where that is asked for.
+    Run the work of a process that loads a network, and end the process soon after a signal.
 
-    A library that loads or compiles a network may hear no signals for seconds; it is then left
-    alone. Files are written as a whole or not at all, so nothing is lost.
+    A library that loads or compiles a network may block for seconds; the process does not wait for
+    it. Files are written as a whole or not at all, so nothing is lost.
 
     :param name: of the node, for the log.
     :param work: makes a node, lets it run and destroys it; returns the exit code.
     :param args: command line, as rclpy has it.
     """
-    done = Event()
+    finished = Event()
 
     def watched() -> int:
-        Thread(target=_end_in_time, args=(done,), name='end', daemon=True).start()
+        Thread(target=_exit_after_grace, args=(finished,), name='end', daemon=True).start()
         return work()
 
-    gc.freeze()  # what has been imported need not be looked at below, which takes a second
+    gc.freeze()  # imported objects need no collection below, which takes a second
     try:
-        code = until_asked_to_end(watched, args) or 0
+        code = run_until_shutdown(watched, args) or 0
     except ERRORS as error:
         get_logger(name).error(str(error))
         code = 1
-    done.set()
-    _leave(code)
+    finished.set()
+    _exit_process(code)
 
 
-def _leave(code: int) -> NoReturn:
+def _exit_process(code: int) -> NoReturn:
     """
-    End the process, whatever still hangs in it: signals are ignored by now.
+    End the process, whatever still hangs in it; signals are ignored by now.
 
-    To unload PyTorch and compiled networks would take seconds, and may crash where one of their
-    threads hangs.
+    Unloading PyTorch and compiled networks takes seconds, and may crash where one of their threads
+    hangs.
     """
     last = Timer(GRACE_S, os._exit, (code,))
     last.daemon = True
@@ -146,17 +144,17 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _end_in_time(done: Event) -> None:
+def _exit_after_grace(finished: Event) -> None:
     while rclpy.ok():
-        time.sleep(LOOK_S)
-    if not done.wait(GRACE_S):
+        time.sleep(POLL_S)
+    if not finished.wait(GRACE_S):
         os._exit(0)
 
 
 def run_node(name: str, kind: Callable[[], Node], run: Callable[[Any], dict[str, Any] | None],
              args: Sequence[str] | None = None) -> int:
     """
-    Run a node in a process of its own until its work is done, and tell its summary.
+    Run a node in a process of its own until its work is done, and write its summary.
 
     :param name: of the node, for the log.
     :param kind: makes the node.
@@ -171,18 +169,18 @@ def run_node(name: str, kind: Callable[[], Node], run: Callable[[Any], dict[str,
         finally:
             node.destroy_node()
         if summary is not None:
-            tell({'summary': summary})  # of files that are whole now
+            write_event({'summary': summary})  # of files that are whole now
 
     try:
-        until_asked_to_end(work, args)
+        run_until_shutdown(work, args)
     except ERRORS as error:
         get_logger(name).error(str(error))
         return 1
     return 0
 
 
-def tell(event: dict[str, Any]) -> None:
-    """Write a line for the process that waits for it."""
+def write_event(event: dict[str, Any]) -> None:
+    """Write an event as a line of JSON, for the process that has started this one."""
     print(json.dumps(event), flush=True)
 
 

@@ -26,7 +26,7 @@ from mcn_ros.config import to_dict
 from mcn_ros.runtime.inference_graph import InferenceGraph
 
 # Artefacts that are kept: those that were used last.
-KEPT = 16
+MAX_ARTEFACTS = 16
 # What a process that was killed has left behind is removed after so long.
 ABANDONED_S = 24 * 3600.0
 SUFFIX, PARTIAL = '.artefact', '.partial'
@@ -133,7 +133,7 @@ def _prune(folder: Path) -> None:
     complete = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
     abandoned = [path for path, modified in times.items()
                  if path.suffix == PARTIAL and time.time() - modified > ABANDONED_S]
-    for path in [*complete[:-KEPT], *abandoned]:
+    for path in [*complete[:-MAX_ARTEFACTS], *abandoned]:
         with suppress(OSError):
             path.unlink()
 

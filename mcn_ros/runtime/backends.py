@@ -72,11 +72,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """
-    Resolve a precision name; 'auto' is float16 on a GPU and float32 on a CPU.
-
-    :raises ValueError: for an unknown name.
-    """
+    """Resolve a precision, 'auto' being float16 on a GPU, float32 on a CPU; or ValueError."""
     if name == 'auto':
         name = 'float16' if device.type == 'cuda' else 'float32'
     if name not in PRECISIONS:

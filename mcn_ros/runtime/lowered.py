@@ -58,15 +58,15 @@ def fold_batch_norms(graph: InferenceGraph) -> None:
 
 def _pairs(graph: InferenceGraph) -> dict[nn.BatchNorm2d, nn.Module]:
     """Return batch norm -> the convolution whose output it gets; nothing is computed for that."""
-    made: dict[int, tuple[nn.Module, Tensor]] = {}  # keeps the outputs, so no number comes twice
+    outputs: dict[int, tuple[nn.Module, Tensor]] = {}  # kept, so that no id comes twice
     pairs = {}
 
     def leave(module: nn.Module, arguments: tuple, output: Tensor) -> None:
-        made[id(output)] = module, output
+        outputs[id(output)] = module, output
 
     def enter(module: nn.Module, arguments: tuple[Tensor]) -> None:
-        if id(arguments[0]) in made:
-            pairs[module] = made[id(arguments[0])][0]
+        if id(arguments[0]) in outputs:
+            pairs[module] = outputs[id(arguments[0])][0]
 
     hooks = [module.register_forward_hook(leave) for module in graph.modules()
              if isinstance(module, CONVOLUTIONS)]

@@ -23,8 +23,8 @@ class MirrorAveraged(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, dict[str, Tensor]]:
         """Return the maps of all heads, see :class:`mcn_ros.model.MultiTaskNet`."""
-        seen, mirrored = self.model(images), self.model(images.flip(3))
-        return {name: task.mean(seen[name], task.mirror(mirrored[name]))
+        plain, mirrored = self.model(images), self.model(images.flip(3))
+        return {name: task.mean(plain[name], task.mirror(mirrored[name]))
                 for name, task in self.model.tasks.items()}
 
     def decode(self, outputs: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:

@@ -26,10 +26,11 @@ INPUT = 'images'
 # What is needed to write and to check a file, on top of what the package needs.
 LIBRARIES = ('onnx', 'onnxscript', 'onnxruntime')
 
-# What rounding may make of logits and scores, of coordinates in input pixels, and of labels.
-MOST_APART, MOST_APART_PX, MOST_LABELS = 1e-3, 0.1, 1e-3
-# Of so many objects in all: where two places are equally likely, rounding decides between them.
-MOST = 0.99
+# Largest errors by rounding: of logits and scores, of coordinates in input pixels, of labels.
+MAX_ERROR, MAX_PIXEL_ERROR, MAX_LABEL_ERROR = 1e-3, 0.1, 1e-3
+# Share of the objects that keep to them: between two places that are equally likely, rounding
+# decides.
+QUANTILE = 0.99
 
 
 def export(graph: InferenceGraph) -> bytes:
@@ -72,10 +73,10 @@ def describe(graph: InferenceGraph) -> dict[str, str]:
 
 def check_parity(content: bytes, graph: InferenceGraph) -> str:
     """
-    Run an exported file on images of noise, one and several at once, beside its network.
+    Compare an exported file with its network, on images of noise: one, and several at once.
 
-    :return: what to tell of how far they are apart.
-    :raises ValueError: if that is farther than rounding can bring them.
+    :return: the largest errors as text.
+    :raises ValueError: if they are larger than those of rounding.
     """
     library = import_module('onnxruntime')
     session = library.InferenceSession(content, providers=['CPUExecutionProvider'])
@@ -84,47 +85,47 @@ def check_parity(content: bytes, graph: InferenceGraph) -> str:
     for batch in (images[:1], images):
         with torch.no_grad():
             expected = [tensor.numpy() for tensor in graph(torch.from_numpy(batch))]
-        found = session.run(list(graph.names), {INPUT: batch})
-        worst = np.maximum(worst, (_maps_apart if graph.maps else _predictions_apart)(
-            found, expected, graph))
-    told = f'{worst[0]:.1e} in logits' if graph.maps else (
+        actual = session.run(list(graph.names), {INPUT: batch})
+        worst = np.maximum(worst, (_map_errors if graph.maps else _prediction_errors)(
+            actual, expected, graph))
+    text = f'{worst[0]:.1e} in logits' if graph.maps else (
         f'{worst[0]:.1e} in scores, {worst[1]:.1e} pixels, {worst[2]:.2%} of the labels')
-    if not (worst <= (MOST_APART, MOST_APART_PX, MOST_LABELS)).all():
-        raise ValueError(f'the exported network and the original are apart by {told}')
-    return told
+    if not (worst <= (MAX_ERROR, MAX_PIXEL_ERROR, MAX_LABEL_ERROR)).all():
+        raise ValueError(f'the exported network and the original are apart by {text}')
+    return text
 
 
-def _maps_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], graph: InferenceGraph,
-                ) -> tuple[float, float, float]:
+def _map_errors(actual: Sequence[np.ndarray], expected: Sequence[np.ndarray],
+                graph: InferenceGraph) -> tuple[float, float, float]:
     """Return the largest difference, of large numbers relative to the largest."""
-    apart = max(np.abs(one - other).max() / max(1, np.abs(other).max())
-                for one, other in zip(found, expected, strict=True))
-    return float(apart), 0.0, 0.0
+    error = max(np.abs(one - other).max() / max(1, np.abs(other).max())
+                for one, other in zip(actual, expected, strict=True))
+    return float(error), 0.0, 0.0
 
 
-def _predictions_apart(found: Sequence[np.ndarray], expected: Sequence[np.ndarray],
+def _prediction_errors(actual: Sequence[np.ndarray], expected: Sequence[np.ndarray],
                        graph: InferenceGraph) -> tuple[float, float, float]:
     """Return the largest differences of scores and of coordinates, and the share of labels."""
-    differences = compare(graph.restore(found), graph.restore(expected)).values()
-    return (max(map(_most, (d.scores for d in differences))),
-            max(map(_most, (values for d in differences for values in (d.boxes_px, d.joints_px)))),
+    differences = compare(graph.restore(actual), graph.restore(expected)).values()
+    return (max(_quantile(d.scores) for d in differences),
+            max(max(_quantile(d.boxes_px), _quantile(d.joints_px)) for d in differences),
             max(d.labels for d in differences))
 
 
-def _most(values: np.ndarray) -> float:
-    return float(np.quantile(values, MOST, method='lower')) if values.size else 0.0
+def _quantile(values: np.ndarray) -> float:
+    return float(np.quantile(values, QUANTILE, method='lower')) if values.size else 0.0
 
 
-def _describe_task(task: Any, found: Any) -> dict[str, Any]:
+def _describe_task(task: Any, prediction: Any) -> dict[str, Any]:
     """Return the classes or the skeleton of a task, and the numbers beside its arrays."""
     described = {}
     if task.classes:
         described['classes'] = task.classes
     if task.joints:
         described['skeleton'] = to_dict(task.joints)
-    if is_dataclass(found):
-        described |= {field.name: value for field in fields(found)
-                      if isinstance(value := getattr(found, field.name), int)}
+    if is_dataclass(prediction):
+        described |= {field.name: value for field in fields(prediction)
+                      if isinstance(value := getattr(prediction, field.name), int)}
     return described
 
 

@@ -75,7 +75,7 @@ class Predictor:
         scales = [self._look(images, scale) for scale in self.views.scales]
         if len(scales) == 1:
             return scales[0]
-        return [self.views.merge(found) for found in zip(*scales)]
+        return [self.views.merge(views) for views in zip(*scales)]
 
     def _look(self, images: Sequence[np.ndarray], scale: float) -> list[Predictions]:
         """Look at images in one scale."""

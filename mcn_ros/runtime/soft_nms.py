@@ -80,35 +80,35 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / ((box[2:] - box[:2] + 1).prod() + areas - shared)
 
 
-def merge(found: Sequence[Mapping[str, Structure]], leftovers: bool = False,
+def merge(views: Sequence[Mapping[str, Structure]], leftovers: bool = False,
           ) -> dict[str, Structure]:
     """
     Put together what was found in several views of one image.
 
-    :param found: for each view, task name -> objects with boxes and scores, in camera pixels.
+    :param views: for each view, task name -> objects with boxes and scores, in camera pixels.
     :param leftovers: keep them, see :class:`Order`.
     :return: task name -> objects, best first; as many as in one view (and those that are equally
         likely), but all people, as in CenterNet.
     """
-    return {name: _merge([view[name] for view in found], leftovers) for name in found[0]}
+    return {name: _merge([view[name] for view in views], leftovers) for name in views[0]}
 
 
-def _merge(found: Sequence[Structure], leftovers: bool) -> Structure:
-    rows = {name: np.concatenate([getattr(one, name) for one in found])
-            for name in found[0].ROWS if getattr(found[0], name) is not None}
+def _merge(views: Sequence[Structure], leftovers: bool) -> Structure:
+    rows = {name: np.concatenate([getattr(one, name) for one in views])
+            for name in views[0].ROWS if getattr(views[0], name) is not None}
     classes = rows.get('classes', np.zeros(len(rows['boxes']), np.int64))
-    chosen = [np.zeros((0, 3))]
+    survivors = [np.zeros((0, 3))]
     for group in (np.flatnonzero(classes == index) for index in np.unique(classes)):
         order = soft_nms(rows['boxes'][group], rows['scores'][group])
         end = len(group) if leftovers else order.kept
-        chosen.append(np.column_stack([
+        survivors.append(np.column_stack([
             group[order.boxes], order.scores, group[order.joints]])[:end])
-    boxes, scores, others = np.concatenate(chosen).T
+    boxes, scores, others = np.concatenate(survivors).T
     best = np.argsort(-scores, kind='stable')
     if 'classes' in rows:
-        limit = max(map(len, found))
+        limit = max(map(len, views))
         best = best[scores[best] >= scores[best][:limit].min(initial=1)]
     boxes, others = boxes[best].astype(int), others[best].astype(int)
-    return replace(found[0], **{
+    return replace(views[0], **{
         **{name: values[others] for name, values in rows.items()},
         'boxes': rows['boxes'][boxes], 'scores': scores[best].astype(np.float32)})

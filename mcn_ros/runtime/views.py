@@ -102,6 +102,6 @@ class Views:
         """Return a prediction in camera pixels, its boxes cut at the border of the image."""
         return clip(prediction, size)
 
-    def merge(self, found: Sequence[Mapping[str, Structure]]) -> Mapping[str, Structure]:
+    def merge(self, predictions: Sequence[Mapping[str, Structure]]) -> Mapping[str, Structure]:
         """Put together what was found in each of several scales."""
-        return merge(found)
+        return merge(predictions)

@@ -3,17 +3,32 @@
 
 """Maps whose cells may be wider than a pixel of the frame."""
 
-from typing import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, warp_image
 
 
-def frame_size(cells: Sequence[int], stride: int) -> Size:
-    """Return the (height, width) of the frame of a map, in pixels, by that of its cells."""
-    height, width = cells
-    return stride * height, stride * width
+class Cells:
+    """
+    What maps have in common: an array with the name of ``ROWS``, and the stride of its cells.
+
+    :cvar AXIS: of the array, along which its rows of cells are.
+    """
+
+    ROWS: ClassVar[tuple[str, ...]]
+    AXIS: ClassVar[int] = 0
+
+    @property
+    def size(self) -> Size:
+        """Return the (height, width) of the frame."""
+        height, width = getattr(self, self.ROWS[0]).shape[self.AXIS:self.AXIS + 2]
+        return self.stride * height, self.stride * width
+
+    def cut(self, size: Size, min_visible: float) -> 'Cells':
+        """Return the map: it ends with its image."""
+        return self
 
 
 def warp_labels(labels: np.ndarray, stride: int, affine: np.ndarray, size: Size, unknown: int,

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import Size
-from mcn_ros.structures.cells import frame_size, warp_labels
+from mcn_ros.structures.cells import Cells, warp_labels
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.structure import Array
 
 
 @dataclass(frozen=True)
-class ClassMap:
+class ClassMap(Cells):
     """
     A class for every pixel.
 
@@ -31,19 +31,10 @@ class ClassMap:
     labelled_classes: Array | None = None
     stride: int = 1
 
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.labels.shape, self.stride)
-
     def warp(self, affine: np.ndarray, size: Size) -> 'ClassMap':
         """Return a map of ``size`` in another frame: nearest label, 255 outside of this map."""
         labels = warp_labels(self.labels, self.stride, affine, size, IGNORE)
         return replace(self, labels=labels, stride=1)
-
-    def cut(self, size: Size, min_visible: float) -> 'ClassMap':
-        """Return the map: it ends with its image."""
-        return self
 
     def join(self, other: 'ClassMap') -> 'ClassMap':
         """Return what either knows; labelled are the classes that both label."""

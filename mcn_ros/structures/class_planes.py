@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size
-from mcn_ros.structures.cells import frame_size
+from mcn_ros.structures.cells import Cells
 from mcn_ros.structures.class_map import ClassMap
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import warp_values
@@ -17,7 +17,7 @@ from mcn_ros.structures.structure import Array
 
 
 @dataclass(frozen=True)
-class ClassPlanes:
+class ClassPlanes(Cells):
     """
     Classes of which several may hold at a pixel, each with a map like a :class:`ScalarMap`.
 
@@ -29,15 +29,11 @@ class ClassPlanes:
     """
 
     ROWS: ClassVar[tuple[str, ...]] = ('planes',)
+    AXIS: ClassVar[int] = 1
 
     planes: Array
     labelled_classes: Array | None = None
     stride: int = 1
-
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.planes.shape[1:], self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'ClassPlanes':
         """Return planes of ``size`` in another frame, see :meth:`ScalarMap.warp`."""
@@ -60,10 +56,6 @@ class ClassPlanes:
         likely = np.take_along_axis(scores, best[None], axis=0)[0] >= threshold
         labels = np.where(likely, best + 1, 0).astype(np.uint8)
         return ClassMap(labels, self.labelled_classes, self.stride)
-
-    def cut(self, size: Size, min_visible: float) -> 'ClassPlanes':
-        """Return the planes: they end with their image."""
-        return self
 
     def join(self, other: 'ClassPlanes') -> 'ClassPlanes':
         """Return what either annotation knows, of the classes that both label."""

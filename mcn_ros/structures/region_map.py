@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import Size
-from mcn_ros.structures.cells import frame_size, warp_labels
+from mcn_ros.structures.cells import Cells, warp_labels
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import ScalarMap
 from mcn_ros.structures.structure import Array
@@ -18,7 +18,7 @@ UNKNOWN_REGION = 65535
 
 
 @dataclass(frozen=True)
-class RegionMap:
+class RegionMap(Cells):
     """
     The regions of an image.
 
@@ -37,19 +37,10 @@ class RegionMap:
     labelled_classes: Array | None = None
     stride: int = 1
 
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.labels.shape, self.stride)
-
     def warp(self, affine: np.ndarray, size: Size) -> 'RegionMap':
         """Return a map of ``size`` in another frame: nearest label, unknown outside of this."""
         labels = warp_labels(self.labels, self.stride, affine, size, UNKNOWN_REGION)
         return replace(self, labels=labels, stride=1)
-
-    def cut(self, size: Size, min_visible: float) -> 'RegionMap':
-        """Return the map: it ends with its image."""
-        return self
 
     def join(self, other: 'RegionMap') -> 'RegionMap':
         """Return the regions of both, none of which is of the other's."""

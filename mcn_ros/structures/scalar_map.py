@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, warp_image
-from mcn_ros.structures.cells import frame_size
+from mcn_ros.structures.cells import Cells
 from mcn_ros.structures.labels import IGNORE
 from mcn_ros.structures.structure import Array
 
 
 @dataclass(frozen=True)
-class ScalarMap:
+class ScalarMap(Cells):
     """
     How much every pixel belongs to something, such as what stands out or a boundary.
 
@@ -31,11 +31,6 @@ class ScalarMap:
     stride: int = 1
     lines: bool = False
 
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.values.shape, self.stride)
-
     def warp(self, affine: np.ndarray, size: Size) -> 'ScalarMap':
         """
         Return a map of ``size`` in another frame.
@@ -45,10 +40,6 @@ class ScalarMap:
         """
         affine = compose(affine, scaling(self.stride))
         return replace(self, values=warp_values(self.values, affine, size), stride=1)
-
-    def cut(self, size: Size, min_visible: float) -> 'ScalarMap':
-        """Return the map: it ends with its image."""
-        return self
 
     def join(self, other: 'ScalarMap') -> 'ScalarMap':
         """Return what either annotation knows."""
@@ -61,11 +52,7 @@ class ScalarMap:
 
 
 def warp_values(values: np.ndarray, affine: np.ndarray, size: Size) -> np.ndarray:
-    """
-    Return a map in another frame, see :meth:`ScalarMap.warp`.
-
-    :param values: (H, W) uint8 or float32.
-    """
+    """Warp values (H, W), uint8 or float32, see :meth:`ScalarMap.warp`."""
     if values.dtype == np.uint8:
         return warp_image(values, affine, size, IGNORE, nearest=True)
     return warp_image(values, affine, size, 'edge')

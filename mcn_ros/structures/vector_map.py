@@ -9,14 +9,14 @@ from typing import ClassVar
 import numpy as np
 
 from mcn_ros.geometry import compose, scaling, Size, turn, warp_image
-from mcn_ros.structures.cells import frame_size
+from mcn_ros.structures.cells import Cells
 from mcn_ros.structures.structure import Array
 
 FACING = (0.0, 0.0, -1.0)  # the normal of a surface that faces the camera
 
 
 @dataclass(frozen=True)
-class VectorMap:
+class VectorMap(Cells):
     """
     The direction in which the surface at every pixel faces.
 
@@ -29,11 +29,6 @@ class VectorMap:
 
     vectors: Array
     stride: int = 1
-
-    @property
-    def size(self) -> Size:
-        """Return the (height, width) of the frame."""
-        return frame_size(self.vectors.shape[:2], self.stride)
 
     def warp(self, affine: np.ndarray, size: Size) -> 'VectorMap':
         """
@@ -50,10 +45,6 @@ class VectorMap:
         if not np.allclose(turned, np.eye(2), atol=1e-6):
             vectors[..., :2] = vectors[..., :2] @ turned.T.astype(np.float32)
         return replace(self, vectors=vectors, stride=1)
-
-    def cut(self, size: Size, min_visible: float) -> 'VectorMap':
-        """Return the map: it ends with its image."""
-        return self
 
     def join(self, other: 'VectorMap') -> 'VectorMap':
         """Return what either knows."""

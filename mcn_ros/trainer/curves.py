@@ -65,11 +65,11 @@ def score_curves(history: Sequence[Mapping[str, Any]], task: str, figure: str | 
     curves: Curves = {}
     for entry in history:
         scores = entry['scores'].get(task, {})
-        shown = {figure: scores.get(figure)}
+        values = {figure: scores.get(figure)}
         classes = scores.get('per_class', {})
         if len(classes) > 1:  # else it would be drawn twice
-            shown[WATCHED] = classes.get(WATCHED)
-        for name, value in shown.items():
+            values[WATCHED] = classes.get(WATCHED)
+        for name, value in values.items():
             if value is not None:
                 curves.setdefault(name, []).append((entry['step'], value))
     return curves

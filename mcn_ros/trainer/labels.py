@@ -1,13 +1,13 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether data sets label what a network is to learn, found out before it begins to."""
+"""The check, before a training, that its data sets label what the network is to learn."""
 
 import difflib
 from typing import Mapping, Sequence
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.labels import Labels
+from mcn_ros.data.labels import Labels, READERS
 from mcn_ros.structures import (
     ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, VectorMap)
 from mcn_ros.tasks import Task
@@ -27,41 +27,43 @@ def check_labels(config: TrainConfig, tasks: Mapping[str, Task], datasets: Seque
         each data set that has no label for what it is for.
     :raises ValueError: for a head that nothing is labelled for, unless it is frozen.
     """
-    warnings, known = [], {name: set() for name in tasks}
+    warnings, labelled = [], {name: set() for name in tasks}
     for settings, dataset in zip(config.datasets, datasets, strict=True):
-        found = labelled_names(dataset)
-        useless = [name for name in settings.tasks or () if not found.get(name)]
-        if not any(found.values()):
+        of_dataset = labelled_names(dataset)
+        useless = [name for name in settings.tasks or () if not of_dataset.get(name)]
+        if not any(of_dataset.values()):
             useless = list(settings.tasks or tasks)
         if useless:
             warnings.append(f'{dataset.file.path}: labels nothing for {", ".join(useless)}')
         if settings.weight != 0:
-            for name, names in found.items():
-                known[name] |= names
-    there = sorted({name for dataset in datasets for name in dataset.file.classes})
+            for name, names in of_dataset.items():
+                labelled[name] |= names
+    categories = sorted({name for dataset in datasets for name in dataset.file.classes})
     for name, task in tasks.items():
-        missing = [each for each in _names(name, task) if each not in known[name]]
+        missing = [each for each in _names(name, task) if each not in labelled[name]]
         if not missing or f'heads.{name}.'.startswith(config.frozen):
             continue
-        told = f'model.tasks.{name}: no data set has a label of {_list(missing, there)}'
-        if not known[name]:
-            of = _NEEDS.get(task.annotation, 'one of its classes')
-            raise ValueError(f'{told}, so the head has nothing to learn from: it needs {of} '
-                             f'(categories of the data sets: {_list(there)}), or is to be left '
-                             f'out, or frozen')
-        warnings.append(told)
+        warning = f'model.tasks.{name}: no data set has a label of {_list(missing, categories)}'
+        if not labelled[name]:
+            needed = NEEDED_LABELS.get(task.annotation, 'one of its classes')
+            raise ValueError(f'{warning}, so the head has nothing to learn from: it needs {needed}'
+                             f' (categories of the data sets: {_list(categories)}), or is to be '
+                             'left out, or frozen')
+        warnings.append(warning)
     return warnings
 
 
 def labelled_names(dataset: CocoDataset) -> dict[str, set[str]]:
     """Return task -> its classes, or joints, that the data set has a labelled object of."""
-    found: dict[str, set[str]] = {name: set() for name in dataset.tasks}
-    for record in dataset.file.records:
-        for name, names in found.items():
-            labels = dataset.annotations.labels(record, name)
-            names |= _LABELLED.get(labels.task.annotation, _all)(labels)
-    return {name: names.intersection(_names(name, dataset.tasks[name]))
-            for name, names in found.items()}
+    labelled = {}
+    for name, task in dataset.tasks.items():
+        wanted, names = set(_names(name, task)), set()
+        for record in dataset.file.records:
+            if not names >= wanted:
+                read = LABELLED_NAMES.get(task.annotation, _whole_annotation)
+                names |= read(dataset.annotations.labels(record, name))
+        labelled[name] = names & wanted
+    return labelled
 
 
 def _boxes(labels: Labels) -> set[str]:
@@ -73,27 +75,33 @@ def _boxes(labels: Labels) -> set[str]:
 def _joints(labels: Labels) -> set[str]:
     if PERSON not in labels.named:
         return set()
-    seen = (labels.record.keypoints[..., 2] > 0).any(axis=0)
-    return {name for name, known in zip(labels.file.joints, seen) if known}
+    labelled = (labels.record.keypoints[..., 2] > 0).any(axis=0)
+    return {name for name, is_labelled in zip(labels.file.joints, labelled) if is_labelled}
 
 
 def _masks(labels: Labels) -> set[str]:
     if labels.map:
         return _all(labels)
-    present, bare = set(), set()
+    masked, maskless = set(), set()
     for category, mask in zip(labels.record.categories.tolist(), labels.record.masks):
-        (bare if mask is None else present).add(category)
-    return {name for name in labels.named if labels.file.classes[name] in present - bare}
+        (maskless if mask is None else masked).add(category)
+    return {name for name in labels.named if labels.file.classes[name] in masked - maskless}
 
 
 def _regions(labels: Labels) -> set[str]:
     """Return the classes that have a mask; any mask has a contour, where classes do not count."""
-    found = _masks(labels)
-    return found if labels.task.classes or not found else _all(labels)
+    classes = _masks(labels)
+    return classes if labels.task.classes or not classes else _all(labels)
 
 
 def _map(labels: Labels) -> set[str]:
     return _all(labels) if labels.map else set()
+
+
+def _whole_annotation(labels: Labels) -> set[str]:
+    """Of a type that is unknown here, an image is labelled for all or nothing."""
+    annotation = READERS[labels.task.annotation](labels)
+    return set() if annotation is None else _all(labels)
 
 
 def _all(labels: Labels) -> set[str]:
@@ -101,7 +109,7 @@ def _all(labels: Labels) -> set[str]:
 
 
 # Which names of an image teach a task something, by the type of its annotations.
-_LABELLED = {
+LABELLED_NAMES = {
     Instances: _boxes,
     Poses: _joints,
     ClassMap: _masks,
@@ -112,8 +120,9 @@ _LABELLED = {
 }
 
 # What a head needs that has no labels at all.
-_NEEDS = {Poses: f'a category {PERSON} with keypoints', ScalarMap: 'a map', VectorMap: 'a map',
-          ClassPlanes: 'a map'}
+NEEDED_LABELS = {
+    Poses: f'a category {PERSON} with keypoints', ScalarMap: 'a map', VectorMap: 'a map',
+    ClassPlanes: 'a map'}
 
 
 def _names(name: str, task: Task) -> tuple[str, ...]:
@@ -122,11 +131,11 @@ def _names(name: str, task: Task) -> tuple[str, ...]:
 
 
 def _list(names: Sequence[str], near: Sequence[str] = ()) -> str:
-    """Return names for a message, each with the nearest of others, if one is near."""
-    told = []
+    """Return names for a message, each with the most similar of other names, if one is similar."""
+    texts = []
     for name in names[:SHOWN]:
-        other = [each for each in near if each != name and each.lower() == name.lower()]
-        other = other or [each for each in difflib.get_close_matches(name, near, 1)
-                          if each != name]
-        told.append(f'{name} (is it {other[0]}?)' if other else name)
-    return ', '.join(told) + (f' and {len(names) - SHOWN} more' if names[SHOWN:] else '')
+        others = [each for each in near if each.lower() == name.lower()]
+        others = [each for each in others or difflib.get_close_matches(name, near, 1)
+                  if each != name]
+        texts.append(f'{name} (is it {others[0]}?)' if others else name)
+    return ', '.join(texts) + (f' and {len(names) - SHOWN} more' if names[SHOWN:] else '')

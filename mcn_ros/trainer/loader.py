@@ -48,11 +48,7 @@ def load_samples(config: TrainConfig, datasets: Sequence[CocoDataset]) -> Traini
 
 
 def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
-    """
-    Return a data set, labelled for those of the tasks that it is for.
-
-    :raises ValueError: if its files are missing or malformed, or it has no image.
-    """
+    """Return a data set with the labels of its tasks; ValueError if it is malformed or empty."""
     wanted = {name: task for name, task in tasks.items()
               if config.tasks is None or name in config.tasks}
     dataset = CocoDataset(config.annotations, config.images, wanted)
@@ -146,11 +142,7 @@ def _collate(views: Sequence[AugmentedSample], tasks: Mapping[str, Task]) -> Bat
 
 
 def _to_shared_memory(batch: Batch) -> Batch:
-    """
-    Move a batch to shared memory.
-
-    :raises OSError: if it does not fit there.
-    """
+    """Move a batch to shared memory; OSError if it does not fit there."""
     try:
         return batch.share_memory()
     except RuntimeError as error:

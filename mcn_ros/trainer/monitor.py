@@ -85,7 +85,7 @@ class Monitor:
         height, width = sample.image.shape[:2]
         factor = math.sqrt(PICTURE_AREA / (height * width))
         size = max(1, round(height * factor)), max(1, round(width * factor))
-        labels = f'{sample.id}: labels'
+        labels = f'{Path(sample.id).name}: labels'
         if sample.annotations.keys() != self.class_names.keys():
             labels += f' of {", ".join(sample.annotations) or "nothing"}'
         sides = []

@@ -180,11 +180,7 @@ class Owners:
                 'seen': {name: owner.seen for name, owner in self.owners.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """
-        Go on from a state, under settings that may have changed, but for the kind of optimiser.
-
-        :raises ValueError: for the state of another kind of optimiser.
-        """
+        """Go on from a state; ValueError for that of another kind of optimiser."""
         if state['kind'] != self.kind:
             raise ValueError(f'optimizer: {self.kind} cannot go on from a state of '
                              f'{state["kind"]}')

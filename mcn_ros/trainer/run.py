@@ -8,20 +8,18 @@ config.yaml is what was asked for, checkpoint.pt what is needed to go on, weight
 averaged weights for the node, metrics.json the history of losses and scores.
 """
 
-from contextlib import contextmanager
 import io
 import json
-import os
 from pathlib import Path
 import pickle
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
-from safetensors import SafetensorError
 import torch
 from torch import Tensor
 import yaml
 
 from mcn_ros.config import to_dict
+from mcn_ros.files import replaced_file
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.weights_file import save_model
@@ -30,7 +28,7 @@ CHECKPOINT = 'checkpoint.pt'
 KINDS = {'history': list, 'sums': dict, 'unreadable': int, 'step': int}  # of its own entries
 
 
-class Run:
+class RunFolder:
     """
     The folder of a run: checkpoints, weights and the history of losses and scores.
 
@@ -48,11 +46,7 @@ class Run:
         self._unreadable = 0
 
     def start(self) -> int:
-        """
-        Make the folder; return 0, the number of batches done so far.
-
-        :raises ValueError: if it holds a run already.
-        """
+        """Make the folder; return 0 batches; ValueError if it holds a run already."""
         if (self.folder / CHECKPOINT).exists():
             raise ValueError(f'{self.folder} holds a run already; resume it or choose another')
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,16 +83,11 @@ class Run:
 
     def describe(self, config: TrainConfig) -> None:
         """Write the configuration; that of a resumed run may have changed."""
-        with _replacing(self.folder / 'config.yaml') as path:
+        with replaced_file(self.folder / 'config.yaml') as path:
             path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
 
     def log(self, losses: Mapping[str, Tensor], unreadable: int = 0) -> None:
-        """
-        Remember a batch.
-
-        :param losses: name -> scalar; a loss that is absent counts for none.
-        :param unreadable: number of its images that could not be read.
-        """
+        """Add the losses of a batch, name -> scalar, and its number of unreadable images."""
         for name, value in losses.items():
             total, count = self._sums.get(name, (0, 0))
             self._sums[name] = total + value, count + 1
@@ -134,29 +123,8 @@ class Run:
         # By way of memory: when a file fails, PyTorch does not say why.
         checkpoint = io.BytesIO()
         torch.save({**state, **progress}, checkpoint)
-        with _replacing(self.folder / CHECKPOINT) as path:
+        with replaced_file(self.folder / CHECKPOINT) as path:
             path.write_bytes(checkpoint.getbuffer())
-        with _replacing(self.folder / 'weights.safetensors') as path:
-            save_model(average, path)
-        with _replacing(self.folder / 'metrics.json') as path:
+        save_model(average, self.folder / 'weights.safetensors')
+        with replaced_file(self.folder / 'metrics.json') as path:
             path.write_text(json.dumps(self.history, indent=1))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """
-    Yield where to write what takes the place of a file, once it is whole and on the disk.
-
-    :raises OSError: if that fails; the file is as it was.
-    """
-    partial = path.with_name(path.name + '.partial')
-    try:
-        yield partial
-        with open(partial, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        raise OSError(f'{path}: cannot be written, what was there before is unchanged: '
-                      f'{error}') from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -9,16 +9,12 @@ from mcn_ros.trainer.config import TrainConfig
 
 
 def relative_rate(step: int, config: TrainConfig) -> float:
-    """
-    Return the learning rate of a batch relative to the highest: linear up, then as scheduled.
-
-    :param step: number of batches before it.
-    """
+    """Return the learning rate after ``step`` batches, relative to the highest."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.schedule == 'constant':
         return 1.0
     if config.schedule == 'step':
         return 0.1 ** sum(step >= milestone for milestone in config.milestones)
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

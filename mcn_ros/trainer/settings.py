@@ -36,11 +36,7 @@ class Settings:
         return to_dict(self.config)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """
-        Compare with the settings that the run was begun with.
-
-        :raises ValueError: naming those that have changed.
-        """
+        """Raise ValueError naming settings that have changed since the run began."""
         before, now = _flat(from_dict(TrainConfig, state)), _flat(self.config)
         changed = [f'{name} was {_describe(before, name)}, is {_describe(now, name)}'
                    for name in {**before, **now}

@@ -51,7 +51,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     with autocast:
         features = model.features(batch.images, tasks, checkpoint)
         retained = retention.losses(batch.images, tasks) if retention else {}
-        taught = teacher(batch.images, batch.rows) if teacher else {}
+        teacher_maps = teacher(batch.images, batch.rows) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for maps in features.values() for tensor in maps.values()}
@@ -61,9 +61,10 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     for task in tasks:
         with autocast:
             maps = {name: leaves[tensor] for name, tensor in features[task].items()}
-            mine = _task_losses(model, batch, task, maps, taught.get(task))
-        totals.append(scaler.scale(sum(weights[name] * value for name, value in mine.items())))
-        losses |= {name: value.detach() for name, value in mine.items()}
+            task_losses = _task_losses(model, batch, task, maps, teacher_maps.get(task))
+        total = sum(weights[name] * value for name, value in task_losses.items())
+        totals.append(scaler.scale(total))
+        losses |= {name: value.detach() for name, value in task_losses.items()}
         if not joint:
             _backward([totals.pop()])
     _check_finite(losses, batch.ids)
@@ -77,15 +78,15 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
 
 
 def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Features,
-                 taught: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+                 teacher_maps: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Run one head on its images; return 'task/loss' -> scalar. The maps live here only."""
     rows = batch.rows[task]
     if len(rows) < len(batch.images):  # rows ascend: as many as images are all of them, uncopied
         features = take(features, rows)
     maps = model.heads[task](features)
     losses = model.tasks[task].loss(maps, batch.targets[task])
-    if taught is not None:
-        losses[LOSS] = model.tasks[task].distance(maps, taught)
+    if teacher_maps is not None:
+        losses[LOSS] = model.tasks[task].distance(maps, teacher_maps)
     return {f'{task}/{name}': value for name, value in losses.items()}
 
 

@@ -38,10 +38,10 @@ class Teacher(nn.Module):
         self._network = load_model(path, list(factors)).eval().requires_grad_(False).to(
             device=device, memory_format=torch.channels_last)
         for name in factors:
-            mine, theirs = model.tasks[name], self._network.tasks[name]
-            if not mine.taught_by(theirs):
+            task, teacher_task = model.tasks[name], self._network.tasks[name]
+            if not task.taught_by(teacher_task):
                 raise ValueError(f'teacher: the maps of {name} in {path} mean something else: it '
-                                 f'has another {differing(mine, theirs)}')
+                                 f'has another {differing(task, teacher_task)}')
         self.weights = {f'{name}/{LOSS}': factor for name, factor in factors.items()}
 
     @torch.no_grad()

@@ -31,7 +31,7 @@ from mcn_ros.trainer.learner import Learner
 from mcn_ros.trainer.loader import load_batches, load_samples, loader_error, open_dataset
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import set_train_mode
-from mcn_ros.trainer.run import Run
+from mcn_ros.trainer.run import RunFolder
 from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.stop_request import StopRequest
@@ -68,7 +68,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     learner = Learner(config, _start_model(config, resume, ranks), ranks)
     datasets, validation = _open_datasets(config, learner.model.tasks, ranks)
     samples = load_samples(config, datasets)
-    run = Run(Path(config.run), learner.parts)
+    run = RunFolder(Path(config.run), learner.parts)
     first = run.resume() if resume else run.start()
     ranks.barrier()  # none writes before all have looked
     writes, scores = ranks.rank == 0, {}
@@ -135,7 +135,7 @@ def _update(learner: Learner, batch: Batch, rate: float) -> dict[str, Tensor]:
     return learner.objective.reduce(losses, weights)
 
 
-def _store(learner: Learner, run: Run, step: int, validation: CocoDataset | None,
+def _store(learner: Learner, run: RunFolder, step: int, validation: CocoDataset | None,
            monitor: Monitor, bar: tqdm, records: bool = True) -> dict[str, Any]:
     """
     Write all that has been learned.
@@ -162,9 +162,9 @@ def _validate(learner: Learner, validation: CocoDataset, step: int, monitor: Mon
     predictor = Predictor(model.eval(), RuntimeConfig(str(learner.ranks.device), 'torch'))
     scores = evaluate(predictor, validation, progress=False)
     monitor.scores(step, scores)
-    shown = [validation[index] for index in range(min(learner.config.overlays, len(validation)))]
-    if shown:
-        monitor.overlays(step, shown, [predictor(sample.image) for sample in shown])
+    samples = [validation[index] for index in range(min(learner.config.overlays, len(validation)))]
+    if samples:
+        monitor.overlays(step, samples, [predictor(sample.image) for sample in samples])
     bar.write(f'step {step}: {summarise(scores, model.tasks)}')
     return scores
 

@@ -27,10 +27,10 @@ from mcn_ros.data.frames import Frame
 from mcn_ros.data.image_formats import RawImage
 from mcn_ros.data.results import HeadInfo
 from mcn_ros.data.synthetic import scene
-from mcn_ros.ros.executable import run_node, tell
+from mcn_ros.ros.executable import run_node, write_event
 from mcn_ros.ros.node.conversions import message_class
 from mcn_ros.ros.tools.camera_player import to_compressed, to_image
-from mcn_ros.ros.tools.heads import meet_heads, SETTLE_S
+from mcn_ros.ros.tools.heads import await_heads, SETTLE_S
 from mcn_ros.structures import Structure
 from mcn_ros.trials.fuzzed_node import SHOWN
 from mcn_ros.trials.hostile import Fate, Hostile, hostile
@@ -69,7 +69,7 @@ class Fuzzer(Node):
         self._awaited: Header | None = None
         self._wrong: list[str] = []
         self._num_wrong = 0
-        meet_heads(self, 'mcn/', self._meet)
+        await_heads(self, 'mcn/', self._meet)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, 10)
         self.create_subscription(
             String, 'mcn/drops', lambda msg: self._drops.append(json.loads(msg.data)),
@@ -99,7 +99,7 @@ class Fuzzer(Node):
                     self._complain(f'{head} of the good image after {message.kind!r} ({index})')
             if index % EVERY == 0 or index == self._count - 1:
                 rss.append(memory(self._pid)['Rss'])
-            tell({'sent': index + 1})
+            write_event({'sent': index + 1})
         settled = rss[min(SETTLED // EVERY, len(rss) // 4):]
         return {'messages': self._count, 'fates': {k: dict(v) for k, v in sorted(fates.items())},
                 'num_wrong': self._num_wrong, 'wrong': self._wrong,

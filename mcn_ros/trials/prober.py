@@ -31,9 +31,9 @@ from mcn_ros.config import from_dict
 from mcn_ros.data.results import HeadInfo
 from mcn_ros.data.synthetic import scene
 from mcn_ros.geometry import Size
-from mcn_ros.ros.executable import run_node, tell
+from mcn_ros.ros.executable import run_node, write_event
 from mcn_ros.ros.node.conversions import message_class, rgb_to_image
-from mcn_ros.ros.tools.heads import meet_heads, SETTLE_S
+from mcn_ros.ros.tools.heads import await_heads, SETTLE_S
 
 NAME = 'prober'
 DEPTH = 1000  # answers that wait while images are sent
@@ -66,7 +66,7 @@ class Phase:
 
 
 @dataclass
-class Record:
+class PhaseRecord:
     """
     What came of a phase.
 
@@ -113,7 +113,7 @@ class Prober(Node):
         self._met: list[str] = []
         for name in cameras:
             prefix = f'mcn/{name}/' if name else 'mcn/'
-            meet_heads(self, prefix, lambda heads, prefix=prefix: self._meet(prefix, heads))
+            await_heads(self, prefix, lambda heads, prefix=prefix: self._meet(prefix, heads))
         self._answers: list[dict[str, Any]] = []
         self._echoes: list[dict[str, Any]] = []
         for topic, answers in (('mcn/times', self._answers), ('echo/times', self._echoes)):
@@ -133,12 +133,8 @@ class Prober(Node):
                 message_class(head.topics[head.topic]), prefix + head.topic, self._hear,
                 QoSProfile(depth=10), raw=True)
 
-    def run(self) -> list[Record]:
-        """
-        Send everything.
-
-        :raises TimeoutError: if an answer does not come.
-        """
+    def run(self) -> list[PhaseRecord]:
+        """Send everything; TimeoutError if an answer does not come."""
         self._wait(self._is_connected, 'the nodes', math.inf)  # who waits for this one knows more
         self._spin(SETTLE_S)
         images = {size: pictures(size) for size in {phase.size for phase in self._phases}}
@@ -148,10 +144,10 @@ class Prober(Node):
         if not self._continuous:
             return [self._run_phase(phase, images[phase.size]) for phase in self._phases]
         for phase in self._phases:
-            record = Record(phase, dict.fromkeys(self._cameras, 0))
+            record = PhaseRecord(phase, dict.fromkeys(self._cameras, 0))
             self._load(phase, images[phase.size], record)
             self._close(record)
-            tell({'record': asdict(record)})
+            write_event({'record': asdict(record)})
         return []
 
     def destroy_node(self) -> None:
@@ -159,8 +155,8 @@ class Prober(Node):
         self._listening.shutdown()
         super().destroy_node()
 
-    def _run_phase(self, phase: Phase, images: Sequence[Image]) -> Record:
-        record = Record(phase, dict.fromkeys(self._cameras, 0))
+    def _run_phase(self, phase: Phase, images: Sequence[Image]) -> PhaseRecord:
+        record = PhaseRecord(phase, dict.fromkeys(self._cameras, 0))
         for _ in range(WARM_UP):
             for camera in self._cameras:
                 self._ask(camera, images[0])
@@ -174,7 +170,7 @@ class Prober(Node):
         self._close(record)
         return record
 
-    def _close(self, record: Record) -> None:
+    def _close(self, record: PhaseRecord) -> None:
         """Note what has come, and what the nodes that have answered hold."""
         record.ended_s = self.get_clock().now().nanoseconds / 1e9
         record.answers, record.statuses = list(self._answers), dict(self._statuses)
@@ -191,7 +187,7 @@ class Prober(Node):
             self._statuses[status.name.partition(': ')[2]] = {
                 'level': str(ord(status.level)), 'message': status.message, **values}
 
-    def _pace(self, phase: Phase, images: Sequence[Image], record: Record) -> None:
+    def _pace(self, phase: Phase, images: Sequence[Image], record: PhaseRecord) -> None:
         """Send to the nodes and to the echo in turn, each image when all is quiet."""
         end, number = time.monotonic() + phase.seconds, 0
         while number < phase.frames or time.monotonic() < end:
@@ -202,12 +198,12 @@ class Prober(Node):
             self._exchange(self._echo, images[number % len(images)], self._echoes, 'the echo')
             self._spin(GAP_S)
             number += 1
-            tell({'phase': phase.name, 'frames': number})
+            write_event({'phase': phase.name, 'frames': number})
 
-    def _load(self, phase: Phase, images: Sequence[Image], record: Record) -> None:
+    def _load(self, phase: Phase, images: Sequence[Image], record: PhaseRecord) -> None:
         """Send at a rate, whatever is answered; cameras are not in step with each other."""
         period, now = 1 / phase.rate, time.monotonic()
-        end, told = now + phase.seconds, now
+        end, reported = now + phase.seconds, now
         due = {camera: now + period * index / len(self._cameras)
                for index, camera in enumerate(self._cameras)}
         while min(due.values()) < end:
@@ -217,9 +213,9 @@ class Prober(Node):
             record.sent[camera] += 1
             # As a camera does: what comes late is not made up for by a burst.
             due[camera] = max(due[camera] + period, time.monotonic())
-            if time.monotonic() > told + 1.0:
-                told = time.monotonic()
-                tell({'phase': phase.name, 'frames': sum(record.sent.values())})
+            if time.monotonic() > reported + 1.0:
+                reported = time.monotonic()
+                write_event({'phase': phase.name, 'frames': sum(record.sent.values())})
 
     def _is_connected(self) -> bool:
         echoed = any(phase.rate == 0 for phase in self._phases)

@@ -84,7 +84,7 @@ def test_the_node_has_its_tables(arguments, monkeypatch, capsys):
 def test_time_is_shared_out_and_what_is_left_goes_on(arguments, monkeypatch):
     given = {}
     for part in benchmark.PARTS:
-        monkeypatch.setattr(benchmark.Run, part,
+        monkeypatch.setattr(benchmark.BenchmarkRun, part,
                             lambda self, seconds, part=part: given.update({part: seconds}) or '')
     main([*arguments, '--seconds', '1100'])
     assert list(given) == list(benchmark.PARTS)
@@ -97,7 +97,7 @@ def test_time_is_shared_out_and_what_is_left_goes_on(arguments, monkeypatch):
 def test_parts_are_selected(arguments, monkeypatch, parts):
     called = []
     for part in benchmark.PARTS:
-        monkeypatch.setattr(benchmark.Run, part,
+        monkeypatch.setattr(benchmark.BenchmarkRun, part,
                             lambda self, seconds, part=part: called.append(part) or '')
     main([*arguments, '--parts', *parts])
     assert called == [part for part in benchmark.PARTS if part in parts]

@@ -12,7 +12,8 @@ import pytest
 
 from mcn_ros.commands.evaluate_bag import main, parse, summary
 from mcn_ros.data.bag_writer import BagConfig, coco_frames, write_bag
-from mcn_ros.evaluation.bag import BagSummary, Evaluation
+from mcn_ros.evaluation.bag import BagSummary
+from mcn_ros.evaluation.stamped import Evaluation
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.weights_file import save_model
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcn_ros.data.results import RESULTS
-from mcn_ros.evaluation.agreement import Agreement, PIXELS, SCORES
-from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, select, VectorMap
+from mcn_ros.data.messages import likeliest_planes
+from mcn_ros.data.results import RESULTS, SCORE_THRESHOLD
+from mcn_ros.evaluation.agreement import Agreement, PIXEL_TOLERANCE, SCORE_TOLERANCE
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, ScalarMap, select, VectorMap)
 
 BOXES = np.array([[10, 20, 30, 40], [0, 5, 64, 48], [3, 3, 9, 9]], np.float32)
 FOUND = np.array([0.9, 0.5, 0.1], np.float32)
@@ -38,15 +40,16 @@ def test_the_same_is_equal(predicted):
 
 
 @pytest.mark.parametrize('task, name, scale', [
-    ('detection', 'boxes', PIXELS), ('detection', 'scores', SCORES), ('pose', 'keypoints', PIXELS),
-    ('pose', 'keypoint_scores', SCORES), ('pose', 'boxes', PIXELS)])
+    ('detection', 'boxes', PIXEL_TOLERANCE), ('detection', 'scores', SCORE_TOLERANCE),
+    ('pose', 'keypoints', PIXEL_TOLERANCE),
+    ('pose', 'keypoint_scores', SCORE_TOLERANCE), ('pose', 'boxes', PIXEL_TOLERANCE)])
 def test_the_tolerance_is_what_it_says(predicted, task, name, scale):
     for factor, equal in ((0.5, 1), (2, 0)):
         agreement = Agreement()
         other = getattr(predicted[task], name) + np.float32(factor * scale)
         agreement.add(changed(predicted, task, **{name: other}), predicted)
         assert agreement.equal == equal and agreement.unequal == ({} if equal else {task: 1})
-        largest = agreement.largest_px if scale == PIXELS else agreement.largest_score
+        largest = agreement.largest_px if scale == PIXEL_TOLERANCE else agreement.largest_score
         assert largest == pytest.approx(factor * scale, rel=0.1)
 
 
@@ -89,8 +92,18 @@ def test_maps_of_numbers_may_differ_as_little_as_scores_but_for_rounding(made):
     name, = made.ROWS
     values, rounding = getattr(made, name), RESULTS[type(made)].rounding
     assert rounding == (0.5 / 255 if type(made) is ScalarMap else 0)  # a message of 8 bits
-    for other, equal in ((values + rounding + SCORES / 2, 1), (values + rounding + 2 * SCORES, 0),
-                         (values[:2], 0)):
+    for other, equal in ((values + rounding + SCORE_TOLERANCE / 2, 1),
+                         (values + rounding + 2 * SCORE_TOLERANCE, 0), (values[:2], 0)):
         agreement = Agreement()
         agreement.add({'map': replace(made, **{name: other})}, {'map': made}, 0.3)
         assert agreement.equal == equal and agreement.pixels is None
+
+
+def test_of_planes_the_node_tells_the_likeliest_class():
+    planes = ClassPlanes(np.random.default_rng(0).random((3, 8, 8), np.float32))
+    told = likeliest_planes(planes.class_map(SCORE_THRESHOLD).labels, 3)
+    other = replace(told, planes=told.planes[::-1])
+    agreement = Agreement()
+    agreement.add({'parts': told}, {'parts': planes})
+    agreement.add({'parts': other}, {'parts': planes})
+    assert agreement.frames == 2 and agreement.equal == 1

@@ -14,8 +14,9 @@ from mcn_ros.data.bags import Bag
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.frames import Frame, image_topics
 from mcn_ros.data.image_formats import EncodedImage
-from mcn_ros.evaluation.bag import evaluate_offline, StampedTruth
+from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.dataset import evaluate
+from mcn_ros.evaluation.stamped import StampedTruth
 from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import build_tasks
 

@@ -10,11 +10,12 @@ import pytest
 
 from mcn_ros.data.frames import Frame
 from mcn_ros.data.image_formats import RawImage
-from mcn_ros.evaluation.bag import BagSummary, Evaluation
+from mcn_ros.evaluation.bag import BagSummary
 from mcn_ros.evaluation.bag_report import (
     BagPictures, measures, notes, NUM_PICTURES, write_bag_report)
 from mcn_ros.evaluation.replay import ReplaySummary
 from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.stamped import Evaluation
 from mcn_ros.structures import Instances
 from mcn_ros.tasks import build_tasks
 

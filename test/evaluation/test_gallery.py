@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.gallery import Gallery, LONG_SIDE, picture, RANKED
+from mcn_ros.evaluation.gallery import draw_picture, Gallery, LONG_SIDE, RANKED
 from mcn_ros.structures import ClassMap, Instances
 from mcn_ros.tasks import build_tasks
 
@@ -94,8 +94,8 @@ def test_areas_enter_the_figure():
 
 @pytest.mark.parametrize('size', [(60, 80), (900, 1600), (1600, 20)])
 def test_pictures_keep_their_shape_and_are_not_large(size):
-    drawn = picture('a', np.full((*size, 3), 90, np.uint8), {'detection': boxes(1)}, TASKS,
-                    {'detection': boxes(1)})
+    drawn = draw_picture('a', np.full((*size, 3), 90, np.uint8), {'detection': boxes(1)}, TASKS,
+                         {'detection': boxes(1)})
     assert list(drawn.images) == ['prediction', 'annotation']
     for jpeg in drawn.images.values():
         height, width, _ = decoded(jpeg).shape
@@ -105,7 +105,7 @@ def test_pictures_keep_their_shape_and_are_not_large(size):
 
 def test_predictions_are_drawn_where_they_are():
     found = Instances(np.array([[800, 0, 1600, 900]], np.float32), np.array([0]), np.array([.9]))
-    drawn = picture('a', np.full((900, 1600, 3), 90, np.uint8), {'detection': found}, TASKS)
+    drawn = draw_picture('a', np.full((900, 1600, 3), 90, np.uint8), {'detection': found}, TASKS)
     assert list(drawn.images) == ['prediction']
     changed = np.abs(decoded(drawn.images['prediction']).astype(int) - 90).max(axis=2) > 60
     columns = np.flatnonzero(changed.any(axis=0))
@@ -115,5 +115,5 @@ def test_predictions_are_drawn_where_they_are():
 def test_only_what_is_annotated_is_compared():
     labels = ClassMap(np.ones((60, 80), np.uint8))
     known = {'detection': NOTHING}
-    drawn = picture('a', IMAGE, {'detection': NOTHING, 'segmentation': labels}, TASKS, known)
+    drawn = draw_picture('a', IMAGE, {'detection': NOTHING, 'segmentation': labels}, TASKS, known)
     assert np.abs(decoded(drawn.images['prediction']).astype(int) - 90).max() < 8

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mcn_ros.data.bags import Bag
-from mcn_ros.evaluation.bag import StampedTruth
 from mcn_ros.evaluation.recording import CAUSES, Recording
 from mcn_ros.evaluation.replay import evaluate_recording
+from mcn_ros.evaluation.stamped import StampedTruth
 from mcn_ros.structures import Instances
 
 BOX = (10.0, 20.0, 30.0, 40.0)

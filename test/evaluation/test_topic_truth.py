@@ -3,14 +3,17 @@
 
 """Ground truth in topics: whatever it is called there, it is scored as in a COCO file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mcn_ros.data.bags import Bag
 from mcn_ros.evaluation.scorers import Scorers
 from mcn_ros.evaluation.topic_truth import TopicTruth
-from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses
-from mcn_ros.tasks import build_tasks
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, IGNORE, Instances, Poses, RegionMap, ScalarMap, VectorMap)
+from mcn_ros.tasks import build_tasks, SegmentationTask
 
 CLASSES = ['person', 'car']
 TASKS = build_tasks({'detection': {'classes': CLASSES}, 'pose': {},
@@ -134,3 +137,56 @@ def test_a_truth_that_no_head_predicts_is_an_error(bag):
 def test_annotations_have_the_types_of_predictions(bag):
     first = read(bag, TOPICS).annotations[1]
     assert [type(first[name]) for name in TASKS] == [Instances, Poses, ClassMap]
+
+
+# Type -> encoding, and pixels of two rows; the second column is unknown.
+MAPS = {
+    ScalarMap: ('mono8', np.array([[1, 255], [0, 255]], np.uint8)),
+    VectorMap: ('32FC3', np.array([[[0, 0, -1], [np.nan] * 3]] * 2, np.float32)),
+    ClassPlanes: ('mono8', np.array([[2, 255], [0, 255]], np.uint8)),
+    RegionMap: ('mono16', np.array([[2, 65535], [0, 65535]], np.uint16)),
+}
+
+
+def map_task(kind):
+    """Return a task whose annotations are of a type; nothing else of it is used here."""
+    return {'map': type('MapTask', (SegmentationTask,), {'annotation': kind})(('person', 'car'))}
+
+
+def write_map(messages, path, kind, **changes):
+    encoding, pixels = MAPS[kind]
+    message = messages.labels(100, np.zeros((2, 2), np.uint8))
+    message = replace(message, encoding=encoding, step=pixels[0].nbytes,
+                      data=pixels.reshape(-1).view(np.uint8), **changes)
+    names = messages.label_info({0: 'background', 1: 'person', 2: 'car'})
+    return messages.write(path, ('/map/label_info', 1, names), ('/map', 10, message))
+
+
+@pytest.mark.parametrize('kind', MAPS)
+def test_maps_are_read_as_files_are(messages, tmp_path, kind):
+    truth = read(write_map(messages, tmp_path / 'bag', kind), ['/map'], map_task(kind))
+    found, (_, pixels) = truth.annotations[1]['map'], MAPS[kind]
+    assert type(found) is kind and found.size == (2, 2)
+    if kind is ClassPlanes:
+        pixels = np.array([[[0, 255], [0, 255]], [[1, 255], [0, 255]]])
+    np.testing.assert_array_equal(getattr(found, kind.ROWS[0]), pixels)
+    if kind is RegionMap:
+        assert found.classes.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize('kind', MAPS)
+def test_a_map_of_another_encoding_is_refused(messages, tmp_path, kind):
+    path = tmp_path / 'bag'
+    encoding, pixels = MAPS[kind]
+    names = messages.label_info({0: 'background', 1: 'person', 2: 'car'})
+    message = replace(messages.labels(100, np.zeros((2, 2), np.uint8)), encoding='bgr8')
+    messages.write(path, ('/map/label_info', 1, names), ('/map', 10, message))
+    with pytest.raises(ValueError, match=f"/map: is an image of encoding 'bgr8', .*{encoding}"):
+        read(path, ['/map'], map_task(kind))
+
+
+def test_a_scalar_map_of_gray_levels_is_refused(messages, tmp_path):
+    bag = messages.write(tmp_path / 'bag', (
+        '/map', 10, messages.labels(100, np.full((2, 2), 128, np.uint8))))
+    with pytest.raises(ValueError, match=r'/map: has other values than 0 .no., 1 .yes. and 255'):
+        read(bag, ['/map'], map_task(ScalarMap))

@@ -81,6 +81,8 @@ def without(state, name):
     (lambda state: without(state, 'conv1.0.weight'), r'lacks stages\.0\.0\.0\.weight'),
     (lambda state: state | {'conv1.0.weight': torch.zeros(24, 1, 3, 3)}, 'another shape'),
     (lambda state: state | {'stage9.weight': torch.zeros(1)}, r'unknown stage9\.weight'),
+    (lambda state: state | {'conv1.0.weight': torch.full((24, 3, 3, 3), torch.nan)},
+     r'not finite as stages\.0\.0\.0\.weight'),
     (lambda state: {'head.weight': torch.zeros(1)}, 'no backbone of this kind'),
     (lambda state: {f'{prefix}.{name}': value for name, value in state.items()
                     for prefix in ('student', 'teacher')}, 'two such backbones'),

@@ -85,11 +85,12 @@ def shared_memory(pid):
 # An executable that is at a point of its way when it is asked to end.
 AT = {
     'imports': """
-import sys
-sys.argv[0] = 'recorder'  # as the script of that name has it
-import mcn_ros.ros, time
-print('here', flush=True)
-time.sleep(60)
+import sys, time
+from mcn_ros.ros import entry
+
+entry.import_module = lambda name: (print('here', flush=True), time.sleep(60))
+sys.argv[0] = '/bin/recorder'
+entry.main()
 """,
     'work': """
 import time

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mcn_ros.runtime import artefacts
-from mcn_ros.runtime.artefacts import cache_folder, fingerprint, KEPT, load_or_build
+from mcn_ros.runtime.artefacts import cache_folder, fingerprint, load_or_build, MAX_ARTEFACTS
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
 
@@ -97,13 +97,13 @@ def test_a_full_disk_leaves_nothing(folder, monkeypatch, caplog):
 
 
 def test_the_oldest_are_removed(folder):
-    for index in range(KEPT + 3):
+    for index in range(MAX_ARTEFACTS + 3):
         get(f'key{index}')
         os.utime(folder / f'key{index}{artefacts.SUFFIX}', (index, index))
     get('key5')  # used again, so not one of the oldest any more
     get('last')
     names = {path.stem for path in folder.iterdir()}
-    assert len(names) == KEPT and {'key5', 'last', f'key{KEPT + 2}'} <= names
+    assert len(names) == MAX_ARTEFACTS and {'key5', 'last', f'key{MAX_ARTEFACTS + 2}'} <= names
     assert not names & {'key0', 'key1', 'key2', 'key3'}
 
 

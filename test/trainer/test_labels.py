@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.labels import READERS
 from mcn_ros.structures import ScalarMap
 from mcn_ros.tasks import build_tasks, SegmentationTask
 from mcn_ros.trainer.labels import check_labels, labelled_names
@@ -126,6 +127,24 @@ def test_a_task_of_maps_is_labelled_where_there_is_one(dataset, rewritten):
     data = rewritten(lambda content: content['images'][0].update(maps={'saliency': '1.png'}))
     assert labelled_names(CocoDataset(data.annotations, data.images, tasks)) == {
         'saliency': {'saliency'}}
+
+
+class Foreign(ScalarMap):
+    """A type of annotations that the package has never heard of."""
+
+
+class ForeignTask(SaliencyTask):
+    """A task of that type."""
+
+    annotation = Foreign
+
+
+@pytest.mark.parametrize('annotation, names', [(None, set()), (object(), {'x', 'y'})])
+def test_a_task_of_a_foreign_type_is_labelled_where_it_is_read(dataset, monkeypatch, annotation,
+                                                               names):
+    monkeypatch.setitem(READERS, Foreign, lambda labels: annotation)
+    assert labelled_names(CocoDataset(dataset.annotations, dataset.images, {
+        'foreign': ForeignTask(('x', 'y'))})) == {'foreign': names}
 
 
 @pytest.mark.usefixtures('monitors')

@@ -21,7 +21,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.trainer import run as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
-from mcn_ros.trainer.run import Run
+from mcn_ros.trainer.run import RunFolder
 from mcn_ros.weights_file import load_model
 
 FILES = ('checkpoint.pt', 'weights.safetensors', 'metrics.json')
@@ -43,14 +43,14 @@ def model():
 
 @pytest.fixture
 def run(tmp_path):
-    run = Run(tmp_path / 'deep' / 'run', {'part': values(1.0)})
+    run = RunFolder(tmp_path / 'deep' / 'run', {'part': values(1.0)})
     assert run.start() == 0
     return run
 
 
 @pytest.fixture(scope='module')
 def checkpoint_bytes(model, tmp_path_factory):
-    run = Run(tmp_path_factory.mktemp('run'), {'part': values(1.0)})
+    run = RunFolder(tmp_path_factory.mktemp('run'), {'part': values(1.0)})
     run.save(1, model)
     return (run.folder / 'checkpoint.pt').read_bytes()
 
@@ -85,7 +85,7 @@ def test_a_run_goes_on_in_the_middle_of_everything(run, model):
     run.log(losses(total=2.0), unreadable=1)
     run.save(2, model)
     drawn = torch.rand(3)
-    resumed = Run(run.folder, {'part': values(0.0)})
+    resumed = RunFolder(run.folder, {'part': values(0.0)})
     assert resumed.resume() == 2
     assert torch.equal(torch.rand(3), drawn)
     assert resumed.parts['part'].weight.item() == 1.0
@@ -141,7 +141,7 @@ def test_a_full_disk_is_told_and_loses_nothing(run, model, name, owner, writer, 
     assert 'File too large' in str(info.value) and '\n' not in str(info.value)
     assert content(run)[name] == before[name]
     assert not list(run.folder.glob('*.partial'))
-    assert Run(run.folder, {'part': values(0.0)}).resume() == (1 if name == FILES[0] else 2)
+    assert RunFolder(run.folder, {'part': values(0.0)}).resume() == (1 if name == FILES[0] else 2)
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -158,10 +158,10 @@ def test_an_end_in_the_middle_of_saving_loses_nothing(run, model, name, monkeypa
         replace(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module.os, 'replace', die)
+        patch.setattr(os, 'replace', die)
         run.save(2, model)
     assert content(run)[name] == before[name]
-    resumed = Run(run.folder, {'part': values(0.0)})
+    resumed = RunFolder(run.folder, {'part': values(0.0)})
     assert resumed.resume() in (1, 2)
     resumed.save(3, model)
     assert set(content(run)) == set(FILES)  # the rest of the file that broke off is gone
@@ -170,7 +170,7 @@ def test_an_end_in_the_middle_of_saving_loses_nothing(run, model, name, monkeypa
 def test_a_used_folder_is_refused(run, model):
     run.save(1, model)
     with pytest.raises(ValueError, match=f'^{run.folder} holds a run already; resume it or choos'):
-        Run(run.folder, {}).start()
+        RunFolder(run.folder, {}).start()
 
 
 def test_there_must_be_something_to_resume(run):
@@ -182,7 +182,7 @@ def test_there_must_be_something_to_resume(run):
 def test_the_checkpoint_of_another_network_is_refused(run, model, parts):
     run.save(1, model)
     with pytest.raises(ValueError, match=r'checkpoint.pt: does not fit this run: .') as info:
-        Run(run.folder, parts).resume()
+        RunFolder(run.folder, parts).resume()
     assert '\n' not in str(info.value)
 
 
@@ -224,7 +224,7 @@ def test_damaged_checkpoints_are_refused_or_whole(checkpoint_bytes, flips, kept)
     with TemporaryDirectory() as folder:
         Path(folder, 'checkpoint.pt').write_bytes(data[:int(kept * len(data))])
         try:
-            assert isinstance(Run(Path(folder), {'part': values(0.0)}).resume(), int)
+            assert isinstance(RunFolder(Path(folder), {'part': values(0.0)}).resume(), int)
         except ValueError as error:
             assert str(error).startswith(f'{folder}/checkpoint.pt: does not fit this run: ')
         assert [path.name for path in Path(folder).iterdir()] == ['checkpoint.pt']

@@ -35,12 +35,7 @@ SCORERS: dict[type | str, type[Scorer]] = {
 
 
 def scorer_of(task: Task, table: Mapping[type | str, type[Scorer]] = SCORERS) -> type[Scorer]:
-    """
-    Return the scorer of a task.
-
-    :param table: of all scorers.
-    :raises ValueError: if there is none.
-    """
+    """Return the scorer of a task; ValueError if the table has none."""
     wanted = task.scorer or task.annotation
     if wanted not in table:
         known = ', '.join(_name(key) for key in table)
@@ -87,12 +82,7 @@ class Scorers:
         self._images += 1
 
     def result(self) -> dict[str, Any]:
-        """
-        Return the scores.
-
-        :return: {task name: scores, see the scorers; 'images': number of images}. A task for
-            which no image is labelled is absent.
-        """
+        """Return {task name: scores, of tasks that an image is labelled for; 'images': number}."""
         scores = {name: self._scorers[name].result() for name in self._scored}
         return {**scores, 'images': self._images}
 

@@ -68,16 +68,17 @@ class AveragePrecision:
     def evaluation(self) -> COCOeval:
         """Return the evaluation; without images its ``eval`` is empty."""
         if self._evaluation is None:
-            done = COCOeval(_index(self._annotations), _index(self._predictions), self._kind)
-            done.params.catIds, done.params.imgIds = list(self._classes), list(self.images)
+            evaluation = COCOeval(_index(self._annotations), _index(self._predictions), self._kind)
+            evaluation.params.catIds = list(self._classes)
+            evaluation.params.imgIds = list(self.images)
             if len(self._sigmas):
-                done.params.kpt_oks_sigmas = self._sigmas
+                evaluation.params.kpt_oks_sigmas = self._sigmas
             if self.images:
                 with contextlib.redirect_stdout(io.StringIO()):
-                    done.evaluate()
-                    done.accumulate()
-                    done.summarize()
-            self._evaluation = done
+                    evaluation.evaluate()
+                    evaluation.accumulate()
+                    evaluation.summarize()
+            self._evaluation = evaluation
         return self._evaluation
 
     def scores(self, names: Iterable[str]) -> dict[str, float | None]:

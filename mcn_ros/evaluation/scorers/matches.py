@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.scorers.scorer import Figure
 from mcn_ros.structures import area_rows, crowd_rows, Instances, Poses, select
 
 OVERLAP = 0.5  # IoU of boxes, or OKS of poses, from which on a prediction is right
-SCORE_THRESHOLD = 0.3  # that of the node; drawn, and counted, is what is more certain
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ def _match(scores: np.ndarray, overlap: np.ndarray, optional: np.ndarray) -> Mat
     :param overlap: (predictions, annotations).
     :param optional: (annotations,) bool: may be hit any number of times, or not at all.
     """
-    found = false = 0
+    hits = false = 0
     open_ = overlap * ~optional
     for row in np.argsort(-scores, kind='stable'):
         best = open_[row].argmax() if open_.shape[1] else None
         if best is not None and open_[row, best] >= OVERLAP:
-            found += 1
+            hits += 1
             open_[:, best] = 0
         elif not (overlap[row, optional] >= OVERLAP).any():
             false += 1
-    return Matches(found, int((~optional).sum()) - found, false)
+    return Matches(hits, int((~optional).sum()) - hits, false)
 
 
 def _box_overlap(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray) -> np.ndarray:

@@ -111,10 +111,10 @@ class PosesScorer(Scorer):
     @classmethod
     def plots(cls, details: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Plot]:
         """Draw precision over recall, and the similarities."""
-        drawn, similar = precision_plot(details, others, 'OKS'), details.get('oks', ())
+        figures, similar = precision_plot(details, others, 'OKS'), details.get('oks', ())
         if sum(similar):
-            drawn['similarity'] = Plot(similarity_plot(similar, others.get('oks', ())), cls.NOTE)
-        return drawn
+            figures['similarity'] = Plot(similarity_plot(similar, others.get('oks', ())), cls.NOTE)
+        return figures
 
     def figure(self, annotation: Poses, prediction: Poses) -> Figure:
         """Return the F1 score of one image."""

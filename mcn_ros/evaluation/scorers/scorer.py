@@ -68,11 +68,7 @@ class Scorer(Protocol):
 
     @abstractmethod
     def add(self, annotation: Any, prediction: Any) -> None:
-        """
-        Add one image; both are in camera pixels.
-
-        :raises ValueError: if they are of images of different sizes.
-        """
+        """Add one image, in camera pixels; ValueError for maps of different sizes."""
 
     @abstractmethod
     def result(self) -> dict[str, Any]:
@@ -89,12 +85,7 @@ class Scorer(Protocol):
 
     @classmethod
     def plots(cls, details: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Plot]:
-        """
-        Draw details.
-
-        :param others: those of another run, or {}.
-        :return: short name -> plot.
-        """
+        """Return short name -> plot of details, beside ``others`` of another run (or {})."""
         return {}
 
     def figure(self, annotation: Any, prediction: Any) -> Figure:
@@ -110,11 +101,7 @@ class Scorer(Protocol):
 
 
 def check_size(annotation: Structure, prediction: Structure) -> None:
-    """
-    Compare the sizes of two maps.
-
-    :raises ValueError: if they differ.
-    """
+    """Raise ValueError for two maps of different sizes."""
     if annotation.size != prediction.size:
         raise ValueError(f'(height, width) of the prediction is {prediction.size}, but that of '
                          f'the annotation is {annotation.size}')

@@ -43,12 +43,7 @@ class VectorMapScorer(Scorer):
         self.count(_angles(annotation, prediction), _angles(annotation, annotation.nothing()))
 
     def count(self, angles: np.ndarray, guessed: np.ndarray) -> None:
-        """
-        Add pixels.
-
-        :param angles: (N,) degrees.
-        :param guessed: (N,) the same of the guess.
-        """
+        """Add pixels: (N,) angles in degrees, and (N,) those of the guess."""
         bins = np.rint(angles * BINS).astype(np.int64)
         self._histogram += np.bincount(bins, minlength=len(self._histogram))
         self._below += [(angles < limit).sum() for limit in LIMITS.values()]
@@ -73,8 +68,8 @@ class VectorMapScorer(Scorer):
 def _angles(annotation: VectorMap, prediction: VectorMap) -> np.ndarray:
     """Return the angles, (N,) degrees, of the known pixels; 90 where there is no direction."""
     known = ~np.isnan(annotation.vectors).any(axis=2)
-    one, other = (np.nan_to_num(found.vectors[known].astype(float))
-                  for found in (annotation, prediction))
+    one, other = (np.nan_to_num(vector_map.vectors[known].astype(float))
+                  for vector_map in (annotation, prediction))
     lengths = [np.maximum(np.linalg.norm(v, axis=1), SMALLEST) for v in (one, other)]
     cosine = (one * other).sum(axis=1) / (lengths[0] * lengths[1])
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))

@@ -29,8 +29,8 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     :param backbone: changed in place; not at all in case of an error.
     :param source: ``imagenet`` (downloads), or a PyTorch file that holds a state dict, directly
         or as ``state_dict``.
-    :raises ValueError: for a source that cannot be had or read, and for missing, unknown or
-        wrongly shaped weights, of which the first few are named.
+    :raises ValueError: for a source that cannot be had or read, and for weights that are missing,
+        unknown, of a wrong shape or not finite, of which the first few are named.
     """
     weights = _imagenet(backbone) if source == 'imagenet' else _weights(Path(source))
     prefix = _prefix(backbone, weights, source)
@@ -49,6 +49,8 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     refuse(source, 'has unknown', unknown)
     refuse(source, 'has another shape of',
            [name for name, value in own.items() if found[name].shape != value.shape])
+    refuse(source, 'has numbers that are not finite as',
+           [name for name, value in found.items() if not value.isfinite().all()])
     backbone.load_state_dict(found)
 
 

@@ -54,8 +54,8 @@ class Arrivals:
         return interval_ns / 1e9 if known else None
 
 
-class Watched(Protocol):
-    """A camera, as far as it matters here."""
+class CameraLike(Protocol):
+    """What a thread of arrivals needs of a camera."""
 
     subscription: Subscription | None
     arrivals: Arrivals
@@ -69,7 +69,7 @@ class ArrivalThread:
     :param context: of rclpy.
     """
 
-    def __init__(self, cameras: Sequence[Watched], context: Context):
+    def __init__(self, cameras: Sequence[CameraLike], context: Context):
         self._context = context
         self._intake = Intake(cameras, context, _awaited)
         self._stopping = False
@@ -96,5 +96,5 @@ class ArrivalThread:
                         camera.arrivals.note()
 
 
-def _awaited(camera: Watched) -> Subscription | None:
+def _awaited(camera: CameraLike) -> Subscription | None:
     return camera.subscription if camera.arrivals.awaited else None

@@ -21,7 +21,7 @@ from mcn_ros.data.messages import stamp_ns
 from mcn_ros.ros.node.arrivals import Arrivals
 from mcn_ros.ros.node.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.node.diagnostics import Statistics
-from mcn_ros.ros.node.intake import has_message, LeftAlone, Numbering, take_newest
+from mcn_ros.ros.node.intake import has_message, Numbering, PolledCallbackGroup, take_newest
 from mcn_ros.ros.node.outputs import Outputs
 from mcn_ros.ros.transport import TRANSPORT_CHOICES
 
@@ -56,7 +56,7 @@ class Camera:
         self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks)
         self.subscription = None
         self.received_ns = 0
-        self._group = LeftAlone()
+        self._group = PolledCallbackGroup()
         self._numbering = Numbering()
         self.arrivals = Arrivals()
         self._changed = None
@@ -73,11 +73,7 @@ class Camera:
         return self._decode(msg, max_pixels)
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """
-        Receive images from now on.
-
-        :param changed: called whenever the subscription is another one, or arrivals are awaited.
-        """
+        """Receive images; ``changed`` is called for another subscription or awaited arrivals."""
         # Silence counts from here on.
         self.statistics = Statistics()
         self._numbering = Numbering()
@@ -100,10 +96,10 @@ class Camera:
         """
         subscription, arrivals = self.subscription, self.arrivals
         with arrivals.lock:
-            taken = subscription and take_newest(subscription)
-            if not taken:
+            newest = subscription and take_newest(subscription)
+            if not newest:
                 return None
-            msg, info = taken
+            msg, info = newest
             self.received_ns = info['received_timestamp']
             missed = self._numbering.count_missed(info, self._count_publishers)
             interval = arrivals.measure(info) if missed is None else None
@@ -165,9 +161,9 @@ class Camera:
 
     def _image_topics(self) -> list[str]:
         """Return the topics that others publish images on."""
-        own = self._node.get_fully_qualified_name() + '/'
+        prefix = self._node.get_fully_qualified_name() + '/'
         return [name for name, types in self._node.get_topic_names_and_types()
-                if set(types) & set(IMAGE_TYPES) and not name.startswith(own)
+                if set(types) & set(IMAGE_TYPES) and not name.startswith(prefix)
                 and self._node.count_publishers(name)]
 
     def destroy(self) -> None:
@@ -218,11 +214,7 @@ def _transport_advice() -> str:
 
 
 def check_cameras(names: Sequence[str]) -> None:
-    """
-    Check that every camera has topics of its own.
-
-    :raises ValueError: for names that are the same but for slashes around them.
-    """
+    """Raise ValueError for cameras whose names are the same but for slashes around them."""
     bare = [name.strip('/') for name in names]
     twice = sorted({name for name in bare if bare.count(name) > 1})
     if twice:

@@ -34,11 +34,7 @@ MAX_FRAME_ID = 255  # characters; every single detection repeats them
 
 
 def check_header(header: Header) -> None:
-    """
-    Refuse a header that results cannot have.
-
-    :raises ValueError: for a frame_id that is too long and a stamp that is no time.
-    """
+    """Raise ValueError for a frame_id that is too long, and a stamp that is no time."""
     if len(header.frame_id) > MAX_FRAME_ID:
         raise ValueError(f'frame_id {shown(header.frame_id)} has {len(header.frame_id)} '
                          f'characters, the most is {MAX_FRAME_ID}')
@@ -86,12 +82,7 @@ def encoded_to_compressed(image: EncodedImage, header: Header) -> CompressedImag
 
 
 def rgb_to_image(rgb: np.ndarray, header: Header, encoding: str = 'bgr8') -> Image:
-    """
-    Encode an image message.
-
-    :param rgb: (H, W, 3) uint8 RGB.
-    :param encoding: 'rgb8' or 'bgr8'.
-    """
+    """Encode (H, W, 3) uint8 RGB as an image message of encoding 'rgb8' or 'bgr8'."""
     assert encoding in ('rgb8', 'bgr8'), encoding
     pixels = rgb if encoding == 'rgb8' else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     return _pixels_to_image(pixels, header, encoding)
@@ -148,11 +139,7 @@ def _box_to_msg(box: Sequence[float]) -> BoundingBox2D:
 
 
 def poses_to_msg(poses: Poses, header: Header, keypoint_threshold: float) -> HumanPose2DArray:
-    """
-    Encode people; all that are given, each with all joints of the skeleton.
-
-    :param keypoint_threshold: score from which on a joint is VISIBLE rather than LOW_CONFIDENCE.
-    """
+    """Encode people with all joints: from the threshold on VISIBLE, else LOW_CONFIDENCE."""
     people = zip(poses.boxes.tolist(), poses.scores.tolist(), poses.keypoints.tolist(),
                  poses.keypoint_scores.tolist())
     return HumanPose2DArray(header=header, poses=[
@@ -212,11 +199,7 @@ def label_info_msg(class_names: Sequence[str], header: Header, threshold: float 
 
 
 def skeleton_info_msg(skeleton: Skeleton, header: Header, threshold: float) -> SkeletonInfo:
-    """
-    Describe the keypoints of HumanPose2D.
-
-    :param threshold: score from which on a keypoint is VISIBLE.
-    """
+    """Describe keypoints; ``threshold``: score from which on one is VISIBLE."""
     return SkeletonInfo(
         header=header, name=skeleton.name, keypoint_names=list(skeleton.keypoint_names),
         edges=[joint for edge in skeleton.edges for joint in edge], flip=list(skeleton.flip),

@@ -170,7 +170,7 @@ class Statistics:
             totals, error = self._totals, self._error
             level, message = self._judge(latencies, circumstances, limits)
             known = not totals['unnumbered']
-            done = sum(totals[key] for key in ('superseded', 'processed', UNDECODABLE, FAILED))
+            finished = sum(totals[key] for key in ('superseded', 'processed', UNDECODABLE, FAILED))
             self._errors_since_report, self._jump_s = 0, 0.0
             values = {
                 'images per second': self._image_rate(),
@@ -183,7 +183,7 @@ class Statistics:
                     str(totals['superseded']) if known else 'unknown',
                 'dropped: image not decodable': str(totals[UNDECODABLE]),
                 'dropped: inference failed': str(totals[FAILED]),
-                'images at work': str(totals['received'] - done),
+                'images at work': str(totals['received'] - finished),
                 'stamps that went back': str(totals['stamps back']),
                 'last error': error or 'none', **details}
         return DiagnosticStatus(

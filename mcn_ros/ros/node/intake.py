@@ -6,8 +6,8 @@ Images wait in the middleware until the network wants one.
 
 An executor takes every message as soon as it comes, and makes an object of it: milliseconds of
 processor time for each image, also for those that are replaced by a newer one before anyone looks
-at them. So executors leave these subscriptions alone. The thread that runs the network waits for
-them itself and takes the newest image of each when it has time for it. The middleware keeps one
+at them. So executors do not serve these subscriptions. The thread that runs the network waits for
+them itself and takes the newest image of each when it is free. The middleware keeps one
 image of a camera. Most number them, so what was replaced is known without having been received.
 """
 
@@ -26,7 +26,7 @@ from rclpy.subscription import Subscription
 RCLError = _rclpy.RCLError
 FOREVER = -1  # as a time to wait, in nanoseconds
 RETRY_S = 0.5  # after the middleware could not wait
-MOST_KEPT = 100  # images of one camera that are looked through; the default QoS keeps one
+MAX_QUEUED = 100  # images of one camera that are looked through; the default QoS keeps one
 MOST_PUBLISHERS = 100  # of one camera that are remembered
 
 
@@ -39,12 +39,12 @@ class Source(Protocol):
 SourceT = TypeVar('SourceT', bound=Source)
 
 
-class LeftAlone(CallbackGroup):
+class PolledCallbackGroup(CallbackGroup):
     """
-    The callback group of what executors leave alone.
+    The callback group of subscriptions that are polled: executors do not serve them.
 
-    They also leave QoS events of such a subscription alone: who waits for these with Fast DDS is
-    woken by messages that are not taken, again and again.
+    Nor do they serve QoS events of such a subscription: with Fast DDS, messages that are not taken
+    would wake them up again and again.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -96,11 +96,11 @@ def take_newest(subscription: Subscription) -> tuple[Any, Mapping[str, Any]] | N
     newest = None
     try:
         with subscription.handle:
-            for _ in range(MOST_KEPT):
-                taken = subscription.handle.take_message(subscription.msg_type, False)
-                if taken is None:
+            for _ in range(MAX_QUEUED):
+                message = subscription.handle.take_message(subscription.msg_type, False)
+                if message is None:
                     break
-                newest = taken
+                newest = message
     except InvalidHandle:  # it has just been destroyed
         pass
     return newest
@@ -136,7 +136,7 @@ class Intake:
             Where the middleware cannot wait, none after a moment.
         """
         current = {source: self._waited_for(source) for source in self._sources}
-        present = [found for found in current.values() if found is not None]
+        present = [subscription for subscription in current.values() if subscription is not None]
         try:
             ready = _wait(present, self._context, self._guard, FOREVER)
         except (InvalidHandle, RCLError):
@@ -145,7 +145,7 @@ class Intake:
             # Of the middleware; who looks at the cameras meets it too, and tells.
             time.sleep(RETRY_S)
             return []
-        return [source for source, found in current.items() if found in ready]
+        return [source for source, subscription in current.items() if subscription in ready]
 
     def wake(self) -> None:
         """End the wait of now, or the next one: subscriptions are others, or no more is wanted."""

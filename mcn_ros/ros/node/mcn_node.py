@@ -26,13 +26,13 @@ from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.node.arrivals import ArrivalThread
 from mcn_ros.ros.node.camera import Camera, check_cameras
 from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, UNDECODABLE
+from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater, REPEAT_S
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import (
     declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS, parse_value,
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
-from mcn_ros.ros.node.watch import REPEAT_S, Watch
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 
 NAME = 'mcn'
@@ -56,7 +56,7 @@ class McnNode(LifecycleNode):
         self._largest_batch = 1
         self._thread = None
         self._arrivals = None
-        self._watch = None
+        self._updater = None
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
         warn_of_unknown_parameters(self, lambda name: not _depends_on_weights(name))
@@ -170,8 +170,9 @@ class McnNode(LifecycleNode):
         for camera in self._cameras:
             camera.subscribe(lambda: (intake.wake(), arrivals.wake()))
         self._thread = InferenceThread(intake, self._process, self._largest_batch)
-        self._watch = Watch(self, self._cameras, self._predictor,
-                            self.parameters.weights or 'default', self._limits)
+        self._updater = DiagnosticsUpdater(
+            self, self._cameras, self._predictor, self.parameters.weights or 'default',
+            self._limits)
 
     def _stop(self) -> None:
         for camera in self._cameras:
@@ -184,9 +185,9 @@ class McnNode(LifecycleNode):
                 self._thread = None
             else:
                 self.get_logger().error('the network does not end: its last image is left alone')
-        if self._watch is not None:
-            self._watch.destroy()
-            self._watch = None
+        if self._updater is not None:
+            self._updater.destroy()
+            self._updater = None
 
     def _process(self, cameras: Sequence[Camera]) -> None:
         """Work on the newest images of some cameras; runs in the thread."""

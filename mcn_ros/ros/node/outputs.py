@@ -18,7 +18,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header, String
 
 from mcn_ros.data.results import (
-    describe, HeadInfo, HEADS, heads_to_json, IMAGE_TYPE, OVERLAY, TEXT_TYPE)
+    describe, HeadInfo, heads_to_json, HEADS_TOPIC, IMAGE_TYPE, OVERLAY_TOPIC, TEXT_TYPE)
 from mcn_ros.ros.node.conversions import message_class, rgb_to_image
 from mcn_ros.ros.node.converters import CONVERTERS
 from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
@@ -61,7 +61,7 @@ class HeadOutput:
         self.publishers = [*self._results, *self._infos]
 
     @property
-    def wanted(self) -> bool:
+    def is_subscribed(self) -> bool:
         """Return whether somebody subscribes to results."""
         return any(publisher.get_subscription_count() for publisher in self._results)
 
@@ -70,24 +70,21 @@ class HeadOutput:
         for publisher in self._infos:
             publisher.publish(self._converter.info(header, self.task, parameters))
 
-    def choose(self, found: Structure, parameters: HeadParameters) -> Structure:
-        """Return the objects that pass thresholds and class filter, best first; maps as they are.
-
-        :param found: in camera pixels.
-        """
-        if 'scores' not in found.ROWS:
-            return found
-        keep = found.scores >= parameters.score_threshold
-        if 'classes' in found.ROWS:
+    def choose(self, prediction: Structure, parameters: HeadParameters) -> Structure:
+        """Return the objects that pass threshold and class filter, best first; a map as it is."""
+        if 'scores' not in prediction.ROWS:
+            return prediction
+        keep = prediction.scores >= parameters.score_threshold
+        if 'classes' in prediction.ROWS:
             keep &= select_classes(self._name, parameters.classes, self.task.classes)[
-                found.classes]
-        return select(found, np.flatnonzero(keep)[:parameters.max_detections])
+                prediction.classes]
+        return select(prediction, np.flatnonzero(keep)[:parameters.max_detections])
 
-    def publish(self, found: Structure, header: Header, parameters: HeadParameters) -> None:
+    def publish(self, prediction: Structure, header: Header, parameters: HeadParameters) -> None:
         """Publish results on the topics that somebody subscribes to."""
         for publisher, convert in zip(self._results, self._converter.messages, strict=True):
             if publisher.get_subscription_count():
-                publisher.publish(convert(found, header, self.task, parameters))
+                publisher.publish(convert(prediction, header, self.task, parameters))
 
 
 class Outputs:
@@ -102,18 +99,18 @@ class Outputs:
     def __init__(self, node: LifecycleNode, prefix: str, tasks: Mapping[str, Task]):
         self._node = node
         heads = describe(tasks, describe_tasks(tasks))
-        self._told = String(data=heads_to_json(heads))
-        self._heads = _publisher(node, prefix + HEADS, TEXT_TYPE, latched=True)
+        self._heads_message = String(data=heads_to_json(heads))
+        self._heads = _publisher(node, prefix + HEADS_TOPIC, TEXT_TYPE, latched=True)
         self._outputs = {name: HeadOutput(node, prefix, name, tasks[name], head)
                          for name, head in heads.items()}
-        self._overlay = _publisher(node, prefix + OVERLAY, IMAGE_TYPE)
+        self._overlay = _publisher(node, prefix + OVERLAY_TOPIC, IMAGE_TYPE)
         # As pictures have it: what would hide the image is drawn only where there is nothing else.
         clear = [name for name, task in tasks.items() if task.prediction not in OPAQUE]
-        self._drawn = clear or list(tasks)
+        self._overlay_heads = clear or list(tasks)
 
     def announce(self, header: Header, parameters: Parameters) -> None:
         """Publish the latched descriptions."""
-        self._heads.publish(self._told)
+        self._heads.publish(self._heads_message)
         for name, output in self._outputs.items():
             output.announce(header, parameters.of(name))
 
@@ -128,15 +125,16 @@ class Outputs:
         :param header: that of the image.
         :param text: to be written into the overlay.
         """
-        drawn = self._drawn if self._overlay.get_subscription_count() else ()
-        chosen = {name: output.choose(predictions[name], parameters.of(name))
-                  for name, output in self._outputs.items() if name in drawn or output.wanted}
-        for name, found in chosen.items():
-            self._outputs[name].publish(found, header, parameters.of(name))
-        if drawn:
-            names = {name: self._outputs[name].task.classes for name in drawn}
-            thresholds = {name: parameters.of(name).keypoint_threshold for name in drawn}
-            picture = draw(image, {name: chosen[name] for name in drawn}, names, 0.0,
+        in_overlay = self._overlay_heads if self._overlay.get_subscription_count() else ()
+        results = {name: output.choose(predictions[name], parameters.of(name))
+                   for name, output in self._outputs.items()
+                   if name in in_overlay or output.is_subscribed}
+        for name, prediction in results.items():
+            self._outputs[name].publish(prediction, header, parameters.of(name))
+        if in_overlay:
+            names = {name: self._outputs[name].task.classes for name in in_overlay}
+            thresholds = {name: parameters.of(name).keypoint_threshold for name in in_overlay}
+            picture = draw(image, {name: results[name] for name in in_overlay}, names, 0.0,
                            keypoint_thresholds=thresholds,
                            text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))

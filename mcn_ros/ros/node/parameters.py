@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mcn_ros.data.image_formats import MAX_PIXELS
+from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.structures import ClassPlanes, Instances, Poses
 from mcn_ros.tasks import Task, TASKS
 
@@ -49,7 +50,7 @@ class HeadParameters:
     """
 
     score_threshold: float = _parameter(
-        0.3, 'Objects, people or classes with a lower score are not published.',
+        SCORE_THRESHOLD, 'Objects, people or classes with a lower score are not published.',
         limits=(0.0, 1.0), live=True)
     classes: tuple[str, ...] = _parameter(
         (), 'Names or ids of the classes that are published; empty for all.', live=True)
@@ -138,33 +139,25 @@ FIELDS = {**NODE_FIELDS, **{
 
 def descriptions() -> dict[str, tuple[Any, str]]:
     """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
-    found = {}
+    texts = {}
     for name, declared in FIELDS.items():
         meta, text = declared.metadata, declared.metadata['description']
         if meta['choices']:
             text += f' One of {", ".join(meta["choices"])}.'
         if meta['limits']:
             text += ' {} to {}.'.format(*meta['limits'])
-        found[name] = _ros_default(declared), text
-    return found
+        texts[name] = _ros_default(declared), text
+    return texts
 
 
 def declare_parameters(node: Node) -> None:
-    """
-    Declare all parameters that do not depend on the weights.
-
-    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
-    """
+    """Declare all that do not depend on the weights; ParameterException for wrong values."""
     node.add_on_set_parameters_callback(_check)
     _declare(node, FIELDS)
 
 
 def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
-    """
-    Declare those of the heads of the weights.
-
-    :raises rclpy.exceptions.ParameterException: if the user has given a wrong value.
-    """
+    """Declare those of the heads of the weights; ParameterException for wrong values."""
     for name, task in tasks.items():
         _declare(node, head_fields(name, task.prediction))
 
@@ -181,16 +174,16 @@ def _ros_default(declared: Any) -> Any:
 
 def read_parameters(node: Node) -> Parameters:
     """Return the values of now."""
-    own = {declared.name: parse_value(node.get_parameter(name))
-           for name, declared in NODE_FIELDS.items()}
-    common = {key: own[key] for key in ('class_id_format', 'max_detections')}
+    of_node = {declared.name: parse_value(node.get_parameter(name))
+               for name, declared in NODE_FIELDS.items()}
+    common = {key: of_node[key] for key in ('class_id_format', 'max_detections')}
     heads: dict[str, dict[str, Any]] = {}
     for name, parameter in node.get_parameters_by_prefix('').items():
         head, _, key = name.rpartition('.')
         if head and key in HEAD_FIELDS:
             heads.setdefault(head, dict(common))[key] = parse_value(parameter)
-    return Parameters(**own, of_heads={head: HeadParameters(**values)
-                                       for head, values in heads.items()})
+    return Parameters(**of_node, of_heads={head: HeadParameters(**values)
+                                           for head, values in heads.items()})
 
 
 def find_field(name: str) -> Field | None:

@@ -65,11 +65,7 @@ class ResilientPredictor:
         return self._works
 
     def run(self, frames: Mapping[Hashable, Any]) -> BatchResult:
-        """
-        Work on frames; see :func:`mcn_ros.ros.node.inference.run_batch`.
-
-        While no device works, all frames fail at once.
-        """
+        """Run frames, see :func:`run_batch`; while no device works, all fail at once."""
         if self._problem and self._clock() >= self._due:
             self._try_again()
         if not self._works:

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from mcn_ros.data.results import HeadInfo
 from mcn_ros.ros.node.conversions import message_class
-from mcn_ros.ros.tools.heads import meet_heads, NODE, SETTLE_S
+from mcn_ros.ros.tools.heads import await_heads, NODE, SETTLE_S
 
 # What has become of the images that the node has done with, as its reports have it.
 ENDS = ('frames processed', 'dropped: superseded by a newer image',
@@ -43,7 +43,7 @@ class Answers:
         self._stamp: Any = None
         self._answered: set[str] = set()
         self._timer = None
-        meet_heads(sender, NODE, self._subscribe)
+        await_heads(sender, NODE, self._subscribe)
         sender.create_subscription(DiagnosticArray, '/diagnostics', self._receive_reports, 10)
 
     @property

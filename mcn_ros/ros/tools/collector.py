@@ -26,9 +26,9 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from mcn_ros.data.results import HeadInfo
-from mcn_ros.ros.executable import end_of_input, run_node, tell
+from mcn_ros.ros.executable import end_of_input, run_node, write_event
 from mcn_ros.ros.node.conversions import image_to_rgb, message_class
-from mcn_ros.ros.tools.heads import LATCHED, meet_heads, NODE, SETTLE_S
+from mcn_ros.ros.tools.heads import await_heads, LATCHED, NODE, SETTLE_S
 from mcn_ros.visualization import draw
 
 QUIET_S = 0.5  # after the last image, in which one that is on its way would arrive
@@ -37,7 +37,7 @@ MAX_PENDING = 64  # frames that are kept until their results come
 
 
 @dataclass
-class Frame:
+class PendingFrame:
     """An image and its results, as far as they have come."""
 
     index: int
@@ -61,8 +61,8 @@ class Collector(Node):
         self._details: dict[str, str] = {}
         self._heads: Mapping[str, HeadInfo] = {}
         self._descriptions: dict[str, Any] = {}
-        self._frames: dict[tuple[int, int], Frame] = {}
-        self._last: Frame | None = None
+        self._frames: dict[tuple[int, int], PendingFrame] = {}
+        self._last: PendingFrame | None = None
         self._counts = {'frames_sent': 0, 'frames_processed': 0, 'detections': 0, 'poses': 0,
                         'semantic_images': 0}
         self._latencies: list[float] = []
@@ -70,16 +70,11 @@ class Collector(Node):
         self._painter = ThreadPoolExecutor(1)
         self._pictures: list[Future] = []
         self._timer = None
-        meet_heads(self, NODE, self._subscribe)
+        await_heads(self, NODE, self._subscribe)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._receive_diagnostics, 10)
 
     def collect(self, ended: Event) -> dict[str, Any]:
-        """
-        Collect until the last image has its results.
-
-        :param ended: is set when no more images will be sent.
-        :return: the sums of the demo, as its summary has them.
-        """
+        """Collect until ``ended`` and the last image has its results; return the summary."""
         while not (ended.is_set() and self._is_complete()):
             rclpy.spin_once(self, timeout_sec=0.1)
         for picture in self._pictures:
@@ -123,37 +118,37 @@ class Collector(Node):
         frame = self._frame(msg)
         frame.image, self._last = msg, frame
         self._counts['frames_sent'] += 1
-        self._tell(frame)
+        self._report_progress(frame)
 
     def _receive(self, head: str, msg: Any) -> None:
         frame = self._frame(msg)
-        found = self._heads[head].read(msg)
-        frame.results[head] = found
-        self._counts[self._heads[head].result.plural] += 1 if found.size else len(found)
+        result = self._heads[head].read(msg)
+        frame.results[head] = result
+        self._counts[self._heads[head].result.plural] += 1 if result.size else len(result)
         if len(frame.results) == len(self._heads):
             age = self.get_clock().now() - Time.from_msg(msg.header.stamp)
             frame.latency_ms = age.nanoseconds / 1e6
             self._latencies.append(frame.latency_ms)
             self._counts['frames_processed'] += 1
-        self._tell(frame)
+        self._report_progress(frame)
 
-    def _frame(self, msg: Any) -> Frame:
+    def _frame(self, msg: Any) -> PendingFrame:
         """Return the frame that a message belongs to; forget those that were never answered."""
         stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
         if stamp not in self._frames:
             index = self._counts['frames_sent']
-            self._frames[stamp] = Frame(index)
+            self._frames[stamp] = PendingFrame(index)
             if len(self._frames) > MAX_PENDING:
                 del self._frames[next(iter(self._frames))]
         return self._frames[stamp]
 
-    def _tell(self, frame: Frame) -> None:
+    def _report_progress(self, frame: PendingFrame) -> None:
         self._news = time.monotonic()
         if frame.image is not None and len(frame.results) == len(self._heads):
             self._pictures.append(self._painter.submit(
                 self._paint, frame.image, frame.results.copy(), frame.latency_ms, frame.index))
             frame.image = None  # drawn once, and not kept
-        tell({key: self._counts[key] for key in ('frames_sent', 'frames_processed')})
+        write_event({key: self._counts[key] for key in ('frames_sent', 'frames_processed')})
 
     def _paint(self, image: Image, results: dict[str, Any], latency_ms: float,
                index: int) -> None:

@@ -33,9 +33,9 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import TimeReference
 from std_msgs.msg import String
 
-from mcn_ros.data.results import HeadInfo, HEADS, heads_from_json
+from mcn_ros.data.results import HeadInfo, heads_from_json, HEADS_TOPIC
 from mcn_ros.ros.command_line import check_command_line
-from mcn_ros.ros.executable import end_of_input, run_node, tell
+from mcn_ros.ros.executable import end_of_input, run_node, write_event
 from mcn_ros.ros.node.conversions import message_class
 from mcn_ros.ros.tools.heads import LATCHED, NODE, SETTLE_S
 
@@ -89,7 +89,7 @@ class Recorder(Node):
         self._writer = open_bag(self.value('out'))
         self._write(NOTES, String, True, serialize_message(String(data=self.value('notes'))))
         self._record('/diagnostics', DiagnosticArray, self._receive_report)
-        self._record(NODE + HEADS, String, self._meet_heads, latched=True)
+        self._record(NODE + HEADS_TOPIC, String, self._meet_heads, latched=True)
 
     def value(self, name: str) -> Any:
         """Return the value of a parameter."""
@@ -104,12 +104,7 @@ class Recorder(Node):
                 writer.close()
 
     def run(self, ended: Event) -> dict[str, Any]:
-        """
-        Record until the node has nothing left to say.
-
-        :param ended: is set when no more images will be sent.
-        :return: how many frames were sent and results came, heads, device and backend.
-        """
+        """Record until ``ended`` and nothing more comes; return counts, heads, device, backend."""
         while not ended.is_set():
             rclpy.spin_once(self, timeout_sec=0.1)
         self._note_news()  # an earlier report cannot have known of the last images
@@ -195,7 +190,7 @@ class Recorder(Node):
         self._counts[what] += 1
         self._note_news()
         if self.value('until_input_ends'):  # somebody waits for it
-            tell(self._counts)
+            write_event(self._counts)
 
     def _note_news(self) -> None:
         self._news, self._settled = time.monotonic(), False
@@ -227,11 +222,7 @@ def bag_qos(latched: bool) -> Qos:
 
 
 def open_bag(path: str) -> Writer:
-    """
-    Open a new bag.
-
-    :raises ValueError: if something is there already.
-    """
+    """Open a new bag; ValueError if something is there already."""
     try:
         writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         writer.open()

@@ -18,7 +18,7 @@ from vision_msgs.msg import Detection2DArray
 from mcn_ros.ros.node import camera as camera_module
 from mcn_ros.ros.node import intake
 from mcn_ros.ros.node.intake import (
-    has_message, Intake, LeftAlone, MOST_PUBLISHERS, Numbering, take_newest)
+    has_message, Intake, MOST_PUBLISHERS, Numbering, PolledCallbackGroup, take_newest)
 
 PATIENCE_S = 10
 
@@ -76,7 +76,8 @@ class Ear:
 
     def __init__(self, node, topic, depth=1):
         self.subscription = node.create_subscription(
-            String, topic, lambda _: None, QoSProfile(depth=depth), callback_group=LeftAlone())
+            String, topic, lambda _: None, QoSProfile(depth=depth),
+            callback_group=PolledCallbackGroup())
 
 
 @pytest.fixture
@@ -213,13 +214,13 @@ def test_the_executor_rests_while_images_wait(world):
     world.send(1)
     world.wait(lambda: world.counts()['received'] == 1, 'the first image')
     world.deliver(2)
-    rounds, can_execute = [], LeftAlone.can_execute
+    rounds, can_execute = [], PolledCallbackGroup.can_execute
 
     def count(group, entity):  # each round of an executor asks for each subscription
         rounds.append(entity)
         return can_execute(group, entity)
 
-    world.monkeypatch.setattr(LeftAlone, 'can_execute', count)
+    world.monkeypatch.setattr(PolledCallbackGroup, 'can_execute', count)
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         world.executor.spin_once(timeout_sec=end - time.monotonic())

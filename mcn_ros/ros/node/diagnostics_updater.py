@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the node does once per second: follow its publishers, tell on /diagnostics how it is."""
+"""The timer of the node: once per second it follows publishers and publishes /diagnostics."""
 
 import os
 from typing import Callable, Sequence
@@ -18,15 +18,15 @@ PERIOD_S = 1.0
 REPEAT_S = 5.0  # the same complaint is not logged more often
 
 
-class Watch:
+class DiagnosticsUpdater:
     """
     A timer and the publisher of the diagnostics.
 
-    :param node: has both.
-    :param cameras: what is watched.
-    :param predictor: likewise.
-    :param weights: as they are told.
-    :param limits: returns what is asked of each camera now.
+    :param node: creates both.
+    :param cameras: one status each.
+    :param predictor: whose device may fail.
+    :param weights: name of the weights, for the statuses.
+    :param limits: returns the limits of each camera now.
     """
 
     def __init__(self, node: Node, cameras: Sequence[Camera], predictor: ResilientPredictor,
@@ -38,15 +38,15 @@ class Watch:
         self._limits = limits
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Once per second whatever happens to ROS time.
-        self._timer = node.create_timer(PERIOD_S, self._look, clock=Clock(
+        self._timer = node.create_timer(PERIOD_S, self._update, clock=Clock(
             clock_type=ClockType.STEADY_TIME))
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy timer and publisher."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         try:
             for camera in self._cameras:
                 camera.match_publisher()
@@ -70,11 +70,11 @@ class Watch:
         silences = []
         for camera in self._cameras:
             silent = camera.statistics.silence_s > SILENCE_S
-            why = camera.describe_silence() if silent else ''
-            silences += [why] * silent
+            cause = camera.describe_silence() if silent else ''
+            silences += [cause] * silent
             array.status.append(camera.statistics.report(
                 f'{node}: {camera.name or "image"}', camera.topic, details,
-                Circumstances(broken, why, problem or camera.describe_publishers()),
+                Circumstances(broken, cause, problem or camera.describe_publishers()),
                 self._limits()))
         self._publisher.publish(array)
         if silences:

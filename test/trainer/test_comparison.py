@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.trainer.report import (
-    compare, Experiments, Network, OVERLAY_WIDTH, read_history, Study, write_report)
+from mcn_ros.trainer.comparison import (
+    compare, Experiments, Network, OVERLAY_WIDTH, read_history, Study, write_comparison)
 
 NETWORKS = {
     'seg': Network('only seg', paper={'segmentation.mIoU': 49.0}),
@@ -45,7 +45,7 @@ def experiments(**changes):
 
 def written(tmp_path, results=RESULTS, folders={}, **changes):
     path = tmp_path / 'report.md'
-    write_report(path, experiments(**changes), results, folders, 'From `x.yaml`.')
+    write_comparison(path, experiments(**changes), results, folders, 'From `x.yaml`.')
     return path.read_text()
 
 

@@ -172,8 +172,8 @@ def _points(scores: Mapping[str, Any], figure: str) -> Iterator[float | None]:
     yield None if value is None else 100 * value
 
 
-def write_report(path: Path, experiments: Experiments, results: Results,
-                 folders: Mapping[str, Path], origin: str) -> None:
+def write_comparison(path: Path, experiments: Experiments, results: Results,
+                     folders: Mapping[str, Path], origin: str) -> None:
     """
     Write a Markdown file, with its pictures in a folder of the same name beside it.
 

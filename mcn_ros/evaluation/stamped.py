@@ -1,0 +1,160 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Images that are matched with their annotations by stamp, and scored once each."""
+
+from collections.abc import Set
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from mcn_ros.data.coco import CocoAnnotations
+from mcn_ros.data.frames import Frame
+from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.geometry import Size
+from mcn_ros.tasks import Task
+
+FrameCallback = Callable[[Frame, Mapping[str, Any], Mapping[str, Any] | None], None]
+
+
+class StampedTruth:
+    """
+    COCO annotations whose images carry ``stamp`` (integer nanoseconds) and perhaps ``topic``.
+
+    :param source: path of the annotation file, or its content.
+    :param tasks: task name -> task.
+    :raises ValueError: for a malformed file, and for an image without a stamp.
+    """
+
+    def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task]):
+        self.annotations = CocoAnnotations(source, tasks)
+        self.name = str(self.annotations.file.path)
+        self.sizes = {record.image_id: record.size for record in self.annotations.file.records}
+        self._stamps: list[tuple[str, int, int]] = []
+        for record in self.annotations.file.records:
+            stamp, topic = record.entry.get('stamp'), record.entry.get('topic', '')
+            if not isinstance(stamp, int) or isinstance(stamp, bool):
+                raise ValueError(f'{self.name}: image {record.image_id} has no stamp in integer '
+                                 'nanoseconds (images_to_bag writes annotations that have)')
+            if not isinstance(topic, str):
+                raise ValueError(f'{self.name}: image {record.image_id}: the topic is no text')
+            self._stamps.append((topic, stamp, record.image_id))
+        self.topics = sorted({topic for topic, _, _ in self._stamps if topic})
+
+    def ids(self, topic: str) -> dict[int, int]:
+        """
+        Return stamp -> id of the images that a topic should have.
+
+        Those are the images that name the topic or none; of a topic that no image names, which
+        was renamed, all images.
+
+        :raises ValueError: if two of them have one stamp.
+        """
+        ids: dict[int, int] = {}
+        for named, stamp, image_id in self._stamps:
+            if named in ('', topic) or topic not in self.topics:
+                if stamp in ids:
+                    raise ValueError(
+                        f'{self.name}: images {ids[stamp]} and {image_id} have the same stamp '
+                        f'{stamp}, and topic {topic} is not among theirs: {self.topics}')
+                ids[stamp] = image_id
+        return ids
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    The outcome of an evaluation.
+
+    :param results: scores as :meth:`Scorers.result` gives them, nothing of them without
+        annotations; beside them a summary of the run.
+    :param details: see :meth:`Scorers.details`; {} without annotations.
+    :param distributions: title and unit -> values, of which the summary has the percentiles.
+    """
+
+    results: dict[str, Any]
+    details: dict[str, Any] = field(default_factory=dict)
+    distributions: dict[str, list[float]] = field(default_factory=dict)
+
+
+class StampedScores:
+    """
+    The scores of images that are matched with annotations by stamp.
+
+    :param truth: annotations, see :class:`StampedTruth`; None to score nothing.
+    :param tasks: task name -> task whose predictions are scored.
+    :param topics: of the images.
+    :ivar stamps: image id -> stamp, of the annotated images.
+    :ivar scored: ids of the images that were scored.
+    :ivar notes: a line for each topic that the annotations do not name.
+    """
+
+    def __init__(self, truth: StampedTruth | None, tasks: Mapping[str, Task],
+                 topics: Sequence[str]):
+        self.truth = truth
+        self._ids = {topic: truth.ids(topic) if truth else {} for topic in topics}
+        self.stamps = {image_id: stamp for ids in self._ids.values()
+                       for stamp, image_id in ids.items()}
+        self.scored: set[int] = set()
+        self._scorers = Scorers(tasks)
+        self.notes = [
+            f'topic {topic or "(unknown)"} is not one of the annotations '
+            f'({", ".join(truth.topics)}): matched by stamp only' for topic in topics
+            if truth and truth.topics and topic not in truth.topics]
+
+    def find(self, topic: str, stamp_ns: int) -> int | None:
+        """Return the id of the annotated image with a stamp, None without."""
+        return self._ids[topic].get(stamp_ns)
+
+    def add(self, image_id: int, predictions: Mapping[str, Any], name: str,
+            sizes: Set[Size | None]) -> Mapping[str, Any]:
+        """
+        Score an image; return its annotations.
+
+        :param name: of the image.
+        :param sizes: (height, width) of the image, where it is known.
+        :raises ValueError: if that is not the annotated size.
+        """
+        expected = self.truth.sizes.get(image_id)
+        for size in sizes - {None, expected}:
+            if expected:
+                raise ValueError(f'frame {name}: (height, width) is {size}, but {self.truth.name} '
+                                 f'says {expected} of image {image_id}')
+        self.scored.add(image_id)
+        annotations = self.truth.annotations[image_id]
+        self._scorers.add(predictions, annotations)
+        return annotations
+
+    def add_missed(self, image_ids: Iterable[int]) -> int:
+        """Score annotated images without predictions; return their number."""
+        missed = list(image_ids)
+        for image_id in missed:
+            self._scorers.add(None, self.truth.annotations[image_id])
+        return len(missed)
+
+    def evaluation(self, kind: str, summary: Any, distributions: dict[str, list[float]],
+                   ) -> Evaluation:
+        """
+        Return the outcome.
+
+        :param kind: what the results call the summary.
+        :param summary: a dataclass.
+        """
+        scores = {} if self.truth is None else self._scorers.result()
+        return Evaluation({**scores, kind: asdict(summary)}, self._scorers.details(),
+                          distributions)
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return 'p50', 'p95' and 'p99', {} of nothing."""
+    if not values:
+        return {}
+    return dict(zip(('p50', 'p95', 'p99'), np.percentile(values, (50, 95, 99)).tolist()))
+
+
+def rate_hz(times_ns: Sequence[int], pace: float = 1.0) -> float | None:
+    """Return how many per second there were from the first to the last, None for less than two."""
+    span = max(times_ns) - min(times_ns) if times_ns else 0
+    return (len(times_ns) - 1) * 1e9 * pace / span if span else None
