@@ -4,7 +4,6 @@
 """Run a camera and the node, and show what the node sees: pictures and a summary."""
 
 import argparse
-from dataclasses import asdict
 import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -14,7 +13,8 @@ import numpy as np
 
 from mcn_ros.commands import check_folder, clear_errors, write_json
 from mcn_ros.commands.processes import last_words, reliable, run_together
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_runtime_options, runtime_config, runtime_parameters)
 from mcn_ros.data.results import RESULTS
 from mcn_ros.runtime import weights_path
 from mcn_ros.visualization import contact_sheet
@@ -80,7 +80,7 @@ def node_parameters(args: argparse.Namespace, weights: Path,
     rate = args.rate if args.rate is not None else DEFAULT_RATE.get(args.source, 0.0)
     return {
         'node': {'weights': str(weights.resolve()), 'heads': list(args.heads),
-                 **asdict(runtime_config(args)), **reliable(f'{namespace}/image')},
+                 **runtime_parameters(runtime_config(args)), **reliable(f'{namespace}/image')},
         'collector': {'out': str(args.out.resolve())},
         'camera': {'source': args.source, 'topic': args.topic, 'frames': args.frames,
                    'rate': float(rate), 'wait_for_subscribers': 2},
