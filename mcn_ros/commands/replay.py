@@ -87,7 +87,8 @@ def _parameters(namespace: str, tasks: Mapping[str, Task], notes: dict[str, Any]
     images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
     return {
         'node': {'weights': notes['weights'], 'heads': notes['heads'],
-                 **runtime_parameters(runtime), 'image_transport': transport, 'max_detections': MOST_DETECTIONS,
+                 **runtime_parameters(runtime), 'image_transport': transport,
+                 'max_detections': MOST_DETECTIONS,
                  **{f'{name}.score_threshold': 0.0 for name, task in tasks.items()
                     if 'scores' in task.prediction.ROWS},
                  **reliable(images)},
