@@ -7,7 +7,10 @@ Networks of 8-bit integers, after their training and from a few images.
 The convolutions are what is quantized: their weights symmetrically for each output channel, their
 inputs asymmetrically for the whole tensor (R. Krishnamoorthi, "Quantizing deep convolutional
 networks for efficient inference: A whitepaper", 2018). OpenVINO then moves the rounding on to the
-layers between them. Normalisation, decoding and whatever else there is stay as they are.
+layers between them.
+The last convolutions, which give the maps of the heads, stay as they are, and so do normalisation,
+decoding and whatever else there is. Rounding what the last ones read would more than double the
+error of offsets, where the channels that are read are of very different sizes.
 """
 
 from dataclasses import dataclass
@@ -92,8 +95,7 @@ def quantize(model: Any, images: Iterable[np.ndarray]) -> None:
     manager = passes.Manager()
     manager.register_pass(passes.ConstantFolding())  # weights may be parts of others
     manager.run_passes(model)
-    layers = [op for op in model.get_ordered_ops() if op.get_type_name() in OUTPUT_AXES
-              and op.input_value(1).get_node().get_type_name() == 'Constant']
+    layers = _inner_layers(model)
     inputs = {_name(layer.input_value(0)): layer.input_value(0) for layer in layers}
     ranges = _measure(model, list(inputs.values()), images)
     rounded = {name: _round(tensor, *Range.around(*limits), LEVELS)
@@ -102,6 +104,21 @@ def quantize(model: Any, images: Iterable[np.ndarray]) -> None:
         layer.input(0).replace_source_output(rounded[_name(layer.input_value(0))])
         layer.input(1).replace_source_output(_round_weights(layer))
     model.validate_nodes_and_infer_types()
+
+
+def _inner_layers(model: Any) -> list[Any]:
+    """Return the convolutions of constant weights whose output goes on to others."""
+    found, leading = [], set()  # to convolutions
+    for op in reversed(model.get_ordered_ops()):
+        readers = [target.get_node() for output in op.outputs()
+                   for target in output.get_target_inputs()]
+        if any(reader.get_type_name() in OUTPUT_AXES or reader.get_name() in leading
+               for reader in readers):
+            leading.add(op.get_name())
+            if op.get_type_name() in OUTPUT_AXES \
+                    and op.input_value(1).get_node().get_type_name() == 'Constant':
+                found.append(op)
+    return found
 
 
 def _measure(model: Any, tensors: list[Any], images: Iterable[np.ndarray]) -> np.ndarray:

@@ -132,7 +132,8 @@ def test_variants_are_those_of_the_device(monkeypatch):
 
 
 @pytest.mark.parametrize('name, why', [
-    ('tensorflow', 'known: torch'), ('torch:int4', 'precision'), ('torch:int8', 'only openvino'), ('cuda_graph', 'GPU')])
+    ('tensorflow', 'known: torch'), ('torch:int4', 'precision'),
+    ('torch:int8', 'only openvino'), ('cuda_graph', 'GPU')])
 def test_what_is_asked_for_must_be_there(name, why):
     with pytest.raises(ValueError, match=why):
         pick_variants([name], CPU)
