@@ -87,14 +87,10 @@ def quantize(model: Any, images: Iterable[np.ndarray]) -> None:
     """
     Let the convolutions of a model compute with 8-bit integers; the model changes.
 
-    :param model: an ``openvino.Model``.
+    :param model: an ``openvino.Model``, its constants folded.
     :param images: inputs of it, each (1, H, W, 3) uint8.
     :raises ValueError: if there is no image.
     """
-    passes = import_module('openvino.passes')
-    manager = passes.Manager()
-    manager.register_pass(passes.ConstantFolding())  # weights may be parts of others
-    manager.run_passes(model)
     layers = _inner_layers(model)
     inputs = {_name(layer.input_value(0)): layer.input_value(0) for layer in layers}
     ranges = _measure(model, list(inputs.values()), images)

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.artefacts import fingerprint, load_or_build
+from mcn_ros.runtime.cell_convolutions import compute_at_cells
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.int8 import quantize
 from mcn_ros.runtime.lowered import fold_batch_norms
@@ -143,9 +144,19 @@ def convert(graph: InferenceGraph, dtype: torch.dtype = torch.float32) -> Any:
     for output, name in zip(model.outputs, graph.names, strict=True):
         output.get_tensor().set_names({name})
     assert model.input(0).get_element_type() == ov.Type.u8
+    fold_constants(model)
     if dtype == torch.int8:
         quantize(model, (image[None] for image in graph.calibration))
+    compute_at_cells(model)
     return model
+
+
+def fold_constants(model: Any) -> None:
+    """Compute what does not depend on the image, such as weights that are parts of others."""
+    passes = import_module('openvino.passes')
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(model)
 
 
 def compiler_options(dtype: torch.dtype) -> dict[str, Any]:
