@@ -84,8 +84,9 @@ def _part(operation: Any, name: str) -> str:
 
 
 def _shape(operation: Any) -> str:
-    shape = operation.get_output_partial_shape(0) if operation else ()
-    return 'x'.join(map(str, shape))
+    if not operation or not operation.get_output_size():
+        return ''
+    return 'x'.join(map(str, operation.get_output_partial_shape(0)))
 
 
 def part_table(found: Sequence[Mapping[str, Any]]) -> str:
