@@ -61,8 +61,12 @@ ARGUMENTS = [
             'auto', 'torch', 'torch_compile', 'cuda_graph', 'onnxruntime', 'openvino', ''],
         description='What runs the network' + UNSET),
     DeclareLaunchArgument(
-        'precision', default_value='', choices=['auto', 'float32', 'float16', 'bfloat16', ''],
+        'precision', default_value='', choices=[
+            'auto', 'float32', 'float16', 'bfloat16', 'int8', ''],
         description='Precision of the network' + UNSET),
+    DeclareLaunchArgument(
+        'calibration', default_value='',
+        description='Images that the precision int8 needs: a folder, a video or a bag' + UNSET),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=BOOL + [''],
         description='Whether the node configures and activates itself' + UNSET),
@@ -97,7 +101,7 @@ ARGUMENTS = [
 
 # Arguments that are parameters of the node.
 LISTS = ['heads', 'cameras']
-STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision']
+STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision', 'calibration']
 
 
 def generate_launch_description():

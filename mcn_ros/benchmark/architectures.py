@@ -9,6 +9,7 @@ are those of an image, as in a trained network: without them, numbers would fade
 layer, and processors are slow with the smallest ones.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -118,6 +119,23 @@ def _calibrate(model: nn.Module) -> None:
                                 dtype=torch.uint8))
     for layer, momentum in zip(layers, momenta):
         layer.momentum = momentum
+
+
+class Noise:
+    """
+    Images to calibrate a network of random weights with: any will do.
+
+    :param size: (height, width).
+    """
+
+    digest = 'noise'
+
+    def __init__(self, size: Size):
+        self.size = size
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield (height, width, 3) uint8."""
+        return iter(noise(2, self.size))
 
 
 def noise(batch: int, size: Size) -> np.ndarray:

@@ -21,7 +21,7 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from mcn_ros.benchmark.architectures import build_network, noise, title
+from mcn_ros.benchmark.architectures import build_network, Noise, noise, title
 from mcn_ros.benchmark.stopwatch import interleave, pick_clock, show, spread
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
@@ -31,7 +31,8 @@ from mcn_ros.runtime.inference_graph import InferenceGraph
 # Backends and precisions that are compared, the most important first: time may run short, but some
 # are built in any case.
 VARIANTS = {
-    'cpu': ('torch:float32', 'openvino:float32', 'openvino:bfloat16', 'onnxruntime:float32'),
+    'cpu': ('torch:float32', 'openvino:float32', 'openvino:bfloat16', 'onnxruntime:float32',
+            'openvino:int8'),
     'cuda': ('torch:float32', 'cuda_graph:float16', 'torch:float16', 'onnxruntime:float16'),
 }
 ALWAYS_BUILT = 2
@@ -148,7 +149,8 @@ def _whole(backends: Mapping[tuple[Variant, str], Backend],
 
 def _build(variant: Variant, model: torch.nn.Module, device: torch.device) -> Backend:
     # A backend may change its network.
-    graph = InferenceGraph(deepcopy(model))
+    size = model.config.input_size
+    graph = InferenceGraph(deepcopy(model), calibration=Noise(size))
     return build_backend(variant.backend, graph, device, variant.dtype)[1]
 
 

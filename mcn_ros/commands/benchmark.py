@@ -16,7 +16,8 @@ from typing import Any, Mapping, Sequence
 import torch
 from tqdm import tqdm
 
-from mcn_ros.benchmark import complexity, machine, memory, networks, node, predictor
+from mcn_ros.benchmark import (
+    against, complexity, layers, machine, memory, networks, node, predictor)
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
 from mcn_ros.commands import check_results, clear_errors, node_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
@@ -27,15 +28,19 @@ from mcn_ros.runtime import load_predictor
 from mcn_ros.runtime.backends import pick_device
 
 # Part -> its share of the time; what one leaves goes to those after it.
-PARTS = {'parameters': 0.5, 'predictor': 0.5, 'node': 3.0, 'networks': 8.0}
+PARTS = {'parameters': 0.5, 'predictor': 0.5, 'node': 3.0, 'networks': 8.0, 'layers': 1.0,
+         'against': 3.0}
+# Those of a run that names none; 'against' is one of them where there are files.
+DEFAULT_PARTS = ('parameters', 'predictor', 'node', 'networks')
 SECONDS = 540.0
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='benchmark', description=__doc__)
-    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS), metavar='PART',
-                        help=f'what to measure: {", ".join(PARTS)} (default: all of them)')
+    parser.add_argument('--parts', nargs='+', choices=PARTS, metavar='PART',
+                        help=f'what to measure: {", ".join(PARTS)} (default: '
+                             f'{" ".join(DEFAULT_PARTS)}, or against where files are named)')
     parser.add_argument('--seconds', type=_positive_seconds, default=SECONDS, metavar='S',
                         help='about what all parts may take together (default: %(default).0f)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write all figures to this file')
@@ -48,13 +53,21 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                        help='folder for what the processes of the node say (default: none is '
                             'kept)')
     _add_memory_options(parser.add_argument_group('memory of a training step'))
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.parts is None:
+        args.parts = ['against'] if args.against else list(DEFAULT_PARTS)
+    if ('against' in args.parts) != bool(args.against):
+        parser.error('--against FILE.onnx and the part against need each other')
+    return args
 
 
 def _add_network_options(group: Any) -> None:
     group.add_argument('--networks', nargs='+', default=COMPARED, metavar='NETWORK',
                        help=f'{", ".join(NETWORKS)}, files of weights or training configurations '
                             f'(default: {" ".join(COMPARED)})')
+    group.add_argument('--against', nargs='+', type=Path, default=(), metavar='FILE.onnx',
+                       help='compare the networks with those of other programs, for one image of '
+                            'one size, in turns, in OpenVINO')
     group.add_argument('--full-resolution', action='store_true',
                        help='segmentation at input size, as in Table 4 of the paper, rather than '
                             'at stride 4')
@@ -145,6 +158,26 @@ class BenchmarkRun:
                 f'{networks.table(rows)}\n\n### Networks: batches\n\n'
                 f'{networks.batch_table(rows)}')
 
+    def layers(self, seconds: float) -> str:
+        """Measure the layers of the networks; return tables."""
+        found = []
+        for name, config in self.configs.items():
+            for variant in self.variants:
+                if variant.backend == against.BACKEND:
+                    self.tell(f'layers of {name}, {variant.precision}')
+                    found.append(layers.measure(name, config, variant.dtype))
+        self.results['layers'] = found
+        return '\n\n'.join([
+            f'### Parts of networks, ms\n\n{layers.part_table(found)}',
+            *(f'### Layers of {row["network"]}, {row["precision"]}, ms\n\n'
+              f'{layers.layer_table(row)}' for row in found)])
+
+    def against(self, seconds: float) -> str:
+        """Measure the networks and files in turns; return a table."""
+        rows = against.measure(self.configs, self.args.against, self.variants, seconds, self.tell)
+        self.results['against'] = rows
+        return f'### Networks and files in turns, ms\n\n{against.table(rows)}'
+
     def predictor(self, seconds: float) -> str:
         """Measure the parts of the predictor; return a table."""
         self.tell('predictor')
@@ -196,7 +229,8 @@ def measure_parts(args: argparse.Namespace) -> None:
     print(f'{machine.line(result["machine"])}\n', flush=True)
     deadline = time.monotonic() + args.seconds
     steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
-             'predictor': 1, 'node': len(node_times.RUNS)}
+             'predictor': 1, 'node': len(node_times.RUNS), 'layers': len(configs) * len(variants),
+             'against': (len(configs) + len(args.against)) * len(variants) + 1}
     with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:
         run = BenchmarkRun(args, device, configs, variants, bar)
         run.notes += missing if 'networks' in parts else []

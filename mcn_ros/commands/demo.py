@@ -4,7 +4,6 @@
 """Play a film, images or a bag to the node, and show what it sees: pictures and a summary."""
 
 import argparse
-from dataclasses import asdict
 import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
@@ -14,7 +13,8 @@ import numpy as np
 
 from mcn_ros.commands import check_folder, check_writable, clear_errors, write_json
 from mcn_ros.commands.processes import last_words, reliable, run_together
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_runtime_options, runtime_config, runtime_parameters)
 from mcn_ros.data.frames import is_folder_of_images, is_synthetic
 from mcn_ros.data.results import RESULTS
 from mcn_ros.runtime import weights_path
@@ -112,7 +112,7 @@ def node_parameters(args: argparse.Namespace, source: str, weights: Path,
     rate = args.rate if args.rate is not None else DRAWN_RATE if is_synthetic(source) else 0.0
     return {
         'node': {'weights': str(weights.resolve()), 'heads': list(args.heads),
-                 **asdict(runtime_config(args)), **reliable(f'{namespace}/image')},
+                 **runtime_parameters(runtime_config(args)), **reliable(f'{namespace}/image')},
         'collector': {'out': str(args.out.resolve())},
         'camera': {'source': source, 'topic': args.topic, 'frames': args.frames,
                    'rate': float(rate), 'wait_for_subscribers': 2,

@@ -3,7 +3,6 @@
 
 """The node and its cameras in processes of their own, measured: each number of cameras in turn."""
 
-from dataclasses import asdict
 import json
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Callable, Mapping
 
 from mcn_ros.benchmark.node import latency, load
 from mcn_ros.commands.processes import reliable, run_together
+from mcn_ros.commands.runtime_options import runtime_parameters
 from mcn_ros.geometry import Size
 from mcn_ros.runtime import RuntimeConfig, weights_path
 
@@ -42,7 +42,7 @@ def measure(weights: str, runtime: RuntimeConfig, seconds: float, log: Path,
     :raises ValueError: for wrong weights, and a time that is too short for the network.
     :raises OSError: if a process fails or nothing happens for too long.
     """
-    node = {'weights': str(weights_path(weights).resolve()), **asdict(runtime)}
+    node = {'weights': str(weights_path(weights).resolve()), **runtime_parameters(runtime)}
     phases = len(RUNS) + 1 + 2 * SINGLE
     unit = max(least_s, (seconds - START_S * len(RUNS)) / phases)
     times: dict[str, Any] = {'latency': [], 'load': []}

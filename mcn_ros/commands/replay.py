@@ -8,13 +8,13 @@ Images carry the time at which they are sent, so that latency is measured by one
 each of them has in the bag is recorded beside the results.
 """
 
-from dataclasses import asdict
 import json
 import os
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from mcn_ros.commands.processes import last_words, reliable, run_together
+from mcn_ros.commands.runtime_options import runtime_parameters
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
 from mcn_ros.files import new_folder
@@ -81,8 +81,9 @@ def _parameters(namespace: str, tasks: Mapping[str, Task], notes: dict[str, Any]
     transport = 'compressed' if compressed else 'raw'
     images = f'{namespace}/image/compressed' if compressed else f'{namespace}/image'
     return {
-        'node': {'weights': notes['weights'], 'heads': notes['heads'], **asdict(runtime),
-                 'image_transport': transport, 'max_detections': MOST_DETECTIONS,
+        'node': {'weights': notes['weights'], 'heads': notes['heads'],
+                 **runtime_parameters(runtime), 'image_transport': transport,
+                 'max_detections': MOST_DETECTIONS,
                  **{f'{name}.score_threshold': 0.0 for name, task in tasks.items()
                     if 'scores' in task.prediction.ROWS},
                  **reliable(images)},

@@ -6,6 +6,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from mcn_ros.data.sample import Sample
 from mcn_ros.runtime import RuntimeConfig
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 
@@ -29,14 +30,28 @@ def add_result_options(parser: ArgumentParser) -> None:
 
 
 def add_runtime_options(parser: ArgumentParser) -> None:
-    """Add --device, --backend and --precision, see :func:`runtime_config`."""
+    """Add --device, --backend, --precision and --calibration, see :func:`runtime_config`."""
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     parser.add_argument('--backend', default='auto', choices=('auto', *BACKENDS),
                         help='what runs the network (default: the fastest that works here)')
     parser.add_argument('--precision', default='auto', choices=('auto', *PRECISIONS),
                         help='of the network (default: float16 on a GPU, float32 on a CPU)')
+    parser.add_argument('--calibration', default='', metavar='PATH',
+                        help='images like those that the network is to see, which the precision '
+                             'int8 needs: a folder, a video or a bag')
 
 
 def runtime_config(args: Namespace) -> RuntimeConfig:
-    """Return what the options say."""
-    return RuntimeConfig(args.device, args.backend, args.precision)
+    """
+    Return what the options say.
+
+    :raises ValueError: for images to calibrate with that do not exist.
+    """
+    calibration = Sample(args.calibration) if args.calibration else None
+    return RuntimeConfig(args.device, args.backend, args.precision, calibration)
+
+
+def runtime_parameters(runtime: RuntimeConfig) -> dict[str, str]:
+    """Return the parameters of the node that say the same."""
+    return {'device': runtime.device, 'backend': runtime.backend, 'precision': runtime.precision,
+            'calibration': runtime.calibration.source if runtime.calibration else ''}

@@ -4,12 +4,12 @@
 """What the commands that put the node on trial have in common."""
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from mcn_ros.commands import check_results, clear_errors, write_json
-from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
+from mcn_ros.commands.runtime_options import (
+    add_runtime_options, runtime_config, runtime_parameters)
 from mcn_ros.runtime import weights_path
 
 Found = dict[str, Any]
@@ -28,7 +28,7 @@ def add_trial_options(parser: ArgumentParser) -> None:
 def network_parameters(args: Namespace) -> dict[str, str]:
     """Return the ROS parameters of a node that say which network it runs, where and how."""
     return {'weights': str(weights_path(args.weights).resolve()),
-            **asdict(runtime_config(args))}
+            **runtime_parameters(runtime_config(args))}
 
 
 def judge(args: Namespace, run: Callable[[Namespace], Found],

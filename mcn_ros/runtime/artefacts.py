@@ -8,7 +8,8 @@ One file per artefact, named by a hash of all that goes into it, so that nothing
 found: change the weights, the code, a version or the machine, and the name is another one.
 """
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+import fcntl
 import hashlib
 import json
 import logging
@@ -17,7 +18,7 @@ from pathlib import Path
 import platform
 import tempfile
 import time
-from typing import Callable, TypeVar
+from typing import Callable, Iterator, TypeVar
 
 import torch
 
@@ -29,7 +30,7 @@ from mcn_ros.runtime.inference_graph import InferenceGraph
 MAX_ARTEFACTS = 16
 # What a process that was killed has left behind is removed after so long.
 ABANDONED_S = 24 * 3600.0
-SUFFIX, PARTIAL = '.artefact', '.partial'
+SUFFIX, PARTIAL, LOCK = '.artefact', '.partial', '.lock'
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 LOG = logging.getLogger('mcn_ros')
@@ -68,7 +69,8 @@ def load_or_build(key: str, build: Callable[[], bytes], load: Callable[[bytes], 
     """
     Get an artefact from the cache, or make it and leave it there.
 
-    A damaged one is made again. A cache that cannot be written to is a note in the log.
+    A damaged one is made again; of several processes that lack it, one makes it and the others
+    wait. A cache that cannot be written to is a note in the log.
 
     :param key: from :func:`fingerprint`.
     :param build: makes the artefact.
@@ -76,14 +78,29 @@ def load_or_build(key: str, build: Callable[[], bytes], load: Callable[[bytes], 
     :return: what ``load`` returns.
     """
     path = cache_folder() / f'{key}{SUFFIX}'
+    found = _load(path, load)
+    if found:
+        return found[0]
+    with _alone(path) as waited:
+        found = _load(path, load) if waited else ()
+        return found[0] if found else _build(path, build, load)
+
+
+def _load(path: Path, load: Callable[[bytes], T]) -> tuple[T] | tuple[()]:
+    """Return what is in the cache; nothing if it is not there or cannot be used."""
     payload = _read(path)
-    if payload is not None:
-        try:
-            return load(payload)
-        # Whatever the library that is to read it may raise: it can be built anew.
-        except Exception as error:
-            LOG.warning('%s cannot be used (%s: %s) and is made again', path,
-                        type(error).__name__, error)
+    if payload is None:
+        return ()
+    try:
+        return load(payload),
+    # Whatever the library that is to read it may raise: it can be built anew.
+    except Exception as error:
+        LOG.warning('%s cannot be used (%s: %s) and is made again', path, type(error).__name__,
+                    error)
+        return ()
+
+
+def _build(path: Path, build: Callable[[], bytes], load: Callable[[bytes], T]) -> T:
     started = time.perf_counter()
     payload = build()
     LOG.info('compiled in %.1f s: %s', time.perf_counter() - started, path)
@@ -92,6 +109,32 @@ def load_or_build(key: str, build: Callable[[], bytes], load: Callable[[bytes], 
     except OSError as error:
         LOG.warning('compiled networks cannot be kept, so every start compiles anew: %s', error)
     return load(payload)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Keep other processes from making the same; yield whether one has been waited for."""
+    lock, file = path.with_suffix(LOCK), None
+    with suppress(OSError):  # who cannot write there cannot wait there
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open('w')
+    if file is None:
+        yield False
+        return
+    with file:
+        waited = False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            LOG.info('another process is compiling the same network: waiting for it')
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends with its holder, however that ends
+            waited = True
+        except OSError:
+            pass  # not every file system has locks
+        try:
+            yield waited
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes | None:
@@ -132,7 +175,7 @@ def _prune(folder: Path) -> None:
             times[path] = path.stat().st_mtime
     complete = sorted((path for path in times if path.suffix == SUFFIX), key=times.get)
     abandoned = [path for path, modified in times.items()
-                 if path.suffix == PARTIAL and time.time() - modified > ABANDONED_S]
+                 if path.suffix in (PARTIAL, LOCK) and time.time() - modified > ABANDONED_S]
     for path in [*complete[:-MAX_ARTEFACTS], *abandoned]:
         with suppress(OSError):
             path.unlink()

@@ -25,7 +25,10 @@ Backend = Callable[[np.ndarray], list[np.ndarray]]
 
 LOG = logging.getLogger('mcn_ros')
 
-PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
+PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16,
+              'int8': torch.int8}
+# The backend that runs networks of 8-bit integers.
+INTEGERS = 'openvino'
 
 BACKENDS: dict[str, Callable[[InferenceGraph, torch.device, torch.dtype], Backend]] = {
     'torch': torch_eager,
@@ -82,6 +85,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 def obstacle(name: str, device: torch.device, dtype: torch.dtype) -> str:
     """Return why a backend cannot run here, '' if nothing is known to be in its way."""
+    if dtype == torch.int8 and name != INTEGERS:
+        return f'only {INTEGERS} runs in int8'
     return OBSTACLES[name](device, dtype) if name in OBSTACLES else ''
 
 
@@ -103,16 +108,16 @@ def check_backend(name: str, device: torch.device, dtype: torch.dtype) -> None:
                          f'{", ".join(usable)})')
 
 
-def pick_sizes(name: str, varies: bool) -> str:
+def pick_sizes(name: str, varies: bool, dtype: torch.dtype = torch.float32) -> str:
     """
-    Return the backend for inputs whose size may vary.
+    Return the backend for inputs whose size may vary, and for a precision.
 
     :param name: 'auto' or a key of BACKENDS.
     :param varies: whether it does.
     :raises ValueError: for a backend that runs inputs of one size only.
     """
     if not varies:
-        return name
+        return INTEGERS if (name, dtype) == ('auto', torch.int8) else name
     if name not in ('auto', ANY_SIZE):
         raise ValueError(f'backend: {name!r} runs inputs of one size only; those of the original '
                          f'resolution need {ANY_SIZE!r}')

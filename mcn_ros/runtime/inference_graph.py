@@ -18,6 +18,7 @@ from torch.func import functional_call
 
 from mcn_ros.geometry import Size
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.runtime.int8 import Calibration
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.packing import numpy_dtype
 
@@ -58,15 +59,17 @@ class InferenceGraph(nn.Module):
 
     :param model: the network, put into evaluation mode.
     :param maps: give the logits of the heads, float32, in place of predictions.
+    :param calibration: inputs that the precision int8 is calibrated with, (H, W, 3) uint8 RGB.
     :ivar config: that of the network, and ``tasks``, its tasks by name.
     :ivar size: (height, width) of the input.
     :ivar layout: what the outputs are; with ``maps``, its structures are of no use.
     """
 
-    def __init__(self, model: MultiTaskNet | MirrorAveraged, maps: bool = False):
+    def __init__(self, model: MultiTaskNet | MirrorAveraged, maps: bool = False,
+                 calibration: Calibration | None = None):
         super().__init__()
         self.model = model.eval()
-        self.maps = maps
+        self.maps, self.calibration = maps, calibration
         network = model.model if isinstance(model, MirrorAveraged) else model
         self.config, self.tasks = network.config, network.tasks
         self.size: Size = self.config.input_size

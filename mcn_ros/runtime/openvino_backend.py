@@ -23,9 +23,15 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.artefacts import fingerprint, load_or_build
+from mcn_ros.runtime.cell_convolutions import compute_at_cells
 from mcn_ros.runtime.inference_graph import InferenceGraph
+from mcn_ros.runtime.int8 import quantize
+from mcn_ros.runtime.lowered import fold_batch_norms
 
-PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
+# What the compiler is told; with int8 it is what the layers that are not quantized compute in.
+PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.int8: 'f32'}
+# What a CPU has to have beyond float32, as the library calls it.
+CAPABILITIES = {torch.bfloat16: 'BF16', torch.int8: 'INT8'}
 TELEMETRY = 'openvino_telemetry'
 
 
@@ -64,12 +70,17 @@ def openvino(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
     """
     ov = import_openvino()
     core = ov.Core()
-    options = _options(dtype)
+    options = compiler_options(dtype)
+    calibration = graph.calibration.digest if dtype == torch.int8 else ''
     key = fingerprint(graph, backend='openvino', version=ov.__version__, images='1',
-                      options=json.dumps(options), cpu=_describe_cpu(core))
+                      options=json.dumps(options), cpu=_describe_cpu(core),
+                      calibration=calibration)
+
+    def build() -> bytes:
+        return core.compile_model(convert(graph, dtype), 'CPU', options).export_model().getvalue()
+
     compiled = load_or_build(
-        key, lambda: core.compile_model(convert(graph), 'CPU', options).export_model().getvalue(),
-        lambda blob: core.import_model(io.BytesIO(blob), 'CPU', options))
+        key, build, lambda blob: core.import_model(io.BytesIO(blob), 'CPU', options))
     request = compiled.create_infer_request()
 
     def look(image: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -91,10 +102,11 @@ def openvino_obstacle(device: torch.device, dtype: torch.dtype) -> str:
     if find_spec('openvino') is None:
         return 'it is not installed (pip install openvino)'
     if dtype not in PRECISIONS:
-        return 'it runs in float32 and bfloat16 only'
-    if dtype == torch.bfloat16:
+        return 'it runs in float32, bfloat16 and int8 only'
+    if dtype != torch.float32:
         known = import_openvino().Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-        return '' if 'BF16' in known else 'this CPU has no bfloat16'
+        needed = CAPABILITIES[dtype]
+        return '' if needed in known else f'this CPU has no {str(dtype).removeprefix("torch.")}'
     return ''
 
 
@@ -114,9 +126,11 @@ def import_openvino() -> ModuleType:
     return import_module('openvino')
 
 
-def convert(graph: InferenceGraph) -> Any:
-    """Return a graph as an ``openvino.Model`` for one image."""
+def convert(graph: InferenceGraph, dtype: torch.dtype = torch.float32) -> Any:
+    """Return a graph as an ``openvino.Model`` for one image, quantized if the type is int8."""
     ov = import_openvino()
+    if dtype == torch.int8:
+        fold_batch_norms(graph)  # what is rounded are the weights that are multiplied with
     frontend = import_module('openvino.frontend').FrontEndManager().load_by_framework('pytorch')
     decoder = import_module('openvino.frontend.pytorch.ts_decoder').TorchScriptPythonDecoder
     images = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
@@ -130,10 +144,22 @@ def convert(graph: InferenceGraph) -> Any:
     for output, name in zip(model.outputs, graph.names, strict=True):
         output.get_tensor().set_names({name})
     assert model.input(0).get_element_type() == ov.Type.u8
+    fold_constants(model)
+    if dtype == torch.int8:
+        quantize(model, (image[None] for image in graph.calibration))
+    compute_at_cells(model)
     return model
 
 
-def _options(dtype: torch.dtype) -> dict[str, Any]:
+def fold_constants(model: Any) -> None:
+    """Compute what does not depend on the image, such as weights that are parts of others."""
+    passes = import_module('openvino.passes')
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(model)
+
+
+def compiler_options(dtype: torch.dtype) -> dict[str, Any]:
     """Return the settings of the compiler."""
     return {
         'INFERENCE_PRECISION_HINT': PRECISIONS[dtype],

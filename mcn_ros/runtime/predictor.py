@@ -18,6 +18,7 @@ from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime.backends import build_backend
 from mcn_ros.runtime.inference_graph import InferenceGraph
+from mcn_ros.runtime.int8 import Inputs
 from mcn_ros.runtime.mirror import MirrorAveraged
 from mcn_ros.runtime.predictions import Predictions
 from mcn_ros.runtime.runtime_config import RuntimeConfig
@@ -51,7 +52,8 @@ class Predictor:
         self.input_size: Size = model.config.input_size
         self.views = views
         self._resampling = RESAMPLINGS[model.config.preprocessing]
-        graph = InferenceGraph(MirrorAveraged(model) if flip else model)
+        calibration = runtime.calibration and Inputs(runtime.calibration, self._draw)
+        graph = InferenceGraph(MirrorAveraged(model) if flip else model, calibration=calibration)
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
         _check_views(self._layout.structures, views)
@@ -88,6 +90,12 @@ class Predictor:
         return [Predictions({name: select(value, row) for name, value in predictions.items()},
                             partial(self._to_camera, place, image.shape[:2]))
                 for row, (image, place) in enumerate(zip(images, places))]
+
+    def _draw(self, image: np.ndarray) -> np.ndarray:
+        """Return the input that an image becomes, in its own scale."""
+        _check_image(image)
+        place = self.views.place(image.shape[:2], self.input_size, 1.0)
+        return place.draw(image, self._resampling)
 
     def _to_camera(self, place: Placement, size: Size, prediction: Structure) -> Structure:
         """Undo the placement."""

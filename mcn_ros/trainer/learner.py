@@ -34,6 +34,8 @@ class Learner:
 
     def __init__(self, config: TrainConfig, model: MultiTaskNet, ranks: Ranks):
         dtype = pick_precision(config.precision, ranks.device)
+        if dtype == torch.int8:
+            raise ValueError("precision: 'int8' is for trained networks only")
         self.amp = None if dtype == torch.float32 else dtype
         self.config, self.ranks = config, ranks
         self.model = model.to(device=ranks.device, memory_format=torch.channels_last)

@@ -125,13 +125,15 @@ def test_variants_are_those_of_the_device(monkeypatch):
     variants, missing = pick_variants((), CPU)
     assert set(map(str, variants)) == {'torch float32', 'onnxruntime float32'}
     assert missing == ['openvino float32: it is not installed',
-                       'openvino bfloat16: it is not installed']
+                       'openvino bfloat16: it is not installed',
+                       'openvino int8: it is not installed']
     variants, missing = pick_variants(['torch:bfloat16', 'torch'], CPU)
     assert list(map(str, variants)) == ['torch bfloat16', 'torch float32'] and not missing
 
 
 @pytest.mark.parametrize('name, why', [
-    ('tensorflow', 'known: torch'), ('torch:int8', 'precision'), ('cuda_graph', 'GPU')])
+    ('tensorflow', 'known: torch'), ('torch:int4', 'precision'),
+    ('torch:int8', 'only openvino'), ('cuda_graph', 'GPU')])
 def test_what_is_asked_for_must_be_there(name, why):
     with pytest.raises(ValueError, match=why):
         pick_variants([name], CPU)

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from mcn_ros.benchmark import memory, networks, stopwatch
+from mcn_ros.benchmark import against, layers, memory, networks, stopwatch
 from mcn_ros.commands import benchmark, node_times
 from mcn_ros.commands.benchmark import main
 
@@ -87,7 +87,7 @@ def test_time_is_shared_out_and_what_is_left_goes_on(arguments, monkeypatch):
         monkeypatch.setattr(benchmark.BenchmarkRun, part,
                             lambda self, seconds, part=part: given.update({part: seconds}) or '')
     main([*arguments, '--seconds', '1100'])
-    assert list(given) == list(benchmark.PARTS)
+    assert list(given) == list(benchmark.DEFAULT_PARTS)
     # Nobody has used anything, so the last one has all of it.
     assert given['networks'] == pytest.approx(1100, rel=0.1)
     assert given['node'] == pytest.approx(300, rel=0.1)
@@ -132,6 +132,8 @@ def test_the_table_of_memory_is_printed(capsys, monkeypatch):
 @pytest.mark.parametrize('arguments, code, why', [
     (['--parts', 'everything'], 2, "'parameters', 'predictor', 'node'"),
     (['--seconds', '0'], 2, 'not a positive time'), (['--batches', '0'], 2, '0 is not positive'),
+    (['--parts', 'against'], 2, 'need each other'),
+    (['--against', 'x.onnx', '--parts', 'networks'], 2, 'need each other'),
     (['--networks', 'vgg'], 1, 'neither one of default'),
     (['--backends', 'tensorflow'], 1, 'known: torch'), (['--device', 'tpu'], 1, 'not available'),
     (['--memory', '--tasks', '0'], 2, '0 is not positive'),
@@ -144,3 +146,29 @@ def test_errors_are_clear(capsys, arguments, code, why):
     assert info.value.code == code
     output, error = capsys.readouterr()
     assert output == '' and why in error and 'Traceback' not in error
+
+
+def test_files_that_are_named_are_what_is_measured(arguments, monkeypatch, capsys):
+    seen = []
+
+    def measure(configs, files, variants, seconds, tell):
+        seen.append((list(configs), [path.name for path in files], list(map(str, variants))))
+        return [{'network': 'x', 'precision': 'float32', 'ratios': {},
+                 'ms': {'median': 1.0, 'q1': 1.0, 'q3': 1.0, 'rounds': 3}}]
+
+    monkeypatch.setattr(against, 'measure', measure)
+    main([*arguments, '--against', 'a.onnx', 'b.onnx'])
+    assert seen[0][1:] == (['a.onnx', 'b.onnx'], ['torch float32']) and len(seen) == 1
+    output = capsys.readouterr().out
+    assert '### Networks and files in turns' in output and output.count('###') == 1
+
+
+def test_the_layers_of_each_network_have_a_table(arguments, monkeypatch, capsys):
+    layer = {'part': 'decoding', 'kind': 'TopK', 'kernel': 'k', 'shape': '1x2', 'ms': 1.5}
+    monkeypatch.setattr(layers, 'measure', lambda name, config, dtype: {
+        'network': 'tiny', 'precision': 'float32', 'layers': [layer]})
+    monkeypatch.setattr(networks, 'obstacle', lambda *_: '')
+    main([*arguments, '--parts', 'layers', '--backends', 'openvino', 'torch'])
+    output = capsys.readouterr().out
+    assert '| tiny | float32 | decoding | 1.50 | 100% |' in output
+    assert output.count('### Layers of') == 1 and '| decoding | TopK | k | 1x2 | 1.50 |' in output

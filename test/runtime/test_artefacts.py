@@ -140,6 +140,32 @@ def test_processes_do_not_disturb_each_other(folder):
     assert not list(folder.glob(f'*{artefacts.PARTIAL}'))
 
 
+def test_one_process_builds_and_the_others_wait(folder):
+    """Each would add its name to the file, if it built."""
+    built = folder.parent / 'built'
+    context = multiprocessing.get_context('fork')
+    started = context.Barrier(3)
+
+    def build():
+        with built.open('a') as file:
+            file.write('x')
+        time.sleep(0.3)
+        return b'payload'
+
+    def start():
+        started.wait(60)
+        os._exit(load_or_build('key', build, bytes) != b'payload')
+
+    processes = [context.Process(target=start) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert built.read_text() == 'x'
+    assert [path.suffix for path in folder.iterdir()] == [artefacts.SUFFIX]
+
+
 def test_a_fingerprint_is_of_everything(make_network, network, monkeypatch):
     first = fingerprint(InferenceGraph(network), backend='a')
     assert first == fingerprint(InferenceGraph(make_network()), backend='a') and len(first) == 64

@@ -37,6 +37,7 @@ def build(name, graph, device=CPU, dtype=torch.float32):
 def test_one_backend_takes_inputs_of_any_size():
     for name in ('auto', 'openvino', 'magic'):
         assert pick_sizes(name, varies=False) == name
+    assert pick_sizes('auto', False, torch.int8) == 'openvino'
     assert pick_sizes('auto', varies=True) == pick_sizes('torch', varies=True) == 'torch'
     for name in BACKENDS.keys() - {'torch'}:
         with pytest.raises(ValueError, match=f"^backend: '{name}' runs inputs of one size only"):
@@ -64,15 +65,15 @@ def test_precisions():
     assert pick_precision('auto', CPU) == torch.float32
     assert pick_precision('auto', GPU) == torch.float16
     assert {pick_precision(name, CPU) for name in PRECISIONS} == set(PRECISIONS.values())
-    with pytest.raises(ValueError, match=r"^precision: 'int8' \(known: auto, float32, .*\)$"):
-        pick_precision('int8', CPU)
+    with pytest.raises(ValueError, match=r"^precision: 'int4' \(known: auto, float32, .*\)$"):
+        pick_precision('int4', CPU)
 
 
 def test_preferences_name_backends_and_end_with_one_that_always_works():
     assert set(PREFERENCES) == {'cpu', 'cuda'}
     for device, names in PREFERENCES.items():
         assert set(names) <= set(BACKENDS)
-        for dtype in PRECISIONS.values():
+        for dtype in set(PRECISIONS.values()) - {torch.int8}:
             assert not obstacle(names[-1], torch.device(device), dtype)
 
 
@@ -84,12 +85,13 @@ def test_an_unknown_backend():
 @pytest.mark.parametrize('name, device, dtype, why', [
     ('cuda_graph', CPU, torch.float32, 'needs a GPU'),
     ('openvino', GPU, torch.float32, 'CPU only'),
-    ('openvino', CPU, torch.float16, 'float32 and bfloat16 only'),
+    ('openvino', CPU, torch.float16, 'float32, bfloat16 and int8 only'),
+    ('torch', CPU, torch.int8, 'only openvino runs in int8'),
     ('onnxruntime', CPU, torch.bfloat16, 'float32 only')])
 def test_what_is_in_the_way_is_told(monkeypatch, name, device, dtype, why):
     monkeypatch.setattr(openvino_backend, 'find_spec', lambda name: True)
     with pytest.raises(ValueError, match=rf"^backend: '{name}' cannot be used: .*{why}"
-                                         r'.* \(available here: auto, torch.*\)$'):
+                                         r'.* \(available here: auto, .*\)$'):
         check_backend(name, device, dtype)
 
 

@@ -21,6 +21,7 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from mcn_ros.data.sample import Sample
 from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_parameters
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.node.arrivals import ArrivalThread
@@ -138,7 +139,8 @@ class McnNode(LifecycleNode):
         p = self.parameters
         # What was asked for another device may not be there on the CPU.
         runtime = (RuntimeConfig(device) if device == 'cpu' != p.device
-                   else RuntimeConfig(device, p.backend, p.precision))
+                   else RuntimeConfig(device, p.backend, p.precision,
+                                      Sample(p.calibration) if p.calibration else None))
         return load_predictor(p.weights, p.heads, runtime)
 
     def _time_batch(self, size: int) -> float:

@@ -85,7 +85,11 @@ class Parameters:
         'auto', 'What runs the network: auto (the fastest that works on the device), torch, '
         'torch_compile, cuda_graph, onnxruntime or openvino.')
     precision: str = _parameter(
-        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16 or bfloat16.')
+        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16, bfloat16 or int8 '
+        '(OpenVINO; needs a calibration).')
+    calibration: str = _parameter(
+        '', 'Images like those of the cameras, which the precision int8 needs: a folder, a video '
+        'or a bag.')
     autostart: bool = _parameter(
         True, 'Whether the node configures and activates itself.')
     class_id_format: str = _parameter(
