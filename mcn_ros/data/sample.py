@@ -11,7 +11,8 @@ from typing import Iterator
 import numpy as np
 
 from mcn_ros.data.bags import is_bag
-from mcn_ros.data.frames import Frame, IMAGE_SUFFIXES, read_encoded, read_frames
+from mcn_ros.data.frames import Frame, IMAGE_SUFFIXES, read_frames
+from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.listing import list_files
 
 COUNT = 100
@@ -58,7 +59,7 @@ class Sample:
                 if len(files) > self.most else files
             if not chosen:
                 raise ValueError(f'{self.source}: a folder without images')
-            return (Frame(file.stem, 0, read_encoded(file)) for file in chosen)
+            return (Frame(file.stem, 0, EncodedImage.read(file)) for file in chosen)
         return iter(_thin(read_frames(str(self._path)), self.most))
 
 

@@ -8,11 +8,10 @@ The file has the layout of those that are made of the authors' ncnn files: convo
 numbered, normalisation is folded into them, and weights are of 16 or 32 bits.
 """
 
+from importlib import import_module
 from pathlib import Path
 from typing import Mapping
 
-from google.protobuf.message import DecodeError
-import onnx
 import torch
 from torch import nn, Tensor
 
@@ -146,8 +145,13 @@ def read_tensors(path: Path) -> dict[int, dict[str, Tensor]]:
 
     Nothing but the file itself is read, though such files can name others.
 
-    :raises ValueError: for a file that cannot be read.
+    :raises ValueError: for a file that cannot be read, and without the package that reads it.
     """
+    try:
+        onnx = import_module('onnx')
+    except ImportError as error:
+        raise ValueError(f'{path}: to read it, the package onnx is needed: {error}') from error
+    damaged = import_module('google.protobuf.message').DecodeError
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
         found: dict[int, dict[str, Tensor]] = {}
@@ -160,7 +164,7 @@ def read_tensors(path: Path) -> dict[int, dict[str, Tensor]]:
                 values = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
                 found.setdefault(int(number), {})[part.removesuffix('_h')] = values.float()
         return found
-    except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
+    except (OSError, damaged, ValueError, TypeError, KeyError) as error:
         reason = str(error).partition('\n')[0] or type(error).__name__
         raise ValueError(f'{path}: cannot be read as ONNX: {shown(reason)}') from error
 

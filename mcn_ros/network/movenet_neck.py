@@ -3,7 +3,7 @@
 
 """The neck of MoveNet MultiPose: a feature pyramid that is narrower the finer it is."""
 
-from typing import Sequence
+from typing import ClassVar, Sequence
 
 from torch import nn, Tensor
 from torch.nn import functional
@@ -24,11 +24,13 @@ class MoveNetNeck(nn.Module):
     its stride, fused by a depth-wise separable convolution that also makes it narrower.
     """
 
+    NAME: ClassVar[str] = 'movenet'
+
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:
         super().__init__()
         if deformable:
-            raise ValueError('the movenet neck has no deformable convolutions')
+            raise ValueError(f'the {self.NAME} neck has no deformable convolutions')
         self.levels = pyramid_levels(strides)
         if len(self.levels) != 1 + len(WIDTHS):
             raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
@@ -60,6 +62,8 @@ class MoveNetPanNeck(MoveNetNeck):
 
     Boxes of people who are small or cut off need more than what joints are read from.
     """
+
+    NAME: ClassVar[str] = 'movenet_pan'
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
                  deformable: bool) -> None:

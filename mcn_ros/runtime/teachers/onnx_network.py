@@ -3,10 +3,11 @@
 
 """A published network in an ONNX file, run as it is."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 # The names of numbers that the type of an input has.
@@ -72,13 +73,18 @@ class OnnxNetwork:
         return {name: output[0] for name, output in zip(self.output_shapes, outputs)}
 
 
-def _open(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
+def _open(path: Path) -> Any:
+    try:
+        library = import_module('onnxruntime')
+    except ImportError as error:
+        raise ValueError(f'{path}: to run it, the package onnxruntime is needed: {error}'
+                         ) from error
+    options = library.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors; what it warns of concerns its own optimiser
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options,
-                                            providers=['CPUExecutionProvider'])
+        return library.InferenceSession(path.read_bytes(), options,
+                                        providers=['CPUExecutionProvider'])
     except OSError as error:
         raise ValueError(f'{path}: cannot be read ({error.strerror})') from error
     except Exception as error:

@@ -51,7 +51,10 @@ class Panel:
     def tasks(self) -> dict[str, Task]:
         """Return the tasks that can be scored, by name."""
         labelled = {Instances: bool(self._detectors), Poses: bool(self._detectors and self._poser)}
-        return {name: task() for name, task in TASKS.items() if labelled.get(task.annotation)}
+        # Of several kinds of tasks with the same labels, the first.
+        names = {TASKS[name].annotation: name for name in reversed(TASKS)}
+        return {name: TASKS[name]() for name in TASKS
+                if labelled.get(TASKS[name].annotation) and name in names.values()}
 
     def objects(self, image: np.ndarray) -> Instances:
         """Return the objects of an image, (H, W, 3) uint8 RGB, in camera pixels, best first."""

@@ -13,13 +13,14 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape, single
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.network.nanodet import CHANNELS, enlarge
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 
-PLAIN = 'transposed', 'top_down', 'nanodet', 'nanodet_joint'
+PLAIN = 'transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet', 'movenet_pan'
 COMBINATIONS = [(backbone, neck, False) for backbone in BACKBONES for neck in NECKS]
 # How a neck convolves does not depend on the backbone.
 COMBINATIONS += [('resnet18', neck, True) for neck in NECKS if neck not in PLAIN]
@@ -222,7 +223,7 @@ def test_what_the_detector_says_is_a_map_of_its_own():
 
 
 def test_it_is_its_only_stream_and_nobodys():
-    trunk = TINY.build(['detection', 'pose'])
+    trunk = TINY.build(['detection', 'pose'], Colours())
     assert isinstance(trunk, SharedTrunk) and trunk.streams() == {'shared': trunk}
     assert trunk.backbones() == [trunk.backbone]
     assert {trunk.owner_of(name) for name, _ in trunk.named_parameters()} == {'trunk'}
