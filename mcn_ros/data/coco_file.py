@@ -9,10 +9,12 @@ at cocodataset.org. Two optional keys of an image are added: ``labelled`` lists 
 as 'task' or 'task:class', for instance ``["detection:person", "pose"]``; ``maps`` names PNG files,
 see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation file, for instance
 ``{"normals": "normals/1.png"}``. In both, a task is meant by its name in the network; in
-``labelled`` also by a kind.
+``labelled`` also by a kind. The file itself may have ``map_classes``: the classes that the labels
+of a task's maps stand for, where these are not just those of the task, for instance
+``{"segmentation": ["person", "dog"]}``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
 import logging
 from pathlib import Path, PurePath
@@ -72,6 +74,8 @@ class CocoFile:
     :param joints: keypoint names of the category person; empty if it has none.
     :param records: one per image, by image id.
     :param masked: whether any object has a mask; in a file of boxes, nothing is segmented.
+    :param map_classes: task name -> classes of the labels of its maps; those of the task where it
+        is not named. The key ``map_classes``.
     """
 
     path: Path
@@ -79,6 +83,7 @@ class CocoFile:
     joints: tuple[str, ...]
     records: tuple[Record, ...]
     masked: bool
+    map_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def named(self, record: Record, *tasks: str) -> set[str]:
         """Return the classes of the file that are labelled in an image for any of some tasks."""
@@ -132,7 +137,14 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
     if person is not None and not joints:
         _tell_unnamed_joints(file, person, path)
     masked = any(mask is not None for record in records for mask in record.masks)
-    return CocoFile(path, classes, joints, tuple(records), masked)
+    return CocoFile(path, classes, joints, tuple(records), masked, _map_classes(file, path))
+
+
+def _map_classes(file: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
+    names, where = file.get('map_classes') or {}, f'{path}: map_classes'
+    if not isinstance(names, dict):
+        raise ValueError(f'{where}: expected a list of names for each task, got {brief(names)}')
+    return {task: _texts(names, task, where) or () for task in names}
 
 
 def _load(path: Path) -> Mapping[str, Any]:

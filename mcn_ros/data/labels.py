@@ -119,7 +119,7 @@ def _poses(labels: Labels) -> Poses | None:
 def _class_map(labels: Labels) -> ClassMap | None:
     record, labelled, classes = labels.record, labels.classes, labels.indices
     if labels.map:
-        return ClassMap(read_labels(labels.map, record.size, len(labelled)), labels.mapped)
+        return _mapped_classes(labels)
     # A class with an object whose pixels are not given is not known in this image.
     labelled[[c for c, mask in zip(classes, record.masks) if c >= 0 and mask is None]] = False
     if not labels.file.masked or not labelled.any():
@@ -129,6 +129,21 @@ def _class_map(labels: Labels) -> ClassMap | None:
         if classes[row] >= 0 and labelled[classes[row]]:
             draw_mask(pixels, record.masks[row], classes[row] + 1)
     return ClassMap(pixels, None if labelled.all() else labelled)
+
+
+def _mapped_classes(labels: Labels) -> ClassMap:
+    """Read the map of an image, whose labels may stand for other classes than the task's."""
+    mine, theirs = labels.task.classes, labels.file.map_classes.get(labels.name)
+    if theirs is None:
+        return ClassMap(read_labels(labels.map, labels.record.size, len(mine)), labels.mapped)
+    pixels = read_labels(labels.map, labels.record.size, len(theirs))
+    meaning = np.zeros(IGNORE + 1, np.uint8)  # other classes are background
+    meaning[IGNORE] = IGNORE
+    meaning[1:len(theirs) + 1] = [mine.index(name) + 1 if name in mine else 0 for name in theirs]
+    labelled = np.isin(mine, theirs)
+    if labels.mapped is not None:
+        labelled &= labels.mapped
+    return ClassMap(meaning[pixels], None if labelled.all() else labelled)
 
 
 def _region_map(labels: Labels) -> RegionMap | None:

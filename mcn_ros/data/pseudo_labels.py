@@ -99,6 +99,8 @@ def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: T
     :raises ValueError: for an image that is missing or not of its stated size.
     """
     file = read_coco(content)  # with masks, for which the tasks of the data set may not ask
+    if teachers.maps:
+        _name_classes(content, file, *teachers.maps)
     ids = _with_categories(content, teachers)
     labeller = Labeller(file, dataset, teachers, thresholds, ids, folder)
     people = _people(content, ids)
@@ -108,6 +110,15 @@ def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: T
             journal.add(record.image_id, labeller.label(index, people.get(record.image_id, [])))
     _enter(content, dataset.file.records, journal.done)
     return content
+
+
+def _name_classes(content: dict[str, Any], file: CocoFile, name: str, task: Task) -> None:
+    """Tell what the labels of the maps are, whatever the file is read for."""
+    before = file.map_classes.get(name, task.classes)
+    if before != task.classes:
+        raise ValueError(f'{file.path}: map_classes: {name}: the maps that are there have other '
+                         f'classes: {", ".join(before)}')
+    content.setdefault('map_classes', {})[name] = list(task.classes)
 
 
 def _with_categories(content: dict[str, Any], teachers: Teachers) -> dict[str, int]:

@@ -49,7 +49,8 @@ def thing(category, box, **extra):
             'bbox': [left, top, right - left, bottom - top], 'segmentation': mask, **extra}
 
 
-def read(folder, tasks, maps=None, things=(), labelled=None, categories=('person', 'car')):
+def read(folder, tasks, maps=None, things=(), labelled=None, categories=('person', 'car'),
+         **keys):
     """Write a file of one image with maps {task: pixels}; return the image's annotations."""
     image = {'id': 1, 'file_name': 'a.png', 'width': SIZE[1], 'height': SIZE[0]}
     if labelled is not None:
@@ -61,7 +62,8 @@ def read(folder, tasks, maps=None, things=(), labelled=None, categories=('person
     path = folder / 'annotations.json'
     path.write_text(json.dumps({
         'images': [image], 'annotations': [{'id': i, **entry} for i, entry in enumerate(things)],
-        'categories': [{'id': i + 1, 'name': name} for i, name in enumerate(categories)]}))
+        'categories': [{'id': i + 1, 'name': name} for i, name in enumerate(categories)],
+        **keys}))
     return CocoAnnotations(path, tasks)[1]
 
 
@@ -96,6 +98,31 @@ def test_a_map_of_classes_comes_before_masks(tmp_path):
     np.testing.assert_array_equal(found['parts'].labels, labels(3))
     assert found['parts'].labelled_classes is None
     assert found['segmentation'].labels.sum() == 81
+
+
+def test_labels_of_a_map_may_stand_for_other_classes_than_the_task_has(tmp_path):
+    pixels = np.zeros(SIZE, np.uint8)
+    pixels[0], pixels[1], pixels[2], pixels[3] = 1, 2, 3, IGNORE
+    mine = SegmentationTask(('cat', 'person'))
+    found = read(tmp_path, {'segmentation': mine}, {'segmentation': pixels},
+                 map_classes={'segmentation': ['person', 'dog', 'cat']})['segmentation']
+    assert found.labels[:5, 0].tolist() == [2, 0, 1, IGNORE, 0]
+    assert found.labelled_classes is None
+    found = read(tmp_path, {'segmentation': SegmentationTask(('cow', 'cat'))},
+                 {'segmentation': pixels},
+                 map_classes={'segmentation': ['person', 'dog', 'cat']})['segmentation']
+    assert found.labels[:5, 0].tolist() == [0, 0, 2, IGNORE, 0]
+    assert found.labelled_classes.tolist() == [False, True]
+    with pytest.raises(ValueError, match='row 1, column 0 has 2, expected 0 to 1'):
+        read(tmp_path, {'segmentation': mine}, {'segmentation': pixels},
+             map_classes={'segmentation': ['person']})
+
+
+@pytest.mark.parametrize('value', [['person'], {'segmentation': 'person'},
+                                   {'segmentation': [1]}])
+def test_classes_of_maps_are_lists_of_names(tmp_path, value):
+    with pytest.raises(ValueError, match='map_classes: .*expected a list'):
+        read(tmp_path, {'segmentation': SegmentationTask(('cat',))}, map_classes=value)
 
 
 def test_two_tasks_of_one_type_have_what_is_theirs(tmp_path):
