@@ -92,8 +92,10 @@ def _readers(operation: Any) -> list[Any]:
 
 def _cells(reading: Any) -> Any:
     """Return the flat cells (1, K, 1) at which all channels are read; None where they are not."""
-    _, count, _ = reading.get_output_shape(0)
-    value = reading.input_value(1)
+    shape, value = list(reading.get_output_shape(0)), reading.input_value(1)
+    if len(shape) != 3 or reading.get_attributes()['axis'] != 1:
+        return None
+    count = shape[1]
     while list(value.get_shape()) != [1, count, 1]:
         if value.get_node().get_type_name() not in SPREADING:
             return None
