@@ -22,6 +22,8 @@ WEIGHT = 1.5
 FLOOR = 0.01
 # The score of the background, which has no boxes.
 BACKGROUND = 0.3
+# So many of the surest boxes count.
+MOST = 32
 
 
 def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], stride: int,
@@ -38,16 +40,19 @@ def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], st
     :param stride: input pixels per cell.
     :return: (B, H, W) int64.
     """
+    scores, best = objects.scores.topk(min(MOST, objects.scores.shape[1]), dim=1)
+    boxes = objects.boxes.gather(1, best[..., None].expand(-1, -1, 4)) / stride
     height, width = logits.shape[2:]
     planes = logits.float().flatten(2)  # (B, C + 1, cells)
     known = [classes.index(name) + 1 if name in classes else 0 for name in objects.names]
-    labels = torch.tensor(known, device=logits.device)[objects.classes]  # (B, K), 0 for unknown
+    labels = torch.tensor(known, device=logits.device)[
+        objects.classes.gather(1, best)]  # (B, K), 0 for unknown
     # Whole planes: to pick cell by cell would take many times longer.
     images = torch.arange(planes.shape[0], device=logits.device)[:, None] * planes.shape[1]
     mine = planes.flatten(0, 1).index_select(0, (images + labels).flatten()).view(
         *labels.shape, -1)  # (B, K, cells)
-    evidence = WEIGHT * objects.scores.float().clamp(min=FLOOR).log() - 1e9 * (labels == 0)
-    inside = _inside(objects.boxes / stride, height, width).flatten(2)
+    evidence = WEIGHT * scores.float().clamp(min=FLOOR).log() - 1e9 * (labels == 0)
+    inside = _inside(boxes, height, width).flatten(2)
     boxed, box = torch.where(inside, mine + evidence[..., None], -1e9).max(dim=1)
     rest, label = planes[:, 1:].max(dim=1)
     label = torch.where(boxed > rest + WEIGHT * math.log(FLOOR), labels.gather(1, box), label + 1)
