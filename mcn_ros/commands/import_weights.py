@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
+import torch
+
 from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.imports import movenet, nanodet, nanodet_plus
 from mcn_ros.model import MultiTaskNet
@@ -30,7 +32,30 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out', type=Path, metavar='OUT.safetensors', help='file to write')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'),
                         help='of the input images, multiples of 32 (default: that of the source)')
+    parser.add_argument('--channels', type=int, metavar='N',
+                        help='of the map of stride 4 beside what the file has, which starts anew '
+                             '(default: that of the source)')
     return parser.parse_args(arguments)
+
+
+def with_channels(model: MultiTaskNet, channels: int) -> MultiTaskNet:
+    """
+    Return the network with another width of the map of stride 4, whose layers start anew.
+
+    :raises ValueError: where other layers than those of the map would, too.
+    """
+    trunk = replace(model.config.trunk, channels=channels)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        wider = MultiTaskNet(replace(model.config, trunk=trunk))
+    state = wider.state_dict()
+    known = {name: values for name, values in model.state_dict().items()
+             if name in state and values.shape == state[name].shape}
+    if any('.top_down.' not in name for name in state.keys() - known.keys()):
+        raise ValueError(f'channels: {channels}, but weights of this network are for '
+                         f'{model.config.trunk.channels}')
+    wider.load_state_dict(state | known)
+    return wider.eval()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with clear_errors():
         check_writable(args.out)
         model = SOURCES[args.source](args.file)
+        if args.channels:
+            model = with_channels(model, args.channels)
         if args.input_size:
             model.config = replace(model.config, input_size=tuple(args.input_size))
         args.out.parent.mkdir(parents=True, exist_ok=True)

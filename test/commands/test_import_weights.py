@@ -6,8 +6,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from mcn_ros.commands.import_weights import main, SOURCES
+from mcn_ros.commands.import_weights import main, SOURCES, with_channels
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.weights_file import load_model
 
 WEIGHTS = Path(__file__).parents[3] / 'shared/data/weights'
@@ -23,6 +26,27 @@ def test_a_public_network(tmp_path, capsys, source):
     model = load_model(out)
     assert model.config.input_size == (320, 384)
     assert capsys.readouterr().out.startswith(f'{out}: detection; 1,')
+
+
+def network(neck, **task):
+    torch.manual_seed(1)
+    trunk = TrunkConfig('shufflenet_v2_x0_5', neck, 8)
+    return MultiTaskNet(ModelConfig({'detection': task}, trunk))
+
+
+def test_the_map_beside_what_a_file_has_can_have_another_width():
+    model = network('ghost_pan', kind='distance_detection', width=8)
+    wider = with_channels(model, 12)
+    assert wider.config.trunk.channels == 12
+    assert wider.trunk.neck.shapes['features'].channels == 12
+    for name, values in wider.state_dict().items():
+        if '.top_down.' not in name:
+            assert torch.equal(values, model.state_dict()[name])
+
+
+def test_a_map_that_heads_read_keeps_its_width():
+    with pytest.raises(ValueError, match='^channels: 12, but weights of this network are for 8'):
+        with_channels(network('top_down'), 12)
 
 
 @pytest.mark.parametrize('source', SOURCES)
