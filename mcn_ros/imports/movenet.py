@@ -9,7 +9,6 @@ a safetensors file, in which batch normalisation is part of the convolutions.
 """
 
 from pathlib import Path
-from typing import Mapping
 
 from safetensors import safe_open, SafetensorError
 from torch import Tensor
@@ -52,13 +51,16 @@ _HEADS = {'center': 'heatmap', 'size': 'size', 'offset': 'offset',
           'joint_heatmap': 'joint_heatmap', 'joint_displacement': 'displacement',
           'joint_offset': 'joint_offset'}
 # Convolutions as they are.
-_PLAIN = {
+_PLAIN = {f'heads.{theirs}.{layer}': f'heads.pose.maps.{ours}.{number}'
+          for theirs, ours in _HEADS.items()
+          for layer, number in (('pointwise', 1), ('output', 3))}
+# Those that have no bias.
+_UNBIASED = {
     'neck.smooth_16.depthwise': 'trunk.neck.fusion.0.0',
     'neck.smooth_8.depthwise': 'trunk.neck.fusion.1.0',
     'neck.smooth_4.depthwise': 'trunk.neck.fusion.2.0',
-    **{f'heads.{theirs}.{layer}': f'heads.pose.maps.{ours}.{number}'
-       for theirs, ours in _HEADS.items()
-       for layer, number in (('depthwise', 0), ('pointwise', 1), ('output', 3))},
+    **{f'heads.{theirs}.depthwise': f'heads.pose.maps.{ours}.0'
+       for theirs, ours in _HEADS.items()},
 }
 # Outputs that are pairs of y, x there (height, width), and of x, y here.
 _PAIRS = ('heads.size.output', 'heads.offset.output', 'heads.joint_displacement.output',
@@ -67,6 +69,19 @@ _PAIRS = ('heads.size.output', 'heads.offset.output', 'heads.joint_displacement.
 HEAD = {'width': 96, 'layout': 'separable'}
 TASKS = {'pose': {'kind': 'window_pose', 'head': HEAD}}
 TRUNK = TrunkConfig('mobilenet_v2_x1_5_same', 'movenet', 24)
+
+
+def build() -> MultiTaskNet:
+    """Return the network, with weights to be filled in."""
+    return MultiTaskNet(ModelConfig(TASKS, TRUNK, mean=MEAN, std=STD))
+
+
+def names() -> dict[str, str]:
+    """Return the names of all weights in the public file -> those here."""
+    layers = {**_NORMALISED, **{theirs: (own, own) for theirs, own in _PLAIN.items()}}
+    return {**{f'{theirs}.weight': f'{conv}.weight' for theirs, (conv, _) in layers.items()},
+            **{f'{theirs}.bias': f'{norm}.bias' for theirs, (_, norm) in layers.items()},
+            **{f'{theirs}.weight': f'{own}.weight' for theirs, own in _UNBIASED.items()}}
 
 
 def read(path: str | Path) -> MultiTaskNet:
@@ -78,18 +93,17 @@ def read(path: str | Path) -> MultiTaskNet:
     :raises ValueError: for a file that cannot be read, and for weights that are missing, unknown,
         of a wrong shape or type or not finite, of which the first few are named.
     """
-    weights = _read(path)
-    model = MultiTaskNet(ModelConfig(TASKS, TRUNK, mean=MEAN, std=STD))
+    weights, model = _read(path), build()
     expected = model.state_dict()
-    names = _names(expected)
-    refuse(path, 'lacks', [name for name in names if name not in weights])
-    refuse(path, 'has unknown', [name for name in weights if name not in names])
+    own_names = names()
+    refuse(path, 'lacks', [name for name in own_names if name not in weights])
+    refuse(path, 'has unknown', [name for name in weights if name not in own_names])
     refuse(path, 'has another shape of',
-           [name for name, own in names.items() if weights[name].shape != expected[own].shape])
+           [name for name, own in own_names.items() if weights[name].shape != expected[own].shape])
     refuse(path, 'has no finite floating-point numbers as',
            [name for name, value in weights.items()
             if not value.is_floating_point() or not value.isfinite().all()])
-    state = {own: _in_our_order(name, weights[name].float()) for name, own in names.items()}
+    state = {own: _in_our_order(name, weights[name].float()) for name, own in own_names.items()}
     for conv, norm in _NORMALISED.values():
         state[f'{conv}.weight'], normalisation = unfold(
             state[f'{conv}.weight'], state[f'{norm}.bias'], model.get_submodule(norm))
@@ -104,15 +118,6 @@ def _read(path: str | Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f'{path}: is not a readable safetensors file: {shown(error)}') from error
-
-
-def _names(expected: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the names of all weights there -> those here."""
-    plain = {f'{theirs}.{part}': f'{ours}.{part}' for theirs, ours in _PLAIN.items()
-             for part in ('weight', 'bias') if f'{ours}.{part}' in expected}
-    return plain | {name: own for theirs, (conv, norm) in _NORMALISED.items()
-                    for name, own in ((f'{theirs}.weight', f'{conv}.weight'),
-                                      (f'{theirs}.bias', f'{norm}.bias'))}
 
 
 def _in_our_order(name: str, values: Tensor) -> Tensor:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from mcn_ros.commands import import_weights
 from mcn_ros.commands.import_weights import main, SOURCES, with_channels
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.weights_file import load_model
 
 WEIGHTS = Path(__file__).parents[3] / 'shared/data/weights'
-FILES = {'nanodet': WEIGHTS / 'nanodet_m.pth', 'nanodet_plus': WEIGHTS / 'nanodet_plus_m.onnx'}
+FILES = {'movenet': WEIGHTS / 'movenet_multipose.safetensors',
+         'nanodet': WEIGHTS / 'nanodet_m.pth',
+         'nanodet_plus': WEIGHTS / 'nanodet_plus_m.onnx'}
 
 
 @pytest.mark.parametrize('source', FILES)
@@ -25,7 +28,7 @@ def test_a_public_network(tmp_path, capsys, source):
     main([source, str(FILES[source]), str(out), '--input-size', '320', '384'])
     model = load_model(out)
     assert model.config.input_size == (320, 384)
-    assert capsys.readouterr().out.startswith(f'{out}: detection; 1,')
+    assert capsys.readouterr().out.startswith(f'{out}: {", ".join(model.tasks)}; ')
 
 
 def network(neck, **task):
@@ -58,6 +61,14 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, capsys, source):
     error = capsys.readouterr().err
     assert info.value.code == 1 and str(path) in error and error.count('\n') == 1
     assert not out.exists()
+
+
+def test_an_input_size_that_no_network_has_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(import_weights, 'SOURCES', {
+        **SOURCES, 'small': lambda path: network('top_down', head={'width': 8})})
+    with pytest.raises(SystemExit):
+        main(['small', 'file', str(tmp_path / 'w.safetensors'), '--input-size', '60', '64'])
+    assert 'input_size' in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('source', ['nonsense', ''])

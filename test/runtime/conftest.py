@@ -25,7 +25,9 @@ def make_network():
     def make(trunk=TrunkConfig('shufflenet_v2_x0_5', channels=8), contrast=1, **settings):
         torch.manual_seed(0)
         tasks = {name: {'head': {'width': 8}} for name in TASKS}
-        tasks['detection'] |= {'classes': ['a', 'b'], 'max_overlap': 0.6}
+        tasks['detection'] |= {'classes': ['a', 'person'], 'max_overlap': 0.6,
+                               'merge_with': 'pose'}
+        tasks['window_pose'] |= {'boxes_from': 'detection'}
         tasks['segmentation'] |= {'classes': ['c']}
         model = MultiTaskNet(ModelConfig(tasks, trunk, SIZE, **settings))
         with torch.no_grad():

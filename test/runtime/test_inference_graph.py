@@ -26,7 +26,7 @@ def test_its_outputs_are_the_predictions(model, images, run):
     expected = model.decode(model(torch.from_numpy(images).permute(0, 3, 1, 2)))
     found = graph.restore(run(graph, images))
     assert {name: type(value) for name, value in found.items()} == {
-        'detection': Instances, 'pose': Poses, 'segmentation': ClassMap}
+        'detection': Instances, 'pose': Poses, 'window_pose': Poses, 'segmentation': ClassMap}
     for name, structure in found.items():
         for field, value in vars(expected[name]).items():
             mine = getattr(structure, field)
