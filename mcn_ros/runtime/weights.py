@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mcn_ros.share import share_folders
 
-DEFAULT_WEIGHTS = 'mcn_shufflenet.safetensors'
+DEFAULT_WEIGHTS = 'mcn_default.safetensors'
 
 
 def models_folders() -> list[Path]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from mcn_ros.tasks.task import Objects
 
 # The logarithm of a box' score counts so many times what a logit does.
-WEIGHT = 1.5
+WEIGHT = 0.75
 # A class has at least this score everywhere: the detector misses things.
 FLOOR = 0.01
 # The score of the background, which has no boxes.

@@ -60,9 +60,11 @@ def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor
 def _take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Return rows (B, J, K, M) of values (B, J, N, C), as (B, J, K, M, C)."""
     # Whole rows of a table are copied in one go, single numbers are not.
-    first = torch.arange(values.shape[:2].numel(), device=values.device) * values.shape[2]
-    table = first.unflatten(0, values.shape[:2])[:, :, None, None] + rows
-    return functional.embedding(table, values.flatten(0, 2))
+    images, maps, count, _ = values.shape
+    image, kind = (torch.arange(number, device=values.device) for number in (images, maps))
+    first = (image[:, None] * maps + kind) * count
+    places = (first[:, :, None, None] + rows).flatten()
+    return values.flatten(0, 2).index_select(0, places).view(*rows.shape, -1)
 
 
 def _gaps(points: Tensor, count: int) -> Tensor:

@@ -14,7 +14,6 @@ from mcn_ros.config import to_dict
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.tasks import TASKS
 from mcn_ros.weights_file import save_model
 
 HEAD = {'width': 8}
@@ -23,13 +22,15 @@ TINY = ModelConfig(
      'segmentation': {'classes': ['person'], 'head': HEAD}},
     TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 8, True), (64, 96))
 
+NAMES = ('detection', 'pose', 'segmentation')
+
 
 @pytest.mark.parametrize('name', NETWORKS)
 def test_every_network_has_all_tasks_of_80_classes(name):
     config = network_config(name)
-    assert set(config.tasks) == set(TASKS) and config.input_size == (512, 512)
+    assert set(config.tasks) == set(NAMES) and config.input_size == (512, 512)
     assert len(config.tasks['detection']['classes']) == 80
-    for task in TASKS:
+    for task in NAMES:
         with torch.device('meta'):
             assert list(MultiTaskNet(config.of_tasks([task])).heads) == [task]
 

@@ -166,7 +166,8 @@ def check_maps(backend, graph, images, run):
 # With deformable convolutions, and with weights for several kinds of colours.
 STREAMS = SeparateTrunksConfig({
     'objects': StreamConfig(('detection',), 'shufflenet_v2_x0_5', 'deconv', 8, True),
-    'people': StreamConfig(('pose', 'segmentation'), 'shufflenet_v2_x0_5', 'top_down', 8,
+    'people': StreamConfig(('pose', 'window_pose', 'segmentation'), 'shufflenet_v2_x0_5',
+                           'top_down', 8,
                            channel_order='rgb', mean=(0.5, 0.4, 0.3))})
 
 

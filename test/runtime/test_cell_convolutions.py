@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(bool(openvino_obstacle(torch.device('cpu'), torc
                                 reason='OpenVINO is not installed')
 # Maps of which decoding reads cells alone; joints snap to peaks with joint_offset.
 READ_AT_CELLS = {'detection': ('size', 'offset'),
-                 'pose': ('size', 'offset', 'displacement', 'joint_offset')}
+                 'pose': ('size', 'offset', 'displacement', 'joint_offset'),
+                 'window_pose': ('size', 'offset', 'displacement')}
 
 
 def convolutions(model):

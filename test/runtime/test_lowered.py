@@ -12,7 +12,6 @@ from mcn_ros.network.trunks import SeparateTrunksConfig, StreamConfig, TrunkConf
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.lowered import lowered
 from mcn_ros.runtime.mirror import MirrorAveraged
-from mcn_ros.tasks import TASKS
 
 TRUNKS = [TrunkConfig('shufflenet_v2_x0_5', 'top_down', channels=8),
           TrunkConfig('shufflenet_v2_x0_5', 'deconv', channels=8, deformable=True),
@@ -20,7 +19,8 @@ TRUNKS = [TrunkConfig('shufflenet_v2_x0_5', 'top_down', channels=8),
           SeparateTrunksConfig({
               name: StreamConfig((name,), 'shufflenet_v2_x0_5', channels=8, channel_order=order,
                                  std=(0.2, 0.3, 0.4))
-              for name, order in zip(TASKS, ('rgb', 'bgr', None))})]
+              for name, order in zip(('detection', 'pose', 'window_pose', 'segmentation'),
+                                     ('rgb', 'bgr', None, None))})]
 
 
 @pytest.fixture(params=TRUNKS, ids=lambda trunk: getattr(trunk, 'neck', trunk.kind))
