@@ -11,7 +11,6 @@ numbered, normalisation is folded into them, and weights are of 16 or 32 bits.
 from pathlib import Path
 from typing import Mapping
 
-from google.protobuf.message import DecodeError
 import onnx
 import torch
 from torch import nn, Tensor
@@ -160,7 +159,8 @@ def read_tensors(path: Path) -> dict[int, dict[str, Tensor]]:
                 values = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
                 found.setdefault(int(number), {})[part.removesuffix('_h')] = values.float()
         return found
-    except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
+    # The errors of protobuf are its own.
+    except Exception as error:
         reason = str(error).partition('\n')[0] or type(error).__name__
         raise ValueError(f'{path}: cannot be read as ONNX: {shown(reason)}') from error
 
