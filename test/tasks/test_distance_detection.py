@@ -135,8 +135,11 @@ def test_an_object_counts_the_same_whatever_the_number_of_its_places():
     one, other = ([128, 128, 184, 184], 1), ([300, 300, 316, 316], 2)
     both = TASK.loss(outputs, encode(instances([one[0], other[0]], [1, 2])))
     each = [TASK.loss(outputs, encode(instances([box], [kind]))) for box, kind in (one, other)]
+    # Nor does it matter how sure all of them are.
+    surer = TASK.loss(maps(-4.9), encode(instances([one[0], other[0]], [1, 2])))
     for name in ('iou', 'distribution_focal'):
         torch.testing.assert_close(both[name], (each[0][name] + each[1][name]) / 2)
+        torch.testing.assert_close(both[name], surer[name])
 
 
 def test_places_that_answer_an_object_best_learn_it():
