@@ -60,9 +60,9 @@ def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor
 def _take_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Return rows (B, J, K, M) of values (B, J, N, C), as (B, J, K, M, C)."""
     # Whole rows of a table are copied in one go, single numbers are not.
-    first = torch.arange(values.shape[:2].numel(), device=values.device) * values.shape[2]
-    table = first.unflatten(0, values.shape[:2])[:, :, None, None] + rows
-    return functional.embedding(table, values.flatten(0, 2))
+    batch, joints, count = values.shape[:3]
+    first = torch.arange(batch * joints, device=values.device).reshape(batch, joints, 1, 1)
+    return functional.embedding(first * count + rows, values.flatten(0, 2))
 
 
 def _gaps(points: Tensor, count: int) -> Tensor:

@@ -122,5 +122,6 @@ def _central_cells(outputs: dict[str, Tensor], boxes: Tensor) -> Tensor:
 
 
 def _in_order(rows: Tensor, order: Tensor) -> Tensor:
-    """Return rows (B, K, ...) of each image in another order (B, K)."""
-    return torch.take_along_dim(rows, order.reshape(order.shape + (1,) * (rows.dim() - 2)), dim=1)
+    """Return rows (B, N, ...) of each image in another order (B, K)."""
+    index = order[(...,) + (None,) * (rows.dim() - 2)]
+    return rows.gather(1, index.expand(-1, -1, *rows.shape[2:]))
