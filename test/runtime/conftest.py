@@ -10,8 +10,8 @@ import torch
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.inference_graph import InferenceGraph
-from mcn_ros.tasks import TASKS
 
+NAMES = 'detection', 'pose', 'window_pose', 'segmentation'
 SIZE = (64, 96)
 
 
@@ -24,7 +24,7 @@ def make_network():
     """
     def make(trunk=TrunkConfig('shufflenet_v2_x0_5', channels=8), contrast=1, **settings):
         torch.manual_seed(0)
-        tasks = {name: {'head': {'width': 8}} for name in TASKS}
+        tasks = {name: {'head': {'width': 8}} for name in NAMES}
         tasks['detection'] |= {'classes': ['a', 'person'], 'max_overlap': 0.6,
                                'merge_with': 'pose'}
         tasks['window_pose'] |= {'boxes_from': 'detection'}
