@@ -16,6 +16,7 @@ from mcn_ros.network.blocks import DeformableConv
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.weights_file import save_model
 
+NAMES = 'detection', 'pose', 'segmentation'
 HEAD = {'width': 8}
 TINY = ModelConfig(
     {'detection': {'classes': ['person'], 'head': HEAD}, 'pose': {'head': HEAD},

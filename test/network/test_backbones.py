@@ -8,6 +8,8 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
+from torchvision import models
 
 from mcn_ros.network.backbones import BACKBONES
 
@@ -56,7 +58,7 @@ def test_batched_is_single(backbone):
 
 @pytest.mark.parametrize('name, millions', [
     ('dla34', 15.229), ('resnet18', 11.177), ('resnet34', 21.285), ('resnet50', 23.508),
-    ('resnet101', 42.500),
+    ('resnet101', 42.500), ('mobilenet_v2_x1_0_same', 2.224), ('mobilenet_v2_x1_5_same', 4.629),
     ('shufflenet_v2_x1_0', 0.776)])
 def test_parameter_counts(name, millions):
     with torch.device('meta'):
@@ -76,3 +78,27 @@ def test_leaky_shufflenet_differs_in_the_activation_only():
             module.negative_slope = 0.0
     x = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(leaky(x), plain(x))
+
+
+def same_convolution(self, x):
+    """Return what a convolution gives with the padding that TensorFlow calls SAME."""
+    total = [max(0, (-(-side // step) - 1) * step + kernel - side) for side, step, kernel in
+             zip(x.shape[2:], self.stride, self.kernel_size)]
+    top, left = (side // 2 for side in total)
+    padded = functional.pad(x, (left, total[1] - left, top, total[0] - top))
+    return functional.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+def test_mobilenet_is_padded_as_tensorflow_does(monkeypatch):
+    net, backbone = models.mobilenet_v2().eval(), BACKBONES['mobilenet_v2_x1_0_same']().eval()
+    names = {f'{public}.': f'{own}.' for public, own in backbone.public_names.items() if own}
+    state = {next(own + key.removeprefix(public) for public, own in names.items()
+                  if key.startswith(public)): value
+             for key, value in net.features.state_dict(prefix='features.').items()}
+    backbone.load_state_dict(state)
+    x = torch.randn(1, 3, 64, 96)
+    found = backbone(x)
+    assert (found[-1] - net.features(x)).norm() > 0.01 * found[-1].norm()
+    monkeypatch.setattr(nn.Conv2d, 'forward', same_convolution)
+    expected = net.features(x)
+    assert (found[-1] - expected).norm() < 1e-4 * expected.norm()

@@ -70,6 +70,13 @@ def test_shared_is_cheaper():
     assert count(DETECTION, HeadConfig(64, 'shared')) < 0.2 * count(DETECTION, HeadConfig(64))
 
 
+def test_the_count_of_a_head_of_movenet():
+    with torch.device('meta'):
+        head = Head(single(24), {'center': 1, 'joint_offset': 34}, HeadConfig(96, 'separable'))
+    first = 24 * 9 + (24 + 1) * 96
+    assert sum(p.numel() for p in head.parameters()) == 2 * first + (96 + 1) * 35
+
+
 @pytest.mark.parametrize('arguments, word', [
     ({'width': -1}, 'width'),
     ({'width': 0, 'layout': 'shared'}, 'shared'),

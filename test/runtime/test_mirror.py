@@ -15,6 +15,7 @@ from mcn_ros.tasks.centernet import CenterNetPoseTask
 from mcn_ros.vocabulary import COCO_SKELETON
 from mcn_ros.weights_file import save_model
 
+NAMES = 'detection', 'pose', 'window_pose', 'segmentation'
 SIZE = (64, 64)
 NAMES = ('detection', 'pose', 'window_pose', 'segmentation')
 

@@ -23,6 +23,7 @@ from mcn_ros.runtime.views import Views
 from mcn_ros.structures import ClassMap
 from mcn_ros.weights_file import save_model
 
+NAMES = 'detection', 'pose', 'segmentation'
 INPUT = (64, 96)
 NAMES = ('detection', 'pose', 'segmentation')
 
