@@ -23,8 +23,6 @@ TINY = ModelConfig(
      'segmentation': {'classes': ['person'], 'head': HEAD}},
     TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 8, True), (64, 96))
 
-NAMES = ('detection', 'pose', 'segmentation')
-
 
 @pytest.mark.parametrize('name', NETWORKS)
 def test_every_network_has_all_tasks_of_80_classes(name):

@@ -17,7 +17,6 @@ from mcn_ros.weights_file import save_model
 
 NAMES = 'detection', 'pose', 'window_pose', 'segmentation'
 SIZE = (64, 64)
-NAMES = ('detection', 'pose', 'window_pose', 'segmentation')
 
 
 @pytest.fixture(scope='module')

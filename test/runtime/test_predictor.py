@@ -25,7 +25,6 @@ from mcn_ros.weights_file import save_model
 
 NAMES = 'detection', 'pose', 'segmentation'
 INPUT = (64, 96)
-NAMES = ('detection', 'pose', 'segmentation')
 
 
 def build(names=NAMES, seed=0, preprocessing='mcn'):

@@ -359,3 +359,27 @@ def test_a_head_without_such_towers_starts_anew(detector, fields):
     assert 'segmentation: starts anew, there is no such head' in lines
     assert all(torch.equal(values, before[name])
                for name, values in model.heads.state_dict().items())
+
+
+# ---- People of a pose head ----
+
+PERSON = {'classes': ('person',)}
+
+
+def test_a_head_that_finds_people_starts_from_that_of_poses(tmp_path):
+    source, path = saved(tmp_path, pose={'kind': 'window_pose'})
+    model = small(detection=PERSON, pose={'kind': 'window_pose'})
+    told = start_from_weights(model, path)
+    assert told[1:] == ['detection: taken from pose', 'pose: taken']
+    taken, theirs = model.heads['detection'].state_dict(), source.heads['pose'].state_dict()
+    assert all(torch.equal(value, theirs[key]) for key, value in taken.items())
+
+
+@pytest.mark.parametrize('detection', [
+    {'classes': ('dog',)}, {'classes': ('person', 'dog')}, {**PERSON, 'relative': True},
+    {**PERSON, 'head': {'width': 4}}])
+def test_a_head_that_finds_something_else_does_not(tmp_path, detection):
+    _, path = saved(tmp_path, pose={})
+    model, before = small(detection=detection), small(detection=detection)
+    assert 'detection: starts anew, there is no such head' in start_from_weights(model, path)
+    assert equal(model.heads['detection'], before.heads['detection'])
