@@ -20,7 +20,8 @@ from mcn_ros.tasks.segmentation import SegmentationTask
 from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.tasks.window_pose import WindowPoseTask
 
-__all__ = ['build_tasks', 'describe_tasks', 'EXACT', 'KINDS', 'Objects', 'Task', 'TASKS']
+__all__ = ['build_tasks', 'describe_tasks', 'EXACT', 'KINDS', 'Objects', 'Task', 'TASKS',
+           'usual_names']
 
 TASKS: dict[str, type[Task]] = {
     'detection': DetectionTask,
@@ -37,6 +38,14 @@ EXACT: dict[str, type[Task]] = {
 }
 # What a task can be; a view, which has what is added to TASKS.
 KINDS: Mapping[str, type[Task]] = ChainMap(EXACT, TASKS)
+
+
+def usual_names() -> tuple[str, ...]:
+    """Return the names that heads usually have: the first kind with each structure of labels."""
+    first: dict[type, str] = {}
+    for kind, task in TASKS.items():
+        first.setdefault(task.annotation, kind)
+    return tuple(first.values())
 
 
 def build_tasks(configs: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Task]:

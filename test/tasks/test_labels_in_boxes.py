@@ -78,7 +78,7 @@ def test_pixels_without_the_other_task_decide_alone():
 def test_boxes_are_in_input_pixels_at_any_resolution(full):
     task = SegmentationTask(CLASSES, boxes_from='detection', full_resolution=full)
     logits = torch.zeros(1, 4, 24 // task.stride, 32 // task.stride)
-    logits[:, 1] = 5
+    logits[:, 1] = 2
     objects = _objects([[0., 0, 16, 24]], [0.9], [2])
     labels = task.refine(task.decode({'logits': logits}), {'logits': logits},
                          lambda name: objects).labels

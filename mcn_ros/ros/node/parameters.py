@@ -21,7 +21,7 @@ from rclpy.parameter import Parameter
 from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.structures import ClassPlanes, Instances, Poses
-from mcn_ros.tasks import Task, TASKS
+from mcn_ros.tasks import Task, TASKS, usual_names
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -134,11 +134,11 @@ def head_fields(name: str, prediction: type) -> dict[str, Field]:
     return {f'{name}.{key}': HEAD_FIELDS[key] for key in HEAD_PARAMETERS.get(prediction, ())}
 
 
-# ROS name -> field of what there is whatever the weights: also heads that are named like kinds.
+# ROS name -> field of what there is whatever the weights: also heads that have the usual names.
 NODE_FIELDS = {f.metadata['name'] or f.name: f for f in fields(Parameters) if f.metadata}
 FIELDS = {**NODE_FIELDS, **{
-    name: declared for kind, task in TASKS.items()
-    for name, declared in head_fields(kind, task.annotation).items()}}
+    name: declared for head in usual_names()
+    for name, declared in head_fields(head, TASKS[head].annotation).items()}}
 
 
 def descriptions() -> dict[str, tuple[Any, str]]:

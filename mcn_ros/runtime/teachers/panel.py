@@ -11,7 +11,7 @@ import numpy as np
 from mcn_ros.runtime.teachers import DETECTORS, KINDS, load_teacher
 from mcn_ros.runtime.teachers.merge import merge
 from mcn_ros.structures import Instances, Poses, select, Structure
-from mcn_ros.tasks import Task, TASKS
+from mcn_ros.tasks import Task, TASKS, usual_names
 
 PERSON = 'person'
 # Of so many people of an image, the most likely, joints are looked for.
@@ -51,10 +51,8 @@ class Panel:
     def tasks(self) -> dict[str, Task]:
         """Return the tasks that can be scored, by name."""
         labelled = {Instances: bool(self._detectors), Poses: bool(self._detectors and self._poser)}
-        # Of several kinds of tasks with the same labels, the first.
-        names = {TASKS[name].annotation: name for name in reversed(TASKS)}
-        return {name: TASKS[name]() for name in TASKS
-                if labelled.get(TASKS[name].annotation) and name in names.values()}
+        return {name: TASKS[name]() for name in usual_names()
+                if labelled.get(TASKS[name].annotation)}
 
     def objects(self, image: np.ndarray) -> Instances:
         """Return the objects of an image, (H, W, 3) uint8 RGB, in camera pixels, best first."""
