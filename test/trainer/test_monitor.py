@@ -102,8 +102,8 @@ def test_labels_are_left_and_predictions_right(monitor, tmp_path):
     monitor.overlays(800, [sample({'detection': boxes(classes=[1])})],
                      [{'detection': boxes([0.9], [2])}])
     labels, predicted = overlay(tmp_path)
-    assert share(labels, DOG) > 0.004 and share(predicted, DOG) < 0.001
-    assert share(predicted, CAR) > 0.004 and share(labels, CAR) < 0.001
+    assert share(labels, DOG) > 0.002 and share(predicted, DOG) < 0.001
+    assert share(predicted, CAR) > 0.002 and share(labels, CAR) < 0.001
 
 
 def test_all_kinds_of_predictions_are_drawn_in_their_place(monitor, tmp_path):
