@@ -6,7 +6,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mcn_ros.data.sample import Sample
+from mcn_ros.data.calibration_images import CalibrationImages
 from mcn_ros.runtime import RuntimeConfig
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 
@@ -47,7 +47,7 @@ def runtime_config(args: Namespace) -> RuntimeConfig:
 
     :raises ValueError: for images to calibrate with that do not exist.
     """
-    calibration = Sample(args.calibration) if args.calibration else None
+    calibration = CalibrationImages(args.calibration) if args.calibration else None
     return RuntimeConfig(args.device, args.backend, args.precision, calibration)
 
 

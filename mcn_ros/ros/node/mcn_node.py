@@ -8,6 +8,7 @@ Configure loads the network, activate subscribes. One thread takes the newest im
 free, decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
+from importlib import import_module
 import time
 from typing import Any, Callable, Mapping, NoReturn, Sequence
 
@@ -21,7 +22,6 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from mcn_ros.data.sample import Sample
 from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_parameters
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.node.arrivals import ArrivalThread
@@ -35,6 +35,7 @@ from mcn_ros.ros.node.parameters import (
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
+from mcn_ros.runtime.int8 import Calibration
 
 NAME = 'mcn'
 
@@ -138,9 +139,8 @@ class McnNode(LifecycleNode):
     def _load_on(self, device: str) -> Predictor:
         p = self.parameters
         # What was asked for another device may not be there on the CPU.
-        runtime = (RuntimeConfig(device) if device == 'cpu' != p.device
-                   else RuntimeConfig(device, p.backend, p.precision,
-                                      Sample(p.calibration) if p.calibration else None))
+        runtime = (RuntimeConfig(device) if device == 'cpu' != p.device else
+                   RuntimeConfig(device, p.backend, p.precision, _calibration(p.calibration)))
         return load_predictor(p.weights, p.heads, runtime)
 
     def _time_batch(self, size: int) -> float:
@@ -289,6 +289,14 @@ class McnNode(LifecycleNode):
     def _on_time_jump(self, jump: Any) -> None:
         for camera in self._cameras:
             camera.statistics.forget_latencies()
+
+
+def _calibration(source: str) -> Calibration | None:
+    """Return the images of a source; None without one."""
+    if not source:
+        return None
+    # What reads bags and videos takes a while to import, and hardly a node needs it.
+    return import_module('mcn_ros.data.calibration_images').CalibrationImages(source)
 
 
 def _depends_on_weights(name: str) -> bool:

@@ -35,6 +35,15 @@ def state(node):
     return node._state_machine.current_state[1]
 
 
+def test_its_start_does_not_wait_for_what_it_hardly_ever_needs():
+    code = ('import sys, mcn_ros.ros.node.mcn_node; '
+            'print([name for name in ("rosbags", "mcn_ros.data.bags", "mcn_ros.data.synthetic", '
+            '"mcn_ros.runtime.teachers") if name in sys.modules])')
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                            timeout=120)
+    assert result.stdout == '[]\n', result.stderr
+
+
 def test_lifecycle(world):
     node = world.make()
     assert state(node) == 'unconfigured'

@@ -18,7 +18,7 @@ from mcn_ros.data.listing import list_files
 COUNT = 100
 
 
-class Sample:
+class CalibrationImages:
     """
     Images spread evenly over a source; read when they are asked for.
 

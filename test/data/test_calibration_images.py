@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.data.calibration_images import _thin, CalibrationImages
 from mcn_ros.data.frames import read_frames, SYNTHETIC
-from mcn_ros.data.sample import _thin, Sample
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def folder(tmp_path):
 
 
 def test_images_are_spread_over_a_folder(folder):
-    images = list(Sample(str(folder), 5))
+    images = list(CalibrationImages(str(folder), 5))
     assert [int(image[0, 0, 0]) for image in images] == [0, 20, 40, 60, 80]
-    assert len(list(Sample(str(folder)))) == 10
+    assert len(list(CalibrationImages(str(folder)))) == 10
     assert images[0].shape == (4, 6, 3) and images[0].dtype == np.uint8
 
 
@@ -37,24 +37,25 @@ def test_a_stream_is_thinned_at_even_distances(length, kept):
 
 
 def test_one_image_is_a_source(folder):
-    assert len(list(Sample(str(folder / '3.png')))) == 1
+    assert len(list(CalibrationImages(str(folder / '3.png')))) == 1
 
 
 def test_the_digest_tells_files_from_each_other(folder):
-    first = Sample(str(folder)).digest
-    assert first == Sample(str(folder)).digest != Sample(str(folder), 5).digest
+    first = CalibrationImages(str(folder)).digest
+    assert first == CalibrationImages(str(folder)).digest
+    assert first != CalibrationImages(str(folder), 5).digest
     os.utime(folder / '4.png', (1, 1))
-    second = Sample(str(folder)).digest
+    second = CalibrationImages(str(folder)).digest
     (folder / '4.png').rename(folder / '5.png')
-    assert len({first, second, Sample(str(folder)).digest}) == 3
+    assert len({first, second, CalibrationImages(str(folder)).digest}) == 3
 
 
 def test_errors_name_the_source(folder, tmp_path):
     with pytest.raises(ValueError, match="^calibration: '/nowhere' does not exist"):
-        Sample('/nowhere')
+        CalibrationImages('/nowhere')
     (folder / '4.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match=f'^{folder}: 4: '):
-        list(Sample(str(folder)))
+        list(CalibrationImages(str(folder)))
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='a folder without images'):
-        list(Sample(str(tmp_path / 'empty')))
+        list(CalibrationImages(str(tmp_path / 'empty')))
