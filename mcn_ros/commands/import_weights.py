@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
-import torch
-
 from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.imports import movenet, nanodet, nanodet_plus
+from mcn_ros.imports.start import new_network
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.weights_file import save_model
 
@@ -45,9 +44,7 @@ def with_channels(model: MultiTaskNet, channels: int) -> MultiTaskNet:
     :raises ValueError: where other layers than those of the map would, too.
     """
     trunk = replace(model.config.trunk, channels=channels)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        wider = MultiTaskNet(replace(model.config, trunk=trunk))
+    wider = new_network(replace(model.config, trunk=trunk))
     state = wider.state_dict()
     known = {name: values for name, values in model.state_dict().items()
              if name in state and values.shape == state[name].shape}

@@ -18,14 +18,14 @@ import numpy as np
 from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
-from mcn_ros.data.coco_file import CocoFile, PERSON, read_coco, Record
+from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.journal import Journal
 from mcn_ros.data.labels import MAPPED, MASKED
 from mcn_ros.data.pseudo_masks import gated_labels, MaskRule
 from mcn_ros.geometry import Size
 from mcn_ros.structures import ClassMap, clip_boxes, IGNORE, Instances, Poses, Sample
 from mcn_ros.tasks import Task, TASKS
-from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
+from mcn_ros.vocabulary import COCO_SKELETON, PERSON, Skeleton
 
 # What ``labelled`` calls objects with boxes, people with joints, and maps of classes.
 BOXES, JOINTS, CLASS_MAPS = (

@@ -4,7 +4,6 @@
 """Images without any labels as the content of a COCO file that says so."""
 
 from itertools import islice
-import os
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
@@ -18,6 +17,7 @@ from mcn_ros.data.frames import Frame, IMAGE_SUFFIXES, read_frames, SYNTHETIC
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.image_headers import image_extent
 from mcn_ros.data.listing import list_files
+from mcn_ros.files import replaced_file
 
 # Of JPEG files that are made of raw images.
 QUALITY = 95
@@ -80,11 +80,9 @@ def _write(frame: Frame, folder: Path) -> str:
         data, suffix = _encoded(frame)
     except ValueError as error:
         raise ValueError(f'image {frame.name}: {error}') from error
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'{frame.name}{suffix}'
-    partial = path.with_suffix('.partial')
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    with replaced_file(path) as partial:
+        partial.write_bytes(data)
     return path.name
 
 

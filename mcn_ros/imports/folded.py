@@ -11,16 +11,15 @@ import torch
 from torch import nn, Tensor
 
 
-def unfold(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, dict[str, Tensor]]:
+def identity_with_bias(bias: Tensor, norm: nn.BatchNorm2d) -> dict[str, Tensor]:
     """
-    Return the weight of a convolution, and the state of the batch norm behind it.
+    Return the state of the batch norm behind a convolution that has the weight of a folded one.
 
-    :param weight: (out, in / groups, h, w) of the folded convolution.
-    :param bias: (out,) of the same.
-    :param norm: of the network that they are for.
+    :param bias: (out,) of the folded convolution.
+    :param norm: of the network that it is for.
     """
     ones = torch.ones_like(bias)
-    return weight, {
+    return {
         'weight': ones, 'bias': bias, 'running_mean': torch.zeros_like(bias),
         # It is the root of this and epsilon that it divides by.
         'running_var': ones - norm.eps, 'num_batches_tracked': torch.tensor(0)}

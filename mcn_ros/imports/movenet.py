@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors import safe_open, SafetensorError
 from torch import Tensor
 
-from mcn_ros.imports.folded import unfold
+from mcn_ros.imports.folded import identity_with_bias
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import refuse, shown
 from mcn_ros.network.trunks import TrunkConfig
@@ -104,9 +104,8 @@ def read(path: str | Path) -> MultiTaskNet:
            [name for name, value in weights.items()
             if not value.is_floating_point() or not value.isfinite().all()])
     state = {own: _in_our_order(name, weights[name].float()) for name, own in own_names.items()}
-    for conv, norm in _NORMALISED.values():
-        state[f'{conv}.weight'], normalisation = unfold(
-            state[f'{conv}.weight'], state[f'{norm}.bias'], model.get_submodule(norm))
+    for _, norm in _NORMALISED.values():
+        normalisation = identity_with_bias(state[f'{norm}.bias'], model.get_submodule(norm))
         state |= {f'{norm}.{name}': value for name, value in normalisation.items()}
     model.load_state_dict(state)
     return model.eval()

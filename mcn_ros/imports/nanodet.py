@@ -5,8 +5,7 @@
 
 from pathlib import Path
 
-import torch
-
+from mcn_ros.imports.start import new_network
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.trunks import TrunkConfig
@@ -26,9 +25,7 @@ def read(path: Path) -> MultiTaskNet:
         not have starts anew, always the same.
     :raises ValueError: for a file that cannot be read or is of another network.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = MultiTaskNet(CONFIG)
+    model = new_network(CONFIG)
     for backbone in model.trunk.backbones():
         load_backbone(backbone, path)
     load_detectors(model.trunk, path)

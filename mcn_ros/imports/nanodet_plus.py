@@ -15,7 +15,8 @@ from typing import Mapping
 import torch
 from torch import nn, Tensor
 
-from mcn_ros.imports.folded import unfold
+from mcn_ros.imports.folded import identity_with_bias
+from mcn_ros.imports.start import new_network
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import refuse, shown
 from mcn_ros.network.features import PYRAMID
@@ -89,18 +90,15 @@ def read(path: Path) -> MultiTaskNet:
         not have starts anew, always the same.
     :raises ValueError: for a file that cannot be read or is of another network.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = MultiTaskNet(CONFIG)
+    model = new_network(CONFIG)
     tensors = read_tensors(path)
     state: dict[str, Tensor] = {}
     for number, name in CONVS.items():
         before, _, place = name.rpartition('.')
         norm = f'{before}.{int(place) + 1}'
-        weight, rest = unfold(*_conv(path, tensors, number, model.get_submodule(name)),
-                              model.get_submodule(norm))
-        state[f'{name}.weight'] = weight
-        state |= {f'{norm}.{key}': value for key, value in rest.items()}
+        state[f'{name}.weight'], bias = _conv(path, tensors, number, model.get_submodule(name))
+        state |= {f'{norm}.{key}': value for key, value in
+                  identity_with_bias(bias, model.get_submodule(norm)).items()}
     for level, number in LAST.items():
         outputs = len(COCO_CLASSES) + SIDES * THEIR_BINS
         like = nn.Conv2d(model.tasks[TASK].width, outputs, 1, device='meta')

@@ -64,15 +64,19 @@ def take(features: Features, rows: Tensor) -> dict[str, Tensor]:
     return {name: values.index_select(0, rows) for name, values in features.items()}
 
 
-def pyramid_levels(strides: Sequence[int]) -> list[int]:
+def pyramid_levels(strides: Sequence[int], exactly: Sequence[int] = ()) -> list[int]:
     """
     Return the indices of the stages of stride 4, 8, 16, ...; finer ones are not used.
 
     :param strides: of all stages of a backbone.
-    :raises ValueError: if there are not at least two, or one is left out.
+    :param exactly: what the strides of these stages have to be; () for any.
+    :raises ValueError: if there are not at least two, one is left out, or they are others.
     """
     found = [index for index, stride in enumerate(strides) if stride >= STRIDE]
     used = [strides[level] for level in found]
     if len(used) < 2 or used != [STRIDE * 2 ** index for index in range(len(used))]:
         raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, ...')
+    if exactly and used != list(exactly):
+        raise ValueError(f'stages of strides {tuple(strides)}: this neck needs '
+                         f'{", ".join(map(str, exactly))}')
     return found

@@ -109,9 +109,7 @@ class GhostPanNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the ghost_pan neck has no deformable convolutions')
-        self.levels = pyramid_levels(strides)
-        if len(self.levels) != len(PYRAMID):
-            raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
+        self.levels = pyramid_levels(strides, exactly=(4, 8, 16, 32))
         self.shapes = {**single(out_channels), **pyramid(width)}
         first, *others = (channels[level] for level in self.levels)
         self.pyramid = GhostPan(others, width)

@@ -31,9 +31,7 @@ class MoveNetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError(f'the {self.NAME} neck has no deformable convolutions')
-        self.levels = pyramid_levels(strides)
-        if len(self.levels) != 1 + len(WIDTHS):
-            raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
+        self.levels = pyramid_levels(strides, exactly=(4, 8, 16, 32))
         self.shapes = {**single(out_channels), **{
             name: MapShape(width, PYRAMID[name]) for name, width in WIDTHS.items()}}
         # From coarse to fine: a level is fused at the width of the coarser one.

@@ -202,9 +202,7 @@ class NanoDetNeck(nn.Module):
         super().__init__()
         if deformable:
             raise ValueError('the nanodet neck has no deformable convolutions')
-        self.levels = pyramid_levels(strides)
-        if len(self.levels) != 1 + len(STRIDES):
-            raise ValueError(f'stages of strides {tuple(strides)}: this neck needs 4, 8, 16, 32')
+        self.levels = pyramid_levels(strides, exactly=(STRIDE, *STRIDES))
         self.shapes = {**single(out_channels), READINGS: MapShape(CHANNELS, STRIDES[0])}
         first, *others = (channels[level] for level in self.levels)
         self.detector = Detector(others, width)

@@ -94,6 +94,12 @@ def check_spread(spread: float, name: str) -> None:
         raise ValueError(f'{name}: {spread} is not in 0..1')
 
 
+def check_overlap(overlap: float, name: str) -> None:
+    """Refuse an overlap above which no box, or every box, would be a duplicate."""
+    if not 0 < overlap <= 1:
+        raise ValueError(f'{name}: {overlap} is not in 0..1, above 0')
+
+
 def check_limits(task: Any, name: str, limits: Sequence[str]) -> None:
     """Refuse a task that is to know, or find, no object at all."""
     for limit in limits:
@@ -308,6 +314,13 @@ def shared_areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)
     mine, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
     return shared, mine[:, :, None] + theirs[:, None] - shared
+
+
+def in_order(rows: Tensor, order: Tensor) -> Tensor:
+    """Return rows (B, N, ...) of each image by their numbers (B, K), as (B, K, ...)."""
+    # Not by take_along_dim, whose broadcasting makes a constant of the number of images.
+    index = order.reshape(order.shape + (1,) * (rows.dim() - 2))
+    return rows.gather(1, index.expand(-1, -1, *rows.shape[2:]))
 
 
 def cell_points(cells: Tensor, width: int) -> Tensor:

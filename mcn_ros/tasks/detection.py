@@ -8,7 +8,7 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 """
 
 from dataclasses import dataclass, field
-from typing import Callable, ClassVar, Literal, Mapping
+from typing import ClassVar, Literal, Mapping
 
 import torch
 from torch import nn, Tensor
@@ -19,12 +19,12 @@ from mcn_ros.network.features import FEATURES, READINGS, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_spread,
-    decode_centers, duplicates, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
-    to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_overlap,
+    check_spread, decode_centers, duplicates, encode_centers, in_order, locate, LOG_SIZE_BIAS,
+    mirror_boxes, to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
-from mcn_ros.tasks.merge import check_person, merge_into
-from mcn_ros.tasks.task import Objects, Task
+from mcn_ros.tasks.merge import MergesPeople
+from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES, PERSON
 
 # Features that it can read: those of the neck, and what a detector in it says.
@@ -32,7 +32,7 @@ STRIDES = {FEATURES: STRIDE, READINGS: nanodet.STRIDES[0]}
 
 
 @dataclass(frozen=True)
-class DetectionTask(Task):
+class DetectionTask(MergesPeople, Task):
     """
     Boxes of objects of one or more classes.
 
@@ -77,12 +77,10 @@ class DetectionTask(Task):
         check_classes(self.classes, 'detection.classes')
         check_limits(self, 'detection', ('max_objects', 'max_predictions'))
         check_spread(self.spread, 'detection.spread')
-        if not 0 < self.max_overlap <= 1:
-            raise ValueError(f'detection.max_overlap: {self.max_overlap} is not in 0..1, above 0')
+        check_overlap(self.max_overlap, 'detection.max_overlap')
         if self.reads not in STRIDES:
             raise ValueError(f'detection.reads: {self.reads!r} is not one of {", ".join(STRIDES)}')
-        if self.merge_with:
-            check_person(self.classes, 'detection.merge_with')
+        self.check_people('detection')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -153,18 +151,8 @@ class DetectionTask(Task):
         if self.max_overlap < 1:
             scores = scores * ~duplicates(boxes, classes, self.max_overlap)
             scores, order = scores.sort(dim=1, descending=True, stable=True)
-            boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
-            classes = classes.gather(1, order)
+            boxes, classes = in_order(boxes, order), in_order(classes, order)
         return Instances(to_input_pixels(boxes, self.stride), classes, scores)
-
-    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
-        """Return the objects that are decoded."""
-        return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
-
-    def refine(self, prediction: Instances, outputs: dict[str, Tensor],
-               objects: Callable[[str], Objects | None]) -> Instances:
-        """Merge the people of another task with those among the objects."""
-        return merge_into(prediction, self.classes, objects(self.merge_with))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image."""

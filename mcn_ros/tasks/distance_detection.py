@@ -8,7 +8,7 @@ Source: X. Li et al., "Generalized Focal Loss", NeurIPS 2020, and NanoDet-Plus (
 """
 
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Mapping
+from typing import ClassVar, Mapping
 
 import numpy as np
 import torch
@@ -21,13 +21,14 @@ from mcn_ros.network.features import Shapes
 from mcn_ros.network.pyramid_head import levels_of, PyramidHead
 from mcn_ros.structures import clip_boxes, crowd_rows, Instances
 from mcn_ros.tasks.assignment import assign, Assignment, quality_focal
-from mcn_ros.tasks.centers import check_limits, duplicates, evenly, pad
+from mcn_ros.tasks.centers import (
+    check_limits, check_overlap, duplicates, evenly, in_order, pad)
 from mcn_ros.tasks.distances import (
     BINS, distribution_focal, divergence, flatten, mirror_bins, places, read_distances, SIDES,
     to_boxes, to_distances)
 from mcn_ros.tasks.heatmap import NO_PEAK
-from mcn_ros.tasks.merge import check_person, merge_into
-from mcn_ros.tasks.task import Objects, Task
+from mcn_ros.tasks.merge import MergesPeople
+from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
 # Boxes that may suppress each other, the best so many. As those of which the others are duplicates
@@ -46,7 +47,7 @@ LEAST_WEIGHT = 1e-3  # of a place that answers nothing yet, beside the surest on
 
 
 @dataclass(frozen=True)
-class DistanceDetectionTask(Task):
+class DistanceDetectionTask(MergesPeople, Task):
     """
     Boxes of objects of one or more classes, from the levels of a pyramid.
 
@@ -79,11 +80,8 @@ class DistanceDetectionTask(Task):
     def __post_init__(self):
         check_classes(self.classes, 'distance_detection.classes')
         check_limits(self, 'distance_detection', ('width', 'max_objects', 'max_predictions'))
-        if not 0 < self.max_overlap <= 1:
-            raise ValueError(f'distance_detection.max_overlap: {self.max_overlap} is not in 0..1, '
-                             'above 0')
-        if self.merge_with:
-            check_person(self.classes, 'distance_detection.merge_with')
+        check_overlap(self.max_overlap, 'distance_detection.max_overlap')
+        self.check_people('distance_detection')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -156,26 +154,15 @@ class DistanceDetectionTask(Task):
         classes = logits.shape[2]
         # The strongest of all are in the cells whose own strongest are: far fewer to sort.
         cells = logits.amax(dim=2).topk(min(CANDIDATES, len(where))).indices
-        values = logits.gather(1, cells[..., None].expand(-1, -1, classes)).flatten(1)
+        values = in_order(logits, cells).flatten(1)
         values, indices = values.topk(min(CANDIDATES, values.shape[1]))
         scores, cells = torch.sigmoid(values), cells.gather(1, indices // classes)
         classes = indices % classes
-        bins = bins.gather(1, cells[..., None].expand(-1, -1, bins.shape[2]))
-        boxes = to_boxes(read_distances(bins), where[cells])
+        boxes = to_boxes(read_distances(in_order(bins, cells)), where[cells])
         boxes = torch.cat([boxes[..., :2], torch.maximum(boxes[..., :2], boxes[..., 2:])], dim=2)
         scores = scores * ~duplicates(boxes, classes, self.max_overlap)
         scores, order = scores.topk(min(self.max_predictions, scores.shape[1]))
-        return Instances(boxes.gather(1, order[..., None].expand(-1, -1, SIDES)),
-                         classes.gather(1, order), scores)
-
-    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
-        """Return the objects that are decoded."""
-        return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
-
-    def refine(self, prediction: Instances, outputs: dict[str, Tensor],
-               objects: Callable[[str], Objects | None]) -> Instances:
-        """Merge the people of another task with those among the objects."""
-        return merge_into(prediction, self.classes, objects(self.merge_with))
+        return Instances(in_order(boxes, order), in_order(classes, order), scores)
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image; exact for widths that the strides divide."""

@@ -14,6 +14,7 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
+from mcn_ros.tasks.centers import in_order
 from mcn_ros.tasks.task import Objects
 
 # The logarithm of a box' score counts so many times what a logit does.
@@ -40,13 +41,13 @@ def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], st
     :param stride: input pixels per cell.
     :return: (B, H, W) int64.
     """
-    scores, best = objects.scores.topk(min(MOST, objects.scores.shape[1]), dim=1)
-    boxes = objects.boxes.gather(1, best[..., None].expand(-1, -1, 4)) / stride
+    scores, surest = objects.scores.topk(min(MOST, objects.scores.shape[1]), dim=1)
+    boxes = in_order(objects.boxes, surest) / stride
     height, width = logits.shape[2:]
     planes = logits.float().flatten(2)  # (B, C + 1, cells)
     known = [classes.index(name) + 1 if name in classes else 0 for name in objects.names]
-    labels = torch.tensor(known, device=logits.device)[
-        objects.classes.gather(1, best)]  # (B, K), 0 for unknown
+    classes_of_boxes = in_order(objects.classes, surest)
+    labels = torch.tensor(known, device=logits.device)[classes_of_boxes]  # 0 for unknown
     # Whole planes: to pick cell by cell would take many times longer.
     images = torch.arange(planes.shape[0], device=logits.device)[:, None] * planes.shape[1]
     mine = planes.flatten(0, 1).index_select(0, (images + labels).flatten()).view(
@@ -54,11 +55,12 @@ def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], st
     evidence = WEIGHT * scores.float().clamp(min=FLOOR).log() - 1e9 * (labels == 0)
     inside = _inside(boxes, height, width).flatten(2)
     boxed, box = torch.where(inside, mine + evidence[..., None], -1e9).max(dim=1)
-    rest, label = planes[:, 1:].max(dim=1)
-    label = torch.where(boxed > rest + WEIGHT * math.log(FLOOR), labels.gather(1, box), label + 1)
-    best = torch.maximum(boxed, rest + WEIGHT * math.log(FLOOR))
+    unboxed, label = planes[:, 1:].max(dim=1)
+    unboxed = unboxed + WEIGHT * math.log(FLOOR)
+    label = torch.where(boxed > unboxed, labels.gather(1, box), label + 1)
     background = planes[:, 0] + WEIGHT * math.log(BACKGROUND)
-    return torch.where(background >= best, 0, label).unflatten(1, (height, width))
+    is_background = background >= torch.maximum(boxed, unboxed)
+    return torch.where(is_background, 0, label).unflatten(1, (height, width))
 
 
 def _inside(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -4,13 +4,13 @@
 """People whom two tasks find, in one list: what both see counts, what one sees counts half."""
 
 from dataclasses import replace
-from typing import NamedTuple, Sequence
+from typing import Callable, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mcn_ros.structures import Instances
-from mcn_ros.tasks.centers import shared_areas
+from mcn_ros.tasks.centers import in_order, shared_areas
 from mcn_ros.tasks.task import Objects
 from mcn_ros.vocabulary import PERSON
 
@@ -28,12 +28,6 @@ class People(NamedTuple):
 
     boxes: Tensor
     scores: Tensor
-
-
-def check_person(classes: Sequence[str], where: str) -> None:
-    """Refuse to merge people with objects of which none can be a person."""
-    if PERSON not in classes:
-        raise ValueError(f'{where}: there is no class {PERSON} (classes: {", ".join(classes)})')
 
 
 def people_among(objects: Objects | None) -> People | None:
@@ -97,5 +91,32 @@ def merge_into(objects: Instances, names: tuple[str, ...], others: Objects | Non
     added = torch.full_like(order[:, count:], person)
     classes = torch.cat([objects.classes, added], dim=1)
     order = order[:, :count]
-    return replace(objects, boxes=boxes.gather(1, order[..., None].expand(-1, -1, 4)),
-                   scores=scores[:, :count], classes=classes.gather(1, order))
+    return replace(objects, boxes=in_order(boxes, order), scores=scores[:, :count],
+                   classes=in_order(classes, order))
+
+
+class MergesPeople:
+    """
+    What tasks have in common whose predictions are objects, with people of another task merged in.
+
+    :ivar classes: names of the classes.
+    :ivar merge_with: name of the other task; '' for none.
+    """
+
+    classes: tuple[str, ...]
+    merge_with: str
+
+    def check_people(self, name: str) -> None:
+        """Refuse to merge people with objects of which none can be a person."""
+        if self.merge_with and PERSON not in self.classes:
+            raise ValueError(f'{name}.merge_with: there is no class {PERSON} (classes: '
+                             f'{", ".join(self.classes)})')
+
+    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
+        """Return the objects that are decoded."""
+        return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
+
+    def refine(self, prediction: Instances, outputs: dict[str, Tensor],
+               objects: Callable[[str], Objects | None]) -> Instances:
+        """Merge the people of another task with those among the objects."""
+        return merge_into(prediction, self.classes, objects(self.merge_with))

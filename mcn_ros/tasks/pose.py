@@ -21,8 +21,8 @@ from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
     BOX_MAPS, cell_points, center_counts, center_losses, center_weights, Centers, check_limits,
-    check_spread, decode_centers, encode_centers, locate, LOG_SIZE_BIAS, mirror_boxes,
-    mirror_points, pad, read_boxes, scale_of, to_input_pixels)
+    check_spread, decode_centers, encode_centers, in_order, locate, LOG_SIZE_BIAS,
+    mirror_boxes, mirror_points, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_peak, focal_loss, gather_cells, ignore_box, PRIOR_BIAS, weighted_l1)
 from mcn_ros.tasks.location import believe, decide, location_loss, sample
@@ -261,8 +261,7 @@ class PoseTask(Task):
         quality = similarity.mean(dim=1) * seen.mean(dim=1).sqrt()
         scores, order = (scores.sqrt() * quality).sqrt().sort(dim=1, descending=True, stable=True)
         joints, seen = joints.transpose(1, 2), seen.transpose(1, 2)
-        boxes, seen = (rows.gather(1, order[..., None].expand_as(rows)) for rows in (boxes, seen))
-        return boxes, scores, joints.gather(1, order[..., None, None].expand_as(joints)), seen
+        return in_order(boxes, order), scores, in_order(joints, order), in_order(seen, order)
 
     def _location_loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Return the loss of the beliefs around the joints that the central cells point to."""

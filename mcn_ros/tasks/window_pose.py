@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
-from mcn_ros.tasks.centers import cell_points, to_input_pixels
+from mcn_ros.tasks.centers import cell_points, in_order, to_input_pixels
 from mcn_ros.tasks.merge import merge_people, people_among
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.task import Objects
@@ -72,7 +72,7 @@ class WindowPoseTask(PoseTask):
         merged = merge_people(others, people_among(self.objects(outputs, prediction)))
         count = min(self.max_predictions, merged.scores.shape[1])
         scores, best = merged.scores.topk(count, dim=1)
-        boxes = _in_order(merged.boxes, best) / STRIDE
+        boxes = in_order(merged.boxes, best) / STRIDE
         return self._read_poses(outputs, boxes, scores, _central_cells(outputs, boxes))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -106,8 +106,8 @@ class WindowPoseTask(PoseTask):
         seen = joint_scores > SEEN
         mean = (joint_scores * seen).sum(dim=2) / seen.sum(dim=2).clamp(min=1)
         scores, order = (scores * mean).sort(dim=1, descending=True, stable=True)
-        return Poses(_in_order(to_input_pixels(boxes), order), scores,
-                     _in_order(to_input_pixels(joints), order), _in_order(joint_scores, order),
+        return Poses(in_order(to_input_pixels(boxes), order), scores,
+                     in_order(to_input_pixels(joints), order), in_order(joint_scores, order),
                      skeleton=self.joints)
 
 
@@ -119,10 +119,3 @@ def _central_cells(outputs: dict[str, Tensor], boxes: Tensor) -> Tensor:
     middles = (boxes[..., :2] + boxes[..., 2:])[:, :, None] / 2
     return likeliest_cells(outputs['heatmap'], middles, torch.full_like(near, 1e-3), near
                            ).squeeze(2)
-
-
-def _in_order(rows: Tensor, order: Tensor) -> Tensor:
-    """Return rows (B, K, ...) of each image in another order (B, K)."""
-    # Not by take_along_dim, whose broadcasting makes a constant of the number of images.
-    index = order.reshape(order.shape + (1,) * (rows.dim() - 2))
-    return rows.gather(1, index.expand(-1, -1, *rows.shape[2:]))

@@ -12,8 +12,8 @@ from mcn_ros.runtime.teachers import DETECTORS, KINDS, load_teacher
 from mcn_ros.runtime.teachers.merge import merge
 from mcn_ros.structures import Instances, Poses, select, Structure
 from mcn_ros.tasks import Task, TASKS, usual_names
+from mcn_ros.vocabulary import PERSON
 
-PERSON = 'person'
 # Of so many people of an image, the most likely, joints are looked for.
 MOST_PEOPLE = 30
 

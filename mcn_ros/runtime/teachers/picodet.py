@@ -14,12 +14,9 @@ import numpy as np
 from mcn_ros.geometry import Size
 from mcn_ros.runtime.teachers.distances import BINS, cell_points, find, SIDES, STRIDES
 from mcn_ros.runtime.teachers.onnx_network import OnnxNetwork
+from mcn_ros.runtime.teachers.paddle import FACTOR, MEAN
 from mcn_ros.structures import clip_boxes, Instances, warp_boxes
 from mcn_ros.vocabulary import COCO_CLASSES
-
-# Red, green, blue; (pixel - MEAN) * FACTOR is what the network sees.
-MEAN = np.float32([123.675, 116.28, 103.53])
-FACTOR = np.float32([.01712475, .0175, .01742919])
 
 
 class PicoDetTeacher:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mcn_ros.geometry import apply_affine, crop, invert, Size, warp_image
 from mcn_ros.runtime.teachers.onnx_network import OnnxNetwork
+from mcn_ros.runtime.teachers.paddle import FACTOR, MEAN
 from mcn_ros.structures import Poses
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -20,9 +21,6 @@ from mcn_ros.vocabulary import COCO_SKELETON
 STRIDE = 4
 # How much more than the box the network sees.
 MARGIN = 1.25
-# Red, green, blue; (pixel - MEAN) * FACTOR is what the network sees.
-MEAN = np.float32([123.675, 116.28, 103.53])
-FACTOR = np.float32([.01712475, .0175, .01742919])
 
 # Joints of a lower score count nothing in the score of a pose.
 LIKELY = 0.2
