@@ -15,13 +15,18 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """
     Yield where to write what takes the place of a file, once it is whole and on the disk.
 
+    It may be read by whom new files may be read, whatever a library thinks of those that it writes.
+
     :param path: its folder is made where it is missing.
     :raises OSError: if that fails; the file is as it was.
     """
     partial = path.with_name(path.name + '.partial')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        mode = partial.stat().st_mode
         yield partial
+        partial.chmod(mode)
         with open(partial, 'rb') as file:
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -1,6 +1,8 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import os
+
 import pytest
 
 from mcn_ros.files import new_folder, replaced_file
@@ -20,6 +22,14 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, before, error, raised):
         partial.write_text('new')
         assert path.exists() == bool(before)
     assert [file.read_text() for file in tmp_path.iterdir()] == ['new']
+
+
+def test_a_file_may_be_read_by_whom_new_files_may(tmp_path):
+    (tmp_path / 'new').touch()
+    with replaced_file(tmp_path / 'private') as partial:
+        partial.unlink()
+        os.close(os.open(partial, os.O_CREAT, 0o600))
+    assert (tmp_path / 'private').stat().st_mode == (tmp_path / 'new').stat().st_mode
 
 
 def test_a_folder_appears_when_it_is_complete(tmp_path):
