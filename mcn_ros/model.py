@@ -155,7 +155,10 @@ class MultiTaskNet(nn.Module):
         found = {name: self.tasks[name].decode(maps) for name, maps in outputs.items()}
 
         def objects(name: str) -> Objects | None:
-            return self.tasks[name].objects(outputs[name], found[name]) if name in found else None
+            return self.tasks[name].objects(found[name]) if name in found else None
 
-        return {name: self.tasks[name].refine(prediction, outputs[name], objects)
-                for name, prediction in found.items()}
+        # The last ones first: poses are read on boxes as they are detected, and boxes of people
+        # count by what is known of their joints then.
+        for name in [name for name in reversed(self.tasks) if name in found]:
+            found[name] = self.tasks[name].refine(found[name], outputs[name], objects)
+        return found

@@ -185,5 +185,25 @@ def test_bad_configurations(changes, named):
         config(**changes)
 
 
+def test_boxes_of_people_count_by_their_joints_which_are_read_on_boxes():
+    tasks = {'detection': {'classes': ['dog', 'person'], 'merge_with': 'pose'},
+             'pose': {'kind': 'window_pose', 'boxes_from': 'detection'}}
+    model = MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=8),
+                                     (64, 96))).eval()
+    with torch.no_grad():
+        maps = model(random_images())
+        found = model.decode(dict(reversed(maps.items())))
+    boxes, joints = model.tasks['detection'], model.tasks['pose']
+    decoded = {name: model.tasks[name].decode(maps[name]) for name in maps}
+    people = joints.refine(decoded['pose'], maps['pose'],
+                           lambda name: boxes.objects(decoded['detection']))
+    merged = boxes.refine(decoded['detection'], maps['detection'],
+                          lambda name: joints.objects(people))
+    assert not torch.equal(people.scores, decoded['pose'].scores)
+    assert_close(found['pose'].scores, people.scores, rtol=0, atol=0)
+    assert_close(found['detection'].scores, merged.scores, rtol=0, atol=0)
+    assert not torch.equal(merged.scores, decoded['detection'].scores)
+
+
 def test_the_order_of_tasks_does_not_depend_on_the_configuration():
     assert list(MultiTaskNet(config(tuple(reversed(NAMES)))).tasks) == list(NAMES)

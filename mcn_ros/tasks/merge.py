@@ -112,7 +112,7 @@ class MergesPeople:
             raise ValueError(f'{name}.merge_with: there is no class {PERSON} (classes: '
                              f'{", ".join(self.classes)})')
 
-    def objects(self, outputs: dict[str, Tensor], prediction: Instances) -> Objects:
+    def objects(self, prediction: Instances) -> Objects:
         """Return the objects that are decoded."""
         return Objects(prediction.boxes, prediction.scores, prediction.classes, self.classes)
 

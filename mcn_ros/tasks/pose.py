@@ -216,10 +216,10 @@ class PoseTask(Task):
         return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
                      skeleton=self.joints)
 
-    def objects(self, outputs: dict[str, Tensor], prediction: Poses) -> Objects:
-        """Return the people as they are found, before anything is known of their joints."""
-        boxes, scores, classes, _ = self._find_boxes(outputs)
-        return Objects(to_input_pixels(boxes), scores, classes, (PERSON,))
+    def objects(self, prediction: Poses) -> Objects:
+        """Return the people, each as likely as the pose is."""
+        people = torch.zeros_like(prediction.scores, dtype=torch.int64)
+        return Objects(prediction.boxes, prediction.scores, people, (PERSON,))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""

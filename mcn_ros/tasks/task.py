@@ -101,11 +101,11 @@ class Task(Protocol):
     def decode(self, outputs: dict[str, Tensor]) -> Any:
         """Return batched predictions in input pixels; static shapes, nothing thresholded."""
 
-    def objects(self, outputs: dict[str, Tensor], prediction: Any) -> Objects | None:
+    def objects(self, prediction: Any) -> Objects | None:
         """
         Return the objects that it finds, for other tasks.
 
-        :param prediction: what :meth:`decode` returned for these outputs.
+        :param prediction: what :meth:`decode` or :meth:`refine` returned.
         :return: by default None, it knows of none.
         """
 
@@ -116,7 +116,8 @@ class Task(Protocol):
 
         :param prediction: what :meth:`decode` returned for these outputs.
         :param objects: returns the objects that the task of a name finds, None where no such task
-            is run, or it knows of none.
+            is run, or it knows of none. Of tasks that come after this one, predictions are refined
+            already.
         :return: by default the prediction as it is.
         """
         return prediction

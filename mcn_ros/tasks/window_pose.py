@@ -16,13 +16,13 @@ from torch import Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, in_order, to_input_pixels
-from mcn_ros.tasks.merge import merge_people, people_among
+from mcn_ros.tasks.merge import merge_people, People, people_among
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.task import Objects
 from mcn_ros.tasks.window import likeliest_cells
 
 # What is less likely than that is no joint that is seen.
-SEEN = 0.127
+SEEN = 0.05
 
 # The centre of a person is within this share of the shorter side from the middle of the box.
 CENTRAL = 0.15
@@ -69,7 +69,9 @@ class WindowPoseTask(PoseTask):
         others = people_among(objects(self.boxes_from))
         if others is None:
             return prediction
-        merged = merge_people(others, people_among(self.objects(outputs, prediction)))
+        # Here people are as likely as their centres: of their joints there is more to be known.
+        boxes, scores, *_ = self._find_boxes(outputs)
+        merged = merge_people(others, People(to_input_pixels(boxes), scores))
         count = min(self.max_predictions, merged.scores.shape[1])
         scores, best = merged.scores.topk(count, dim=1)
         boxes = in_order(merged.boxes, best) / STRIDE
