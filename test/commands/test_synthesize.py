@@ -26,16 +26,27 @@ def test_it_writes_simple_scenes(tmp_path):
     assert 'person' in names and len(names) == 6
 
 
+@pytest.mark.parametrize('maps, folders', [
+    ('none', set()), ('depth', {'depth'}), ('regions,normals', {'regions', 'normals'}),
+    ('all', {'normals', 'parts', 'regions', 'saliency', 'depth'})])
+def test_it_writes_the_maps_that_are_asked_for(tmp_path, maps, folders):
+    main(['--out', str(tmp_path), '--count', '1', '--size', '48x32', '--maps', maps])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'annotations.json', 'images', *folders}
+
+
 def test_defaults():
     args = parse(['--out', 'x', '--count', '3'])
     assert (args.count, args.seed, args.size) == (3, 0, (320, 320))
     assert args.scenes == 'everyday'
+    assert args.maps == parse(['--out', 'x', '--count', '3', '--maps', 'all']).maps
     assert parse(['--out', 'x', '--count', '3', '--size', '640x480']).size == (480, 640)
 
 
 @pytest.mark.parametrize('changes', [
     ['--count', '0'], ['--seed', '-1'], ['--size', '320'], ['--size', '16x320'],
-    ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard']])
+    ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard'],
+    ['--maps', 'colours'], ['--maps', ''], ['--maps', 'depth,depth'], ['--maps', 'all,depth']])
 def test_impossible_arguments_are_refused(tmp_path, changes, capsys):
     with pytest.raises(SystemExit) as caught:
         main(['--out', str(tmp_path / 'set'), '--count', '1', *changes])
