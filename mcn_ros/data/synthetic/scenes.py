@@ -46,13 +46,13 @@ def draw_scene(seed: int | Sequence[int], size: Size,
     """Return the picture of a random scene as a camera delivers it, and what it shows."""
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(PLACE_WEIGHTS), p=list(PLACE_WEIGHTS.values())))
-    camera = _camera(rng, size, kind, recipe)
+    camera = draw_camera(rng, size, kind, recipe)
     place = draw_place(rng, camera, kind)
-    view = paint_view(place, _furnish(rng, place, camera, recipe), camera)
+    view = paint_view(place, arrange(rng, place, camera, recipe), camera)
     return photograph(rng, view.picture), view
 
 
-def _camera(rng: np.random.Generator, size: Size, kind: str, recipe: Recipe) -> Camera:
+def draw_camera(rng: np.random.Generator, size: Size, kind: str, recipe: Recipe) -> Camera:
     """Return the eye of a robot, of a person, or of a camera on a wall."""
     low, high = recipe.eyes[rng.choice(3, p=[.3, .5, .2])]
     height = rng.uniform(low, high)
@@ -62,11 +62,16 @@ def _camera(rng: np.random.Generator, size: Size, kind: str, recipe: Recipe) -> 
                   rng.uniform(-turn, turn))
 
 
-def _furnish(rng: np.random.Generator, place: Place, camera: Camera,
-             recipe: Recipe) -> list[Cluster]:
-    """Return clusters in the order of painting, from far to near."""
+def arrange(rng: np.random.Generator, place: Place, camera: Camera, recipe: Recipe,
+            taken: Sequence[tuple[np.ndarray, Group]] = ()) -> list[Cluster]:
+    """
+    Put groups of things into a place.
+
+    :param taken: where other groups are, (3,) each, and these.
+    :return: clusters in the order of painting, from far to near.
+    """
     count = int(rng.integers(recipe.count[0], recipe.count[1] + 1))
-    taken: list[tuple[np.ndarray, Group]] = []
+    taken = list(taken)
     clusters: list[Cluster] = []
     for _ in range(count):
         group = draw_group(rng, recipe.groups[place.kind])
