@@ -11,7 +11,8 @@ import pytest
 from mcn_ros.data.synthetic.background import draw_place, PLACES
 from mcn_ros.data.synthetic.camera import Camera
 from mcn_ros.data.synthetic.groups import Cluster, draw_group, GROUPS, Item
-from mcn_ros.data.synthetic.solids import Blob, blob, box, moved, turn_x, turn_y
+from mcn_ros.data.synthetic.solids import (
+    Blob, blob, box, moved, sheet, turn_x, turn_y)
 from mcn_ros.data.synthetic.view import paint_view
 from mcn_ros.structures import VectorMap
 
@@ -32,7 +33,8 @@ def in_the_world(view, camera=CAMERA):
     right, up, back = camera.rotation
     x, y = (columns + .5 - width / 2) / camera.focal, (height / 2 - rows - .5) / camera.focal
     rays = x[..., None] * right + y[..., None] * up - back
-    points = [camera.place[0], camera.height, camera.place[1]] + depth[..., None] * rays
+    with np.errstate(invalid='ignore'):  # infinitely far away
+        points = [camera.place[0], camera.height, camera.place[1]] + depth[..., None] * rays
     normals = normals[..., :1] * right - normals[..., 1:2] * up - normals[..., 2:] * back
     return points, normals, rays
 
@@ -72,6 +74,34 @@ def test_a_box_has_flat_sides():
     np.testing.assert_allclose(points[rows, side], half[side] * np.sign(normals[rows, side]),
                                atol=1e-4)
     assert (np.abs(points) <= half + 1e-4).all()
+
+
+def test_a_sheet_is_the_same_from_both_sides():
+    corners = np.array([(-.5, 1.8, -4), (-.6, .5, -3.5), (.9, .5, -3.8), (.9, 1.7, -4.2)])
+    corners[3] = corners[0] + corners[2] - corners[1]  # in one plane
+    views = [view_of([sheet(points, (9, 9, 9))]) for points in (corners, corners[::-1])]
+    seen = inner(views[0].numbers == 1)
+    assert seen.sum() > 500
+    for ours, theirs in zip(*(view.shape for view in views)):
+        np.testing.assert_allclose(ours[seen], theirs[seen], atol=1e-5)
+    points, normals, _ = in_the_world(views[0])
+    np.testing.assert_allclose((points[seen] - corners[0]) @ normals[seen][0], 0, atol=1e-5)
+
+
+def test_the_rim_of_a_face_that_is_seen_edgewise_does_not_face_away():
+    camera = replace(CAMERA, pitch=-.446, roll=10)
+    level = camera.height - .001
+    view = view_of([sheet([(-.5, level, -5), (-.5, level, -3), (2, level, -3), (2, level, -5)],
+                          (9, 9, 9))], camera)
+    _, normals, rays = in_the_world(view, camera)
+    seen = view.numbers == 1
+    angles = (normals * rays).sum(axis=2)[seen]
+    # Some rays go upwards, and see the sheet from above nevertheless.
+    assert (rays[seen][:, 1] > 0).any() and (angles < 1e-6).all()
+    np.testing.assert_allclose(np.linalg.norm(normals[seen], axis=1), 1, atol=1e-5)
+    depths = camera.optical(view.items[0].solids[0].points)[:, 2]
+    assert depths.min() - 1e-3 < view.shape[0][seen].min()
+    assert view.shape[0][seen].max() < depths.max() + 1e-3
 
 
 @pytest.mark.parametrize('kind', ['room', 'street', 'park'])
