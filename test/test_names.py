@@ -27,7 +27,7 @@ NAMED = {
     'benchmark/memory.py': 'the network whose memory is measured',
     'commands/import_centernet.py': "CenterNet's networks",
     'data/coco_file.py': 'the key of an object for its mask, in the format of COCO',
-    'data/synthetic/scenes.py': 'the same',
+    'data/synthetic/view.py': 'the same',
 }
 # Why a file may ask for a class or an attribute.
 ASKED = {

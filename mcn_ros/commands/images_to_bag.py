@@ -25,7 +25,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              'or a video')
     source.add_argument('--annotations', type=Path, metavar='COCO.json',
                         help='annotation file in COCO format: its images in the order of their '
-                             f'ids; the bag receives an {ANNOTATIONS}')
+                             f'ids; the bag receives an {ANNOTATIONS}, and from a drawn '
+                             'sequence also depth, camera_info and /tf')
     parser.add_argument('--images', type=Path, metavar='DIR',
                         help='folder of the images that the annotation file names')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG', help='folder to make')
@@ -42,7 +43,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help=f'topic of the images (default: {BagConfig.topic}, with /compressed '
                              'where they are)')
     parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='images per second (default: the pace of a video, else 10)')
+                        help='images per second (default: the pace of a video or of the stamps '
+                             'of an annotation file, else 10)')
     parser.add_argument('--frame-id', default=BagConfig.frame_id, metavar='NAME',
                         help=f'coordinate frame of the camera (default: {BagConfig.frame_id})')
     parser.add_argument('--start-stamp', type=int, default=START_NS, metavar='NS',

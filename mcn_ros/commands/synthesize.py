@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Draw a data set of procedural scenes: images and COCO annotations of every kind."""
+"""Draw procedural scenes, or one in which people walk: images and COCO annotations of it all."""
 
 import argparse
 from pathlib import Path
@@ -9,11 +9,15 @@ import re
 from typing import Sequence
 
 from mcn_ros.commands import clear_errors
+from mcn_ros.data.bag_writer import START_NS
+from mcn_ros.data.synthetic.maps import MAPS
 from mcn_ros.data.synthetic.recipes import RECIPES
+from mcn_ros.data.synthetic.sequence import write_sequence
 from mcn_ros.data.synthetic.write import write_dataset
 from mcn_ros.geometry import Size
 
 MIN_SIDE = 32
+FPS = 10.0
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -21,8 +25,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='synthesize', description=__doc__)
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='new or empty folder, or one that synthesize wrote before: receives '
-                             'images/*.jpg and annotations.json')
-    parser.add_argument('--count', type=int, required=True, metavar='N', help='number of scenes')
+                             'images/*.jpg, maps and annotations.json')
+    number = parser.add_mutually_exclusive_group(required=True)
+    number.add_argument('--count', type=int, metavar='N', help='number of scenes')
+    number.add_argument('--sequence', type=int, metavar='N',
+                        help='number of frames of one scene, in which people walk and the camera '
+                             'moves: with stamps, track ids and places in metres')
+    parser.add_argument('--fps', type=float, metavar='F',
+                        help='frames per second of a sequence (default: 10)')
     parser.add_argument('--seed', type=int, default=0, metavar='S',
                         help='the same seed draws the same scenes (default: 0)')
     parser.add_argument('--size', type=_size, default=(320, 320), metavar='WxH',
@@ -30,9 +40,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--scenes', choices=RECIPES, default='everyday',
                         help='simple: a few large things of six classes that are seen well, for '
                              'training runs of minutes (default: everyday)')
+    parser.add_argument('--maps', type=_maps, default=tuple(MAPS), metavar='NAME,...',
+                        help=f'which maps to write beside the images, of {", ".join(MAPS)}; or '
+                             'all, or none (default: all)')
     args = parser.parse_args(arguments)
-    if args.count < 1:
-        parser.error(f'--count: {args.count} is not at least 1')
+    for name in ('count', 'sequence'):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f'--{name}: {getattr(args, name)} is not at least 1')
+    if args.fps is not None and args.sequence is None:
+        parser.error('--fps: scenes have no time, only a --sequence has')
+    if args.fps is not None and not 0 < args.fps <= 1000:
+        parser.error(f'--fps: {args.fps} frames per second is not in 0..1000')
     if args.seed < 0:
         parser.error(f'--seed: {args.seed} is negative')
     return args
@@ -48,10 +66,26 @@ def _size(text: str) -> Size:
     return height, width
 
 
+def _maps(text: str) -> tuple[str, ...]:
+    """Return the maps that a text such as normals,depth names."""
+    names = {'all': tuple(MAPS), 'none': ()}.get(text, tuple(text.split(',')))
+    unknown = [name for name in names if name not in MAPS]
+    if unknown or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not all, none, or some of {", ".join(MAPS)}, with commas between them')
+    return names
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the scenes."""
     args = parse(arguments)
+    recipe = RECIPES[args.scenes]
     with clear_errors():
-        write_dataset(args.out, args.count, args.seed, args.size, RECIPES[args.scenes],
-                      progress=True)
-    print(f'{args.count} scenes in {args.out}')
+        if args.sequence is None:
+            write_dataset(args.out, args.count, args.seed, args.size, recipe, args.maps,
+                          progress=True)
+            print(f'{args.count} scenes in {args.out}')
+        else:
+            write_sequence(args.out, args.sequence, args.fps or FPS, START_NS, args.seed,
+                           args.size, recipe, args.maps, progress=True)
+            print(f'{args.sequence} frames in {args.out}')

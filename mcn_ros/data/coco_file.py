@@ -5,10 +5,11 @@
 COCO annotation files, read strictly: what is wrong is named, nothing is guessed.
 
 T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the format is described
-at cocodataset.org. Two optional keys of an image are added: ``labelled`` lists what is known of it
-as 'task' or 'task:class', for instance ``["detection:person", "pose"]``; ``maps`` names PNG files,
-see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation file, for instance
-``{"normals": "normals/1.png"}``. In both, a task is meant by its name in the network; in
+at cocodataset.org. Three optional keys of an image are added: ``labelled`` lists what is known of
+it as 'task' or 'task:class', for instance ``["detection:person", "pose"]``; ``maps`` names PNG
+files, see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation file, for
+instance ``{"normals": "normals/1.png"}``; ``region_categories`` lists the category id of each
+region of such a map, 0 for none. In the first two, a task is meant by its name in the network; in
 ``labelled`` also by a kind. The file itself may have ``map_classes``: the classes that the labels
 of a task's maps stand for, where these are not just those of the task, for instance
 ``{"segmentation": ["person", "dog"]}``.

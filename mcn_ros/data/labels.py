@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mcn_ros.config import brief
 from mcn_ros.data.coco_file import CocoFile, Record
 from mcn_ros.data.maps import (
     read_labels, read_planes, read_regions, read_scalars, read_vectors)
@@ -150,10 +151,26 @@ def _region_map(labels: Labels) -> RegionMap | None:
     if labels.map:
         regions = read_regions(labels.map, labels.record.size)
         count = regions[regions < UNKNOWN_REGION].max(initial=0)
-        return RegionMap(regions, np.full(count, -1), labels.mapped)
+        if 'region_categories' not in labels.record.entry:
+            return RegionMap(regions, np.full(count, -1), labels.mapped)
+        labelled = labels.classes
+        return RegionMap(regions, _region_classes(labels, int(count)),
+                         None if labelled.all() else labelled)
     if not labels.file.masked or not labels.named:
         return None
     return _objects(labels)
+
+
+def _region_classes(labels: Labels, count: int) -> np.ndarray:
+    """Return (R,) int64: the index of each region's class, -1 where it is none of the task's."""
+    categories = labels.record.entry['region_categories']
+    if not isinstance(categories, list) or len(categories) < count or not all(
+            type(number) is int for number in categories):
+        raise ValueError(f'{labels.file.path}: image {labels.record.image_id}: region_categories: '
+                         f'expected the category ids of {count} regions, got {brief(categories)}')
+    ids, mine = labels.file.classes, labels.task.classes
+    index = {ids[name]: i for i, name in enumerate(mine) if name in ids}
+    return np.array([index.get(number, -1) for number in categories], np.int64)
 
 
 def _objects(labels: Labels) -> RegionMap:

@@ -12,6 +12,7 @@ regions        16 bit gray     0 background, r + 1 region r, 65535 unknown
 scalars        8 bit gray      0 no, 1 yes, 255 unknown
 planes         8 bit gray      as scalars, C times as high: those of the classes from the top down
 vectors        8 bit RGB       127.5 (1 + x, 1 + y, 1 + z) of a unit vector, black where unknown
+depth          16 bit gray     millimetres along the optical axis, 0 where unknown
 =============  ==============  ==================================================================
 """
 
@@ -68,6 +69,11 @@ def read_vectors(path: Path, size: Size) -> np.ndarray:
     wrong = np.abs(lengths - 1)[..., 0] > MOST_OFF
     _check_values(path, colors, wrong, 'the colour of a unit vector, or black where unknown')
     return vectors / lengths
+
+
+def read_depth(path: Path, size: Size) -> np.ndarray:
+    """Read distances, (H, W) uint16 millimetres, 0 where unknown; see :func:`read_labels`."""
+    return _read(path, size, np.uint16, 1)
 
 
 def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:

@@ -26,16 +26,48 @@ def test_it_writes_simple_scenes(tmp_path):
     assert 'person' in names and len(names) == 6
 
 
+@pytest.mark.parametrize('maps, folders', [
+    ('none', set()), ('depth', {'depth'}), ('regions,normals', {'regions', 'normals'}),
+    ('all', {'normals', 'parts', 'regions', 'saliency', 'depth'})])
+def test_it_writes_the_maps_that_are_asked_for(tmp_path, maps, folders):
+    main(['--out', str(tmp_path), '--count', '1', '--size', '48x32', '--maps', maps])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'annotations.json', 'images', *folders}
+
+
+def test_it_writes_a_sequence(tmp_path, capsys):
+    main(['--out', str(tmp_path), '--sequence', '2', '--fps', '4', '--size', '48x32', '--maps',
+          'depth'])
+    file = json.loads((tmp_path / 'annotations.json').read_text())
+    first, second = file['images']
+    assert second['stamp'] - first['stamp'] == 250_000_000
+    assert all('track_id' in annotation for annotation in file['annotations'])
+    assert '2 frames' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--sequence', '0'], '--sequence'), (['--sequence', '2', '--count', '2'], 'not allowed'),
+    (['--count', '2', '--fps', '3'], 'only a --sequence'), ([], 'required'),
+    (['--sequence', '2', '--fps', '0'], '--fps'), (['--sequence', '2', '--fps', 'nan'], '--fps')])
+def test_a_sequence_is_asked_for_as_it_should_be(tmp_path, arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['--out', str(tmp_path / 'set'), *arguments])
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / 'set').exists()
+
+
 def test_defaults():
     args = parse(['--out', 'x', '--count', '3'])
     assert (args.count, args.seed, args.size) == (3, 0, (320, 320))
     assert args.scenes == 'everyday'
+    assert args.maps == parse(['--out', 'x', '--count', '3', '--maps', 'all']).maps
     assert parse(['--out', 'x', '--count', '3', '--size', '640x480']).size == (480, 640)
 
 
 @pytest.mark.parametrize('changes', [
     ['--count', '0'], ['--seed', '-1'], ['--size', '320'], ['--size', '16x320'],
-    ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard']])
+    ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard'],
+    ['--maps', 'colours'], ['--maps', ''], ['--maps', 'depth,depth'], ['--maps', 'all,depth']])
 def test_impossible_arguments_are_refused(tmp_path, changes, capsys):
     with pytest.raises(SystemExit) as caught:
         main(['--out', str(tmp_path / 'set'), '--count', '1', *changes])

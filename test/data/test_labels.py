@@ -50,9 +50,11 @@ def thing(category, box, **extra):
 
 
 def read(folder, tasks, maps=None, things=(), labelled=None, categories=('person', 'car'),
-         **keys):
+         regions=None, **keys):
     """Write a file of one image with maps {task: pixels}; return the image's annotations."""
     image = {'id': 1, 'file_name': 'a.png', 'width': SIZE[1], 'height': SIZE[0]}
+    if regions is not None:
+        image['region_categories'] = regions
     if labelled is not None:
         image['labelled'] = labelled
     if maps is not None:
@@ -171,6 +173,23 @@ def test_regions_are_read_where_they_are_labelled(tmp_path, labelled, known):
     found = read(tmp_path, {'edges': Regions(('person', 'car'))}, things=[thing(1, (0, 0, 9, 9))],
                  labelled=labelled)
     assert ('edges' in found) == known
+
+
+def test_regions_of_a_map_have_classes_where_the_file_says_so(tmp_path):
+    tasks, maps = {'edges': Regions(('car', 'dog', 'person'))}, {'edges': labels(3, np.uint16)}
+    found = read(tmp_path, tasks, maps, regions=[1, 2, 0, 1])['edges']
+    assert found.classes.tolist() == [2, 0, -1, 2]
+    # Nothing is known of a class that is not in the file.
+    assert found.labelled_classes.tolist() == [True, False, True]
+    assert read(tmp_path, tasks, maps)['edges'].classes.tolist() == [-1] * 3
+
+
+@pytest.mark.parametrize('regions', [[1, 2], 'person', [1, 2, 'car'], [1, True, 2]])
+def test_classes_of_regions_are_a_list_of_ids(tmp_path, regions):
+    arguments = {'maps': {'edges': labels(3, np.uint16)}, 'regions': regions}
+    with pytest.raises(ValueError, match='image 1: region_categories: expected the category ids '
+                                         'of 3 regions, got'):
+        read(tmp_path, {'edges': Regions()}, **arguments)
 
 
 @pytest.mark.parametrize('maps', [['a.png'], {'saliency': 3}, {'saliency': '../a.png'}])

@@ -53,6 +53,9 @@ class Place:
     :param left: metres to the left that there is room for.
     :param right: metres to the right.
     :param depth: metres away.
+    :param distance: (H, W) float32 metres along the optical axis, infinite where there is nothing
+        but sky.
+    :param axis: (H, W) int8: of the plane that is seen, see :class:`Plane`; -1 for none.
     :param decor: faces on the walls.
     """
 
@@ -62,6 +65,8 @@ class Place:
     left: float
     right: float
     depth: float
+    distance: np.ndarray
+    axis: np.ndarray
     decor: tuple[Face, ...] = ()
 
 
@@ -80,11 +85,15 @@ def _rays(camera: Camera) -> np.ndarray:
 
 
 def _follow(rays: np.ndarray, camera: Camera, planes: list[Plane], light: Light,
-            sky: np.ndarray) -> np.ndarray:
-    """Return the picture of planes in front of a sky; the nearest plane of each ray wins."""
+            sky: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Follow rays to planes in front of a sky; the nearest plane of each ray wins.
+
+    :return: picture, distance and axis, see :class:`Place`.
+    """
     nearest = np.full(rays.shape[:2], np.float32(1e6))
     which = np.full(rays.shape[:2], -1, np.int8)
-    eye = np.array([0, camera.height, 0], np.float32)
+    eye = camera.eye.astype(np.float32)
     for number, plane in enumerate(planes):
         with np.errstate(divide='ignore'):
             distance = np.float32(plane.offset - eye[plane.axis]) / rays[..., plane.axis]
@@ -106,7 +115,9 @@ def _follow(rays: np.ndarray, camera: Camera, planes: list[Plane], light: Light,
             clear = light.clearness(distance)[:, None]
             lit = colors * (light.color * plane.brightness).astype(np.float32)
             picture[pixels] = lit * clear + light.haze.astype(np.float32) * (1 - clear)
-    return np.clip(sky, 0, 255).astype(np.uint8)
+    nearest[which < 0] = np.inf
+    axes = np.array([*(plane.axis for plane in planes), -1], np.int8)
+    return np.clip(sky, 0, 255).astype(np.uint8), nearest, axes[which]
 
 
 def _sample(plane: Plane, points: np.ndarray, footprint: np.ndarray) -> np.ndarray:
@@ -154,8 +165,8 @@ def _room(rng: np.random.Generator, camera: Camera) -> Place:
         shadow=rng.uniform(.25, .5), softness=rng.uniform(3, 9))
     decor = () if wall is shelves else _decorate(rng, depth, left, right)
     rays = _rays(camera)
-    picture = _follow(rays, camera, planes, light, np.zeros(rays.shape, np.float32))
-    return Place('room', picture, light, left, right, depth, decor)
+    picture, *ground = _follow(rays, camera, planes, light, np.zeros(rays.shape, np.float32))
+    return Place('room', picture, light, left, right, depth, *ground, decor)
 
 
 def _decorate(rng: np.random.Generator, depth: float, left: float,
@@ -209,8 +220,8 @@ def _street(rng: np.random.Generator, camera: Camera) -> Place:
         if rng.random() < .8:
             planes.append(Plane(0, x, facade(rng), rng.uniform(5, 7), rng.uniform(.65, 1),
                                 (1, 0, rng.uniform(5, 16))))
-    picture = _follow(rays, camera, planes, light, sky)
-    return Place('street', picture, light, left, right, 40.0)
+    picture, *ground = _follow(rays, camera, planes, light, sky)
+    return Place('street', picture, light, left, right, 40.0, *ground)
 
 
 def _park(rng: np.random.Generator, camera: Camera) -> Place:
@@ -222,7 +233,8 @@ def _park(rng: np.random.Generator, camera: Camera) -> Place:
     if rng.random() < .5:
         middle, half = rng.uniform(-4, 4), rng.uniform(.6, 2)
         planes.insert(0, Plane(1, .01, paving(rng), 2.4, 1.0, (0, middle - half, middle + half)))
-    return Place('park', _follow(rays, camera, planes, light, sky), light, 15.0, 15.0, 35.0)
+    picture, *ground = _follow(rays, camera, planes, light, sky)
+    return Place('park', picture, light, 15.0, 15.0, 35.0, *ground)
 
 
 def _studio(rng: np.random.Generator, camera: Camera) -> Place:
@@ -248,7 +260,8 @@ def _studio(rng: np.random.Generator, camera: Camera) -> Place:
         direction=towards(rng.uniform(-70, 70), rng.uniform(35, 75)), ambient=rng.uniform(.5, .8),
         color=tint(rng, .12) * rng.uniform(.75, 1.1), haze=np.full(3, 128.0), sight=100.0,
         shadow=rng.uniform(.1, .4), softness=rng.uniform(4, 10))
-    return Place('studio', picture, light, 8.0, 8.0, 20.0)
+    return Place('studio', picture, light, 8.0, 8.0, 20.0,
+                 np.full(camera.size, np.float32(np.inf)), np.full(camera.size, np.int8(-1)))
 
 
 PLACES = {'room': _room, 'street': _street, 'park': _park, 'studio': _studio}

@@ -17,7 +17,7 @@ NEAR = 0.15
 @dataclass(frozen=True)
 class Camera:
     """
-    A pinhole camera at (0, height, 0) that looks along -z, more or less.
+    A pinhole camera that looks along -z, more or less.
 
     :param size: (height, width) of the picture, pixels.
     :param focal: focal length, pixels.
@@ -25,6 +25,7 @@ class Camera:
     :param pitch: degrees that it looks down.
     :param roll: degrees that it is tilted.
     :param yaw: degrees that it looks to the right.
+    :param place: x and z of the ground below it, metres.
     """
 
     size: Size
@@ -33,6 +34,12 @@ class Camera:
     pitch: float = 0.0
     roll: float = 0.0
     yaw: float = 0.0
+    place: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def eye(self) -> np.ndarray:
+        """Return where the camera is, (3,) metres."""
+        return np.array([self.place[0], self.height, self.place[1]])
 
     @property
     def rotation(self) -> np.ndarray:
@@ -46,14 +53,30 @@ class Camera:
         :param points: (N, 3) metres.
         :return: (N, 2) pixels, and (N,) depths in metres.
         """
-        view = (points - [0, self.height, 0]) @ self.rotation.T
+        view = (points - self.eye) @ self.rotation.T
         depth = -view[:, 2]
         scale = self.focal / np.maximum(depth, NEAR)
         middle = np.array([self.size[1], self.size[0]]) / 2
         return middle + view[:, :2] * [1, -1] * scale[:, None], depth
 
+    def optical(self, points: np.ndarray) -> np.ndarray:
+        """Map points (N, 3) of the world into the optical frame: x right, y down, z forward."""
+        return (points - self.eye) @ self.rotation.T * [1, -1, -1]
+
+    def rays(self) -> np.ndarray:
+        """Return (H, W, 3): the direction in the optical frame of each pixel, of depth 1."""
+        height, width = self.size
+        rays = np.ones((height, width, 3))
+        rays[..., 0] = (np.arange(width) + .5 - width / 2) / self.focal
+        rays[..., 1] = ((np.arange(height) + .5 - height / 2) / self.focal)[:, None]
+        return rays
+
     def ground(self, column: float, depth: float) -> np.ndarray:
-        """Return the point (x, 0, z) below a picture column, at a distance along the ground."""
+        """
+        Return the point (x, 0, z) below a picture column, at a distance along the ground.
+
+        For a camera above the origin.
+        """
         x = (column - self.size[1] / 2) / self.focal * depth
         return turn_y(-self.yaw) @ [x, 0.0, -depth]
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Painting solids: a canvas that knows whose every pixel is.
+Painting solids: a canvas that knows what every pixel shows.
 
 The painter's algorithm: what is farther away is painted first. The canvas is finer than the
-picture by a whole factor, so that averaging smoothes the edges; the map of owners is written by
-the same fills as the colours, which makes the masks exact.
+picture by a whole factor, so that averaging smoothes the edges; the map of surfaces is written by
+the same fills as the colours, which makes masks and all other maps exact.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,10 @@ FINENESS = 2
 
 # An owner is THING * number of the thing + part of it; 0 is the background.
 THING = 32
+
+# A part + GARMENT is what is worn on the part: it is the same part when a pixel is given to who
+# has most of it.
+GARMENT = 16
 
 # OpenCV's fills take fixed-point coordinates with so many fractional bits.
 _FRACTION = 4
@@ -95,7 +99,9 @@ class Canvas:
         size = width * FINENESS, height * FINENESS
         self.camera, self.light = camera, light
         self.colors = cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)
-        self.owners = np.zeros(size[::-1], np.uint16)
+        self.surfaces = np.zeros(size[::-1], np.uint16)
+        self.solids: list[Solid | None] = [None]  # by the number of their surface; 0: the place
+        self._owners = [0]
         towards = camera.rotation @ light.direction
         self._lit_side = towards[:2] * [1, -1]
 
@@ -114,6 +120,7 @@ class Canvas:
         spots = rows.split(pixels)
         visible &= nearest > NEAR
         visible &= visible[rows.parents]
+        surfaces = self._number(rows, visible)
         for i in np.argsort(-keys, kind='stable'):
             if not visible[i]:
                 continue
@@ -121,13 +128,25 @@ class Canvas:
             if isinstance(solid, Blob):
                 radii = self.camera.focal * solid.spheres[:, 3] / depths[rows.starts[i]:][:len(
                     solid.spheres)]
-                self._paint_blob(solid, spots[i], radii, colors[i], rows.owners[i])
+                self._paint_blob(solid, spots[i], radii, colors[i], surfaces[i])
             else:
                 fixed = _fixed(spots[i], FINENESS)
                 cv2.fillPoly(self.colors, [fixed], colors[i].tolist(), shift=_FRACTION)
-                cv2.fillPoly(self.owners, [fixed], rows.owners[i], shift=_FRACTION)
+                cv2.fillPoly(self.surfaces, [fixed], surfaces[i], shift=_FRACTION)
                 if solid.texture is not None:
                     self._stretch(solid.texture, spots[i], brightness[i], depth[i])
+
+    def _number(self, rows: _Rows, visible: np.ndarray) -> list[int]:
+        """Return the surface of every solid that will be painted; a decal is of its face's."""
+        surfaces = [0] * len(rows.solids)
+        for row, parent in enumerate(rows.parents):
+            if visible[row] and row == parent:
+                surfaces[row] = len(self.solids)
+                self.solids.append(rows.solids[row])
+                self._owners.append(rows.owners[row])
+            surfaces[row] = surfaces[parent]
+        assert len(self.solids) <= np.iinfo(self.surfaces.dtype).max, len(self.solids)
+        return surfaces
 
     def cast_shadows(self, solids: Sequence[Solid]) -> None:
         """Darken the ground where solids keep the light away; call before they are painted."""
@@ -165,13 +184,13 @@ class Canvas:
         spots, depths = self.camera.project(ends)
         (x, y), axis = spots[0] * FINENESS, (spots[1] - spots[0]) * FINENESS
         length = np.linalg.norm(axis)
-        if depths.min() <= NEAR or not 6 < length < 4 * max(self.owners.shape):
+        if depths.min() <= NEAR or not 6 < length < 4 * max(self.surfaces.shape):
             return
-        height, width = self.owners.shape
+        height, width = self.surfaces.shape
         center, reach = (x, y) + axis / 2, 1.1 * length
         left, top = np.clip(center - reach, 0, [width, height]).astype(int)
         right, bottom = np.clip(center + reach, 0, [width, height]).astype(int)
-        mask = self.owners[top:bottom, left:right] == owner
+        mask = self.owners[self.surfaces[top:bottom, left:right]] == owner
         if not mask.any():
             return
         down = axis / len(tile)
@@ -185,15 +204,26 @@ class Canvas:
         """Return (H, W, 3) uint8 RGB, and (H, W) uint16: whose most of each pixel is."""
         size = self.colors.shape[1] // FINENESS, self.colors.shape[0] // FINENESS
         colors = cv2.resize(self.colors, size, interpolation=cv2.INTER_AREA)
-        a, b, c, d = (self.owners[i::2, j::2] for i in (0, 1) for j in (0, 1))
-        owners = np.where((b == c) | (b == d), b, np.where(c == d, c, a))
-        return colors, np.where((a == b) | (a == c) | (a == d), a, owners)
+        return colors, self.owners[self.seen()]
+
+    @property
+    def owners(self) -> np.ndarray:
+        """Return the owner of each surface, (S,) uint16."""
+        return np.array(self._owners, np.uint16)
+
+    def seen(self) -> np.ndarray:
+        """Return (H, W) uint16: the surface that each pixel of the picture shows."""
+        voters = self.owners & ~np.uint16(GARMENT)
+        quarters = [self.surfaces[i::2, j::2] for i in (0, 1) for j in (0, 1)]
+        a, b, c, d = (voters[quarter] for quarter in quarters)
+        winner = np.where((b == c) | (b == d), 1, np.where(c == d, 2, 0))
+        winner[(a == b) | (a == c) | (a == d)] = 0
+        return np.choose(winner, quarters)
 
     def _light_faces(self, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
         """Return the brightness of every solid, and whether its outside is seen."""
         normals = rows.normals()
-        eye = np.array([0, self.camera.height, 0])
-        outside = np.einsum('ij,ij->i', normals, eye - rows.points[rows.starts]) > 0
+        outside = np.einsum('ij,ij->i', normals, self.camera.eye - rows.points[rows.starts]) > 0
         normals[~outside] *= -1
         ambient = self.light.ambient
         brightness = ambient + (1 - ambient) * np.maximum(normals @ self.light.direction, 0)
@@ -204,7 +234,7 @@ class Canvas:
         return np.where(whole, 1.0, brightness), outside | both
 
     def _paint_blob(self, solid: Blob, spots: np.ndarray, radii: np.ndarray, color: np.ndarray,
-                    owner: int) -> None:
+                    surface: int) -> None:
         largest = radii.max() * FINENESS
         # A body of few pixels needs few tones: their mean.
         tones = _TONES if largest > 6 else _TONES[1:3] if largest > 2 else _TONES[1:2]
@@ -220,12 +250,12 @@ class Canvas:
                 fixed = _fixed(outline, FINENESS)
                 cv2.fillConvexPoly(self.colors, fixed, shaded, shift=_FRACTION)
                 if number == 0:
-                    cv2.fillConvexPoly(self.owners, fixed, owner, shift=_FRACTION)
+                    cv2.fillConvexPoly(self.surfaces, fixed, surface, shift=_FRACTION)
 
     def _stretch(self, texture: np.ndarray, spots: np.ndarray, brightness: float,
                  depth: float) -> None:
         """Lay a texture over a quadrilateral that has just been filled."""
-        height, width = self.owners.shape
+        height, width = self.surfaces.shape
         fine = spots * FINENESS
         left, top = np.clip(np.floor(fine.min(axis=0)), 0, [width, height]).astype(int)
         right, bottom = np.clip(np.ceil(fine.max(axis=0)), 0, [width, height]).astype(int)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcn_ros.data.synthetic.canvas import GARMENT
 from mcn_ros.data.synthetic.palette import cloth, HAIR, SKIN
-from mcn_ros.data.synthetic.skeleton import Arm, draw_pose, place_joints, REFERENCE_HEIGHT
+from mcn_ros.data.synthetic.skeleton import (
+    Arm, draw_pose, place_joints, Pose, REFERENCE_HEIGHT)
 from mcn_ros.data.synthetic.solids import Blob, blob, Color, moved, Solid
 from mcn_ros.data.synthetic.textures import garment
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -17,6 +19,7 @@ from mcn_ros.vocabulary import COCO_SKELETON
 HEAD, TORSO, PELVIS, HAIR_PART = 0, 1, 2, 3
 UPPER_ARM, FOREARM, THIGH, SHIN = (4, 5), (6, 7), (8, 9), (10, 11)
 NECK = 12
+SKIRT = GARMENT + PELVIS
 
 _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
 
@@ -66,6 +69,11 @@ class Outfit:
     print_color: Color
     glasses: bool
     beard: bool
+
+    @property
+    def scale(self) -> float:
+        """Return the height as a share of that of the skeleton."""
+        return self.height / REFERENCE_HEIGHT
 
 
 def draw_outfit(rng: np.random.Generator) -> Outfit:
@@ -128,11 +136,15 @@ def draw_person(rng: np.random.Generator, kind: str, seat: float = 0.0,
     :param carries: hold the right hand up in front.
     """
     outfit = draw_outfit(rng)
-    scale = outfit.height / REFERENCE_HEIGHT
-    pose = draw_pose(rng, kind, seat / scale)
+    pose = draw_pose(rng, kind, seat / outfit.scale)
     if carries:
         pose.arms = pose.arms[0], Arm(rng.uniform(15, 40), 8, 20, rng.uniform(80, 105))
-    joints = place_joints(pose)
+    return build_person(outfit, pose)
+
+
+def build_person(outfit: Outfit, pose: Pose) -> Person:
+    """Return someone in a pose."""
+    scale, joints = outfit.scale, place_joints(pose)
     solids = _legs(outfit, joints) + _torso(outfit, joints) + _arms(outfit, joints)
     solids = moved(solids + _head(outfit, joints), scale=scale)
     places = {name: place if name.endswith('frame') else place * scale
@@ -210,7 +222,7 @@ def _skirt(outfit: Outfit, joints: dict[str, np.ndarray]) -> Blob:
     hems = [_ball(_between(joints[f'{side}_hip'], joints[f'{side}_knee'], 0.85), radius)
             for side in ('left', 'right')]
     hips = [_ball(joints[f'{side}_hip'], .1 * outfit.girth) for side in ('left', 'right')]
-    return blob(hips + hems, outfit.bottom, PELVIS, bias=0.06)
+    return blob(hips + hems, outfit.bottom, SKIRT, bias=0.06)
 
 
 def _torso(outfit: Outfit, joints: dict[str, np.ndarray]) -> list[Solid]:

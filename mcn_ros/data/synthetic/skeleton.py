@@ -20,6 +20,7 @@ _DOWN = np.array([0.0, -1.0, 0.0])
 _HIP, _SHOULDER = 0.09, 0.175  # half widths
 _TORSO, _NECK = 0.50, 0.19  # hips to shoulders, shoulders to the middle of the head
 _THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.42, 0.41, 0.29, 0.25
+STEP = 0.72  # length of a step of :func:`stride`
 _ANKLE = 0.08  # height of the ankle above the sole
 
 # Features of the head, seen from its middle.
@@ -183,6 +184,13 @@ def _walk(rng: np.random.Generator, stride: float = 26, bend: float = 20) -> Pos
     if rng.random() < 0.3:
         arms = arms[0], _free_arm(rng)
     return Pose(arms, legs, lean=rng.uniform(0, 6), twist=-phase * 6)
+
+
+def stride(phase: float, swing: float = 26.0, bend: float = 20.0) -> Pose:
+    """Return a pose of walking; phase goes from -1, the right leg in front, to 1 and back."""
+    return Pose(tuple(Arm(-s * phase * swing * 0.9, 6, 15, bend) for s in (1, -1)),
+                tuple(Leg(s * phase * swing, 2, max(2.0, bend - s * phase * bend))
+                      for s in (1, -1)), lean=3.0, twist=-phase * 6)
 
 
 def _run(rng: np.random.Generator) -> Pose:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.data.synthetic.camera import Camera, Light
-from mcn_ros.data.synthetic.canvas import Canvas, THING
+from mcn_ros.data.synthetic.canvas import Canvas, GARMENT, THING
 from mcn_ros.data.synthetic.solids import blob, box, lathe, moved, sheet, turn_y
 
 SIZE = (60, 80)
@@ -159,3 +159,16 @@ def test_a_pattern_stays_on_its_part():
     after, numbers = canvas.picture()
     assert after[numbers == THING + 3].max(axis=1).mean() < 10
     np.testing.assert_array_equal(after[30, 60], before[30, 60])
+
+
+def test_a_garment_has_its_part_to_itself_but_the_pixel_belongs_to_the_part():
+    canvas = make_canvas()
+    # A quarter of the first pixel each: the part and what is worn on it are two, and win.
+    canvas.paint([(1, [blob([(0, 0, -5, .1)], (9, 9, 9), part=part)]) for part in (
+        2, GARMENT + 2)] + [(2, box((.1, .1, .1), (9, 9, 9), (1, 0, -5)))])
+    surface = {owner: number for number, owner in enumerate(canvas.owners.tolist())}
+    body, worn = surface[THING + 2], surface[THING + GARMENT + 2]
+    canvas.surfaces[:2, :2] = [[0, worn], [body, surface[2 * THING]]]
+    assert canvas.picture()[1][0, 0] == THING + GARMENT + 2
+    canvas.surfaces[:2, :2] = [[0, body], [worn, surface[2 * THING]]]
+    assert canvas.seen()[0, 0] == body

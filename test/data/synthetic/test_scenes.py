@@ -12,7 +12,7 @@ from mcn_ros.data.synthetic.background import draw_place, PLACES
 from mcn_ros.data.synthetic.camera import Camera
 from mcn_ros.data.synthetic.groups import CATEGORIES, draw_group, GROUPS
 from mcn_ros.data.synthetic.recipes import RECIPES
-from mcn_ros.data.synthetic.scenes import CATEGORY_IDS, MIN_SEEN
+from mcn_ros.data.synthetic.view import CATEGORY_IDS, MIN_SEEN
 from mcn_ros.vocabulary import COCO_SKELETON
 
 SIZE = (144, 176)

@@ -13,14 +13,17 @@ from pycocotools.cocoeval import COCOeval
 import pytest
 
 from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.maps import read_depth
+from mcn_ros.data.synthetic.maps import MAPS, PARTS
 from mcn_ros.data.synthetic.recipes import RECIPES
-from mcn_ros.data.synthetic.scenes import scene
+from mcn_ros.data.synthetic.scenes import draw_scene, scene
 from mcn_ros.data.synthetic.write import write_dataset
-from mcn_ros.tasks import build_tasks
+from mcn_ros.structures import RegionMap, ScalarMap, VectorMap
+from mcn_ros.tasks import build_tasks, SegmentationTask
 from mcn_ros.vocabulary import COCO_CATEGORIES, COCO_CLASSES
 
 SIZE = (96, 128)
-COUNT = 12
+COUNT = 8
 
 
 @pytest.fixture(scope='module')
@@ -28,6 +31,16 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp('scenes') / 'set'
     write_dataset(path, COUNT, 3, SIZE)
     return path
+
+
+@pytest.fixture(scope='module')
+def views():
+    return [draw_scene((3, index), SIZE)[1] for index in range(COUNT)]
+
+
+def labelled_by(structure):
+    """Return a class of tasks of which nothing but the type of annotations is used here."""
+    return type('Labelled', (SegmentationTask,), {'annotation': structure})
 
 
 def contents(path):
@@ -78,6 +91,65 @@ def test_the_class_map_is_the_union_of_the_masks(folder):
         np.testing.assert_array_equal(labels, expected)
 
 
+def test_maps_change_nothing_else(folder, tmp_path):
+    write_dataset(tmp_path, COUNT, 3, SIZE, maps=())
+    plain, all_of_it = contents(tmp_path), contents(folder)
+    few, many = (json.loads(c.pop('annotations.json')) for c in (plain, all_of_it))
+    assert plain == {k: v for k, v in all_of_it.items() if k.startswith('images/')}
+    assert few['annotations'] == many['annotations'] and 'map_classes' not in few
+    for image, mapped in zip(few['images'], many['images']):
+        assert mapped.keys() - image.keys() == {'maps', 'region_categories'}
+        assert image.items() <= mapped.items()
+
+
+def test_maps_are_read_as_what_tasks_learn(folder, views):
+    names = 'normals', 'saliency', 'boundaries', 'semantic_boundaries', 'parts'
+    kinds = VectorMap, ScalarMap, RegionMap, RegionMap
+    classes = 'person', 'car', 'chair', 'zebra'
+    tasks = {name: labelled_by(kind)(classes) for name, kind in zip(names, kinds)}
+    tasks['parts'] = SegmentationTask(tuple(PARTS))
+    dataset = CocoDataset(folder / 'annotations.json', folder / 'images', tasks)
+    someone = 0
+    for index in range(COUNT):
+        found, view = dataset[index].annotations, views[index]
+        angle = (found['normals'].vectors * view.shape[1]).sum(axis=2)
+        np.testing.assert_array_equal(np.isnan(angle), np.isinf(view.shape[0]))
+        assert np.nanmin(angle, initial=1) > np.cos(np.radians(.5))
+        regions = found['semantic_boundaries']
+        np.testing.assert_array_equal(regions.labels, view.numbers)
+        expected = [classes.index(i.category) if i.category in classes else -1
+                    for i in view.items]
+        assert regions.classes.tolist() == expected
+        assert regions.labelled_classes.tolist() == [True, True, True, False]
+        assert found['saliency'].values.max() <= 1
+        people = 1 + np.flatnonzero(np.array(expected) == classes.index('person'))
+        assert ('parts' in found) == np.isin(view.numbers, people).any()
+        someone += 'parts' in found
+    assert 0 < someone
+
+
+def test_depth_and_camera_give_points_on_the_ground(folder, views):
+    """Where nothing stands, a pixel below the horizon is on the ground, below the camera."""
+    file, tried = json.loads((folder / 'annotations.json').read_text()), 0
+    for index, image in enumerate(file['images']):
+        depth = read_depth(folder / image['maps']['depth'], SIZE) / 1000
+        view, lens = views[index], image['camera']
+        camera = view.camera
+        rows, columns = np.nonzero((view.seen == 0) & (view.place.axis == 1) & (depth > 0)
+                                   & (depth < 8))
+        z = depth[rows, columns]
+        x, y = ((columns - lens['cx']) / lens['fx'] * z, (rows - lens['cy']) / lens['fy'] * z)
+        heights = np.stack([x, -y, -z], axis=1) @ camera.rotation[:, 1] + camera.height
+        low = heights < camera.height
+        np.testing.assert_allclose(heights[low], 0, atol=.02)
+        tried += low.sum()
+    assert tried > 10000
+
+
+def test_every_map_is_written(folder):
+    assert {path.parent.name for path in folder.rglob('*.png')} == set(MAPS)
+
+
 def test_images_are_the_scenes(folder):
     dataset = CocoDataset(folder / 'annotations.json', folder / 'images', {})
     difference = dataset[4].image.astype(int) - scene((3, 4), SIZE).image
@@ -115,15 +187,18 @@ def test_a_recipe_decides_what_is_drawn_and_labelled(tmp_path):
 
 def test_an_earlier_set_is_replaced_completely(tmp_path):
     write_dataset(tmp_path, 3, 0, (32, 32))
-    write_dataset(tmp_path, 1, 1, (32, 48))
+    write_dataset(tmp_path, 1, 1, (32, 48), maps=())
     assert set(contents(tmp_path)) == {'annotations.json', 'images/00000001.jpg'}
+    assert {path.name for path in tmp_path.iterdir()} == {'annotations.json', 'images'}
 
 
 def test_an_interrupted_set_is_taken_up(tmp_path):
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / '00000009.jpg').write_bytes(b'half')
+    (tmp_path / 'depth').mkdir()
+    (tmp_path / 'depth' / '00000009.png').write_bytes(b'half')
     (tmp_path / 'annotations.json.part').touch()
-    write_dataset(tmp_path, 1, 0, (32, 32))
+    write_dataset(tmp_path, 1, 0, (32, 32), maps=())
     assert set(contents(tmp_path)) == {'annotations.json', 'images/00000001.jpg'}
 
 
@@ -135,6 +210,7 @@ FOREIGN = {
                         'images/00000001.jpg': ''},
     'images only': {'images/00000001.jpg': ''},
     'other images': {'annotations.json.part': '', 'images/holiday.jpg': ''},
+    'other maps': {'annotations.json.part': '', 'depth/holiday.png': ''},
     'something else': {'annotations.json': '[1]'},
 }
 
