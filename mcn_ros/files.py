@@ -15,7 +15,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """
     Yield where to write what takes the place of a file, once it is whole and on the disk.
 
-    It may be read by whom new files may be read, whatever a library thinks of those that it writes.
+    Whoever may read new files may read it, whatever a library thinks of those that it writes.
 
     :param path: its folder is made where it is missing.
     :raises OSError: if that fails; the file is as it was.
