@@ -59,15 +59,16 @@ class Ranks:
         self.world = int(os.environ.get('WORLD_SIZE', 1))
         self.device = pick_device(device)
         cuda = self.device.type == 'cuda'
-        if self.world > 1:
-            if cuda:
-                self.device = pick_device(f'cuda:{os.environ["LOCAL_RANK"]}')
-                torch.cuda.set_device(self.device)
+        if self.world > 1 and cuda:
+            self.device = pick_device(f'cuda:{os.environ["LOCAL_RANK"]}')
+            torch.cuda.set_device(self.device)
+        self.device_name = device if self.world == 1 else str(self.device)
+        self._owns_group = self.world > 1 and not distributed.is_initialized()
+        if self._owns_group:
             # Objects and whole numbers never wait for a GPU.
             distributed.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo',
                                            timeout=PATIENCE,
                                            device_id=self.device if cuda else None)
-        self.device_name = device if self.world == 1 else str(self.device)
 
     def __enter__(self) -> 'Ranks':
         return self
@@ -77,7 +78,7 @@ class Ranks:
             self.close()
         elif isinstance(error, RuntimeError) and LOST in str(error):
             raise OSError('another process of this run has ended, or cannot be reached; what it '
-                          'says itself tells why') from None
+                          f'says itself tells why ({" ".join(str(error).split())})') from None
 
     @property
     def leads(self) -> bool:
@@ -194,8 +195,8 @@ class Ranks:
             distributed.barrier()
 
     def close(self) -> None:
-        """End the communication."""
-        if self.world > 1:
+        """End the communication, unless the process had begun it before."""
+        if self._owns_group:
             distributed.destroy_process_group()
 
 

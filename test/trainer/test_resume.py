@@ -20,6 +20,7 @@ import sys
 
 import pytest
 import torch
+from torch import distributed
 from torch.nn import functional
 import yaml
 
@@ -53,6 +54,8 @@ def main(number, *configs):
     is_last = os.environ.get('RANK', '0') == str(int(os.environ.get('WORLD_SIZE', 1)) - 1)
     if is_last and os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') == '0':
         module.backward = before_batch(int(number), lambda: os.kill(os.getpid(), signal.SIGKILL))
+    if 'RANK' in os.environ:
+        distributed.init_process_group('gloo')  # of all runs: a second one would not find it anew
     for config in configs:
         command.main([config])
 
