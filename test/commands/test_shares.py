@@ -30,7 +30,7 @@ from mcn_ros.weights_file import save_model
 
 COUNT = 5  # images: the processes have different numbers of them
 UNREADABLE = '3.png'  # the second process comes to it
-PATIENCE = 600  # seconds
+PATIENCE = 280  # seconds, fewer than a test may take
 
 
 def network():

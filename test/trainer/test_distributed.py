@@ -32,7 +32,7 @@ from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import _check_shared
 
 WORLD = 2
-PATIENCE = 600  # seconds
+PATIENCE = 280  # seconds, fewer than a test may take
 ALL = ('detection', 'pose', 'segmentation')
 # Of each image of a batch. The first half is for one process, the second for the other.
 LABELS = [
