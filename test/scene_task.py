@@ -109,8 +109,11 @@ class SceneScorer(Scorer):
         super().__init__(*options)
         self._right = []
 
-    def add(self, annotation, prediction):
-        self._right.append(annotation.chances.argmax() == prediction.chances.argmax())
+    def measure(self, annotation, prediction):
+        return bool(annotation.chances.argmax() == prediction.chances.argmax())
+
+    def accumulate(self, measured):
+        self._right.append(measured)
 
     def result(self):
         return {'accuracy': float(np.mean(self._right)) if self._right else None}

@@ -22,6 +22,7 @@ from mcn_ros.runtime import load_predictor, Predictor, weights_path
 from mcn_ros.runtime.teachers import KINDS
 from mcn_ros.runtime.teachers.panel import Panel
 from mcn_ros.runtime.views import Resolution, Views
+from mcn_ros.trainer.distributed import Ranks
 
 COLUMNS = 4
 
@@ -118,17 +119,23 @@ def load(args: argparse.Namespace) -> Predictor:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluate."""
+    """Evaluate, alone or in several processes that torchrun starts."""
     args = parse(arguments)
-    with clear_errors():
+    with clear_errors(), Ranks(args.device) as ranks:
         against = read_report(args.against) if args.against else None
         check_results(args)
+        args.device = ranks.device_name
         predictor = Panel(args.teachers) if args.teachers else load(args)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
-        scorers = score(predictor, dataset, watch=lambda name, sample, predictions: gallery.add(
-            name, sample.image, predictions, sample.annotations),
-            table=FILE_SCORERS if args.reference else SCORERS)
+        scorers = score(
+            predictor, dataset, ranks.leads, table=FILE_SCORERS if args.reference else SCORERS,
+            watch=lambda index, sample, predictions: gallery.add(
+                dataset.file.records[index].file_name, sample.image, predictions,
+                sample.annotations, index), each=ranks.share)
+        gallery.merge(ranks.gather(gallery)[1:])
+        if not ranks.leads:
+            return
         results = scorers.result()
         if results.keys() == {'images'}:
             raise ValueError(f'{args.annotations}: labels nothing that the heads '
@@ -141,3 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                             facts(args, predictor), predictor.tasks, results,
                             scorers.details(), pictures=gallery.sections())
             print('report:', write_report(args.report, report, against))
+
+
+if __name__ == '__main__':  # python -m, which torchrun starts
+    main()

@@ -10,6 +10,7 @@ topics, records its results into a bag, and scores that recording.
 
 import argparse
 import contextlib
+from functools import partial
 from pathlib import Path
 import sys
 import tempfile
@@ -23,14 +24,16 @@ from mcn_ros.commands.runtime_options import (
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
-from mcn_ros.evaluation.bag import evaluate_offline
+from mcn_ros.evaluation.bag import evaluate_offline, look
 from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
+from mcn_ros.evaluation.bags import evaluate_bags, find_bags, joint_results
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
-from mcn_ros.evaluation.report import read_report
+from mcn_ros.evaluation.report import read_report, Report
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
+from mcn_ros.trainer.distributed import Ranks
 
 MODES = ('offline', 'replay')
 MODE_OPTIONS = {'offline': (), 'replay': ('rate', 'recording')}
@@ -39,9 +42,9 @@ MODE_OPTIONS = {'offline': (), 'replay': ('rate', 'recording')}
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog='evaluate_bag', description=__doc__)
-    parser.add_argument('--bag', type=Path, metavar='B',
+    parser.add_argument('--bag', type=Path, nargs='+', default=[], metavar='B', dest='bags',
                         help='bag of ROS 2 (mcap or sqlite3) or ROS 1; a damaged one is read as '
-                             'far as it goes')
+                             'far as it goes. Offline also several, or folders of them')
     add_weights_options(parser)
     parser.add_argument('--topic', nargs='+', default=(), metavar='T',
                         help='image topics (default: the only one of the bag)')
@@ -73,9 +76,11 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argpa
         for name in names:
             if args.mode != mode and getattr(args, name) is not None:
                 parser.error(f'--{name} is for --mode {mode}')
-    if args.bag is None and not (args.recording and args.recording.exists()):
+    if not args.bags and not (args.recording and args.recording.exists()):
         parser.error('--bag is required, except to score a --recording that exists')
-    if args.truth_topics and (args.annotations or args.bag is None):
+    if args.mode == 'replay' and len(args.bags) > 1:
+        parser.error(f'--mode replay plays one bag, got {len(args.bags)}')
+    if args.truth_topics and (args.annotations or not args.bags):
         parser.error('--truth-topics are topics of --bag, in place of --annotations')
     if args.mode == 'replay' and len(args.topic) > 1:
         parser.error(f'--mode replay plays one topic, got {", ".join(args.topic)}')
@@ -92,32 +97,81 @@ def read_truth(args: argparse.Namespace, bag: Bag | None, tasks: Mapping[str, An
     if args.truth_topics:
         return TopicTruth(bag, args.truth_topics, tasks)
     path = args.annotations
-    if path is None and args.bag is not None and (args.bag / ANNOTATIONS).is_file():
-        path = args.bag / ANNOTATIONS
+    if path is None and bag is not None and (bag.path / ANNOTATIONS).is_file():
+        path = bag.path / ANNOTATIONS
     return None if path is None else StampedTruth(path, tasks)
 
 
-def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPictures]:
-    """Run the network on the images of the bag; return also facts and pictures of the run."""
-    with Bag(args.bag) as bag:
-        topics = image_topics(bag, args.topic, [topic_of(entry) for entry in args.truth_topics])
+def offline(args: argparse.Namespace, path: Path, ranks: Ranks,
+            ) -> tuple[Evaluation, dict[str, str], BagPictures] | None:
+    """
+    Run the network on the images of a bag, which are shared by all processes.
+
+    :return: also facts and pictures of the run; None in all processes but the first.
+    """
+    with Bag(path) as bag:
+        topics = _topics(args, bag)
         predictor = load_predictor(args.weights, args.heads, runtime_config(args))
         truth = read_truth(args, bag, predictor.tasks)
         total = bag.count(topics, IMAGE_TYPES)
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
         predictor.warm_up()
-        outcome = evaluate_offline(predictor, bag, topics, truth, args.frames,
-                                   watch=pictures.add if args.report else None)
+        evaluation = look(predictor, bag, topics, truth, args.frames, ranks.leads,
+                          pictures.add if args.report else None, ranks.share)
+        if not ranks.leads:
+            return None
+        outcome = evaluation.result()
     _check_scored(outcome, truth, predictor.heads)
     facts = _facts(args.weights or weights_path().name, predictor.heads, truth,
                    f'{predictor.device}, {predictor.backend}, {predictor.precision}')
     return outcome, facts, pictures
 
 
+def offline_each(args: argparse.Namespace, paths: Sequence[Path], ranks: Ranks) -> None:
+    """Run the network on the images of many bags, which are shared by all processes, and tell."""
+    for _ in ranks.share(partial(_check_bag, args), paths):
+        pass  # better now than after hours
+    predictor = load_predictor(args.weights, args.heads, runtime_config(args))
+    predictor.warm_up()
+
+    def evaluate(path: Path) -> Evaluation:
+        with Bag(path) as bag:
+            truth = read_truth(args, bag, predictor.tasks)
+            outcome = evaluate_offline(predictor, bag, _topics(args, bag), truth, args.frames,
+                                       progress=False)
+        _check_scored(outcome, truth, predictor.heads)
+        return outcome
+
+    outcomes = evaluate_bags(paths, evaluate, ranks.leads, ranks.share)
+    if not ranks.leads:
+        return
+    for path, outcome in zip(paths, outcomes, strict=True):
+        for line in notes(outcome):
+            print(f'warning: {path}: {line}', file=sys.stderr)
+    results = joint_results(outcomes, predictor.tasks)
+    scores = {name: value for name, value in results.items() if name != 'bags'}
+    lines = [table(scores)] if scores else []
+    for path, outcome in zip(paths, outcomes):
+        figures = measures(outcome)['frames'].items()
+        lines.append(f'{path}: frames: {", ".join(f"{name} {n}" for name, n in figures)}')
+    print('\n'.join(lines))
+    if args.json:
+        write_json(args.json, results)
+
+
+def _check_bag(args: argparse.Namespace, path: Path) -> None:
+    with Bag(path) as bag:
+        _topics(args, bag)
+
+
+def _topics(args: argparse.Namespace, bag: Bag) -> list[str]:
+    return image_topics(bag, args.topic, [topic_of(entry) for entry in args.truth_topics])
+
+
 def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPictures]:
     """Play the bag through the node, unless that was done already; else as :func:`offline`."""
     with contextlib.ExitStack() as stack:
-        source = None if args.bag is None else stack.enter_context(Bag(args.bag))
+        source = stack.enter_context(Bag(args.bags[0])) if args.bags else None
         path = args.recording or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix='mcn_replay_')), 'recording')
         if not path.exists():
@@ -137,9 +191,9 @@ def replayed(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagP
 
 def play(args: argparse.Namespace, source: Bag, recording: Path) -> None:
     """Play the bag through the node; see :func:`replay`."""
-    topic, = image_topics(source, args.topic, [topic_of(entry) for entry in args.truth_topics])
+    topic, = _topics(args, source)
     print('starting the camera and the node ...', flush=True)
-    replay(args.bag, recording, args.weights, topic, args.heads or (), runtime_config(args),
+    replay(source.path, recording, args.weights, topic, args.heads or (), runtime_config(args),
            1.0 if args.rate is None else args.rate, args.frames)
 
 
@@ -174,18 +228,41 @@ def _text(value: Any) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluate."""
+    """Evaluate; offline, alone or in several processes that torchrun starts."""
     args = parse(arguments)
     with clear_errors():
         against = read_report(args.against) if args.against else None
         check_results(args)
-        if args.recording and not args.recording.exists():
-            check_folder(args.recording.parent)
-        outcome, facts, pictures = (offline if args.mode == 'offline' else replayed)(args)
-        for line in notes(outcome):
-            print(f'warning: {line}', file=sys.stderr)
-        print(summary(outcome))
-        if args.json:
-            write_json(args.json, outcome.results)
-        if args.report:
-            print('report:', write_bag_report(args.report, outcome, facts, pictures, against))
+        if args.mode == 'replay':
+            if args.recording and not args.recording.exists():
+                check_folder(args.recording.parent)
+            _tell(args, *replayed(args), against)
+            return
+        with Ranks(args.device) as ranks:
+            args.device = ranks.device_name
+            bags = find_bags(args.bags)
+            if args.report and (len(bags) > 1 or ranks.world > 1):
+                raise ValueError('--report: is of one bag, by one process')
+            if args.annotations and len(bags) > 1:
+                raise ValueError(f'--annotations: are those of one bag; of {len(bags)}, each has '
+                                 f'its own {ANNOTATIONS} in its folder, or --truth-topics')
+            if len(bags) > 1:
+                offline_each(args, bags, ranks)
+            elif ran := offline(args, bags[0], ranks):
+                _tell(args, *ran, against)
+
+
+def _tell(args: argparse.Namespace, outcome: Evaluation, facts: Mapping[str, str],
+          pictures: BagPictures, against: Report | None) -> None:
+    """Print and write an outcome."""
+    for line in notes(outcome):
+        print(f'warning: {line}', file=sys.stderr)
+    print(summary(outcome))
+    if args.json:
+        write_json(args.json, outcome.results)
+    if args.report:
+        print('report:', write_bag_report(args.report, outcome, facts, pictures, against))
+
+
+if __name__ == '__main__':  # python -m, which torchrun starts
+    main()

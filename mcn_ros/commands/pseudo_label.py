@@ -13,7 +13,8 @@ from mcn_ros.commands import check_folder, clear_errors
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.journal import Journal
-from mcn_ros.data.pseudo_labels import add_pseudo_labels, Teachers, Thresholds
+from mcn_ros.data.pseudo_labels import (
+    add_pseudo_labels, label_images, Teachers, Thresholds)
 from mcn_ros.data.pseudo_masks import MaskRule
 from mcn_ros.data.unlabelled import unlabelled
 from mcn_ros.files import replaced_file
@@ -21,6 +22,7 @@ from mcn_ros.runtime.teachers import KINDS
 from mcn_ros.runtime.teachers.network import NetworkTeacher
 from mcn_ros.runtime.teachers.panel import Panel, split
 from mcn_ros.runtime.weights import weights_path
+from mcn_ros.trainer.distributed import Ranks
 
 # PicoDet-S and NanoDet-Plus-m, merged, at an IoU of 0.5, on COCO training images: of the boxes
 # above KEEP 80 % are right, those above UNSURE cover the centres of 73 % of all objects, those
@@ -122,24 +124,36 @@ def summary(content: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Add pseudo-labels."""
+    """Add pseudo-labels, alone or in several processes that torchrun starts."""
     args = parse(arguments)
-    with clear_errors():
+    with clear_errors(), Ranks(args.device) as ranks:
         check_folder(args.out)  # a path that cannot be written to should not cost a whole run
-        teachers = load_teachers(args)
+        # To go on later, it does not matter which GPU of several this process has.
+        teachers = load_teachers(argparse.Namespace(**{**vars(args), 'device': ranks.device_name}))
         tasks = {} if teachers.maps is None else dict([teachers.maps])
         if args.annotations:
             dataset = CocoDataset(args.annotations, args.images, tasks)
             content = json.loads(args.annotations.read_bytes())
         else:
             content, images = unlabelled(args.source, args.out / IMAGES, args.topic, args.every,
-                                         progress=True)
+                                         ranks.leads, ranks.share)
+            content = ranks.spread(content)
             dataset = CocoDataset(content, images, tasks)
         limits = Thresholds(args.keep, args.unsure, args.joints, MaskRule(threshold=args.pixels))
+        if not ranks.leads:
+            # The labels go to process 0, where the loop over them is.
+            assert not list(label_images(content, dataset, teachers, limits, ranks.spread(None),
+                                         args.out, ranks.share))
+            return
         with Journal(args.out / f'{ANNOTATIONS}.part', facts(args)) as journal:
+            ranks.spread(set(journal.done))
             content = add_pseudo_labels(content, dataset, teachers, limits, journal, args.out,
-                                        progress=True)
+                                        progress=True, each=ranks.share)
             with replaced_file(args.out / ANNOTATIONS) as partial:
                 partial.write_text(json.dumps(content, separators=(',', ':')))
             journal.remove()
         print(f'{args.out / ANNOTATIONS}: {summary(content)}')
+
+
+if __name__ == '__main__':  # python -m, which torchrun starts
+    main()

@@ -29,11 +29,12 @@ Loader.add_implicit_resolver(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog='train', description='Train a network.')
-    parser.add_argument('config', nargs='?', help='YAML file of a TrainConfig')
+    parser.add_argument('config', nargs='?', help='YAML file of a TrainConfig; the same one '
+                                                  'again goes on with its run')
     parser.add_argument('overrides', nargs='*', metavar='key=value',
                         help='replace a value, for example steps=100 model.trunk.channels=32')
     parser.add_argument('--resume', type=Path, metavar='RUN',
-                        help='go on with an interrupted run, with its own configuration')
+                        help='go on with a run, with its own configuration and what is replaced')
     args = parser.parse_intermixed_args(arguments)
     if args.config is None and args.resume is None:
         parser.error('give either a configuration or --resume RUN')

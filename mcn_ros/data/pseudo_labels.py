@@ -8,7 +8,7 @@ What a teacher is sure of becomes an object. What it is less sure of becomes a c
 object nor background. The rest becomes background. What people have labelled stays as it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.coco_file import CocoFile, read_coco, Record
+from mcn_ros.data.each import Each
 from mcn_ros.data.journal import Journal
 from mcn_ros.data.labels import MAPPED, MASKED
 from mcn_ros.data.pseudo_masks import gated_labels, MaskRule
@@ -81,7 +82,7 @@ class Thresholds:
 
 def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: Teachers,
                       thresholds: Thresholds, journal: Journal, folder: Path,
-                      progress: bool = False) -> dict[str, Any]:
+                      progress: bool = False, each: Each = map) -> dict[str, Any]:
     """
     Label the images of an annotation file for all that the teachers know.
 
@@ -95,8 +96,29 @@ def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: T
     :param journal: of the images that are done.
     :param folder: where the new file will be; maps are written into a folder beside it.
     :param progress: show a progress bar, if standard error is a terminal.
+    :param each: shares the images with processes that call :func:`label_images`.
     :return: the content; the annotations that were added have a ``score``.
     :raises ValueError: for an image that is missing or not of its stated size.
+    """
+    records, before = dataset.file.records, len(journal.done)
+    labelled = label_images(content, dataset, teachers, thresholds, set(journal.done), folder,
+                            each)
+    for image_id, labels in tqdm(labelled, unit='image', total=len(records), initial=before,
+                                 disable=None if progress else True):
+        journal.add(image_id, labels)
+    _enter(content, records, journal.done)
+    return content
+
+
+def label_images(content: dict[str, Any], dataset: CocoDataset, teachers: Teachers,
+                 thresholds: Thresholds, done: Collection[int], folder: Path, each: Each = map,
+                 ) -> Iterator[tuple[int, dict[str, Any]]]:
+    """
+    Do the work of :func:`add_pseudo_labels`, to which the labels are still to be entered.
+
+    :param content: of the file; it gets categories and names.
+    :param done: ids of the images that are labelled already.
+    :return: id of an image and its labels, see :meth:`Labeller.label`.
     """
     file = read_coco(content)  # with masks, for which the tasks of the data set may not ask
     if teachers.maps:
@@ -104,12 +126,14 @@ def add_pseudo_labels(content: dict[str, Any], dataset: CocoDataset, teachers: T
     ids = _with_categories(content, teachers)
     labeller = Labeller(file, dataset, teachers, thresholds, ids, folder)
     people = _people(content, ids)
-    for index, record in enumerate(tqdm(dataset.file.records, unit='image',
-                                        disable=None if progress else True)):
-        if record.image_id not in journal.done:
-            journal.add(record.image_id, labeller.label(index, people.get(record.image_id, [])))
-    _enter(content, dataset.file.records, journal.done)
-    return content
+    ids_of_images = [record.image_id for record in dataset.file.records]
+
+    def label(index: int) -> tuple[int, dict[str, Any]]:
+        image_id = ids_of_images[index]
+        return image_id, labeller.label(index, people.get(image_id, []))
+
+    yield from each(label, [index for index, image_id in enumerate(ids_of_images)
+                            if image_id not in done])
 
 
 def _name_classes(content: dict[str, Any], file: CocoFile, name: str, task: Task) -> None:

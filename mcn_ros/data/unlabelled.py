@@ -3,9 +3,10 @@
 
 """Images without any labels as the content of a COCO file that says so."""
 
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from mcn_ros.data.bags import is_bag
 from mcn_ros.data.coco import read_image
+from mcn_ros.data.each import Each
 from mcn_ros.data.frames import Frame, IMAGE_SUFFIXES, read_frames, SYNTHETIC
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.image_headers import image_extent
@@ -25,7 +27,7 @@ SUFFIXES = {b'\xff\xd8\xff': '.jpg', b'\x89PNG': '.png'}
 
 
 def unlabelled(source: str, folder: Path, topic: str = '', every: int = 1,
-               progress: bool = False) -> tuple[dict[str, Any], Path]:
+               progress: bool = False, each: Each = map) -> tuple[dict[str, Any], Path]:
     """
     Describe the images of a source.
 
@@ -37,6 +39,8 @@ def unlabelled(source: str, folder: Path, topic: str = '', every: int = 1,
     :param folder: where images are written to.
     :param topic: image topic of a bag; may be '' if the bag has only one.
     :param every: take one of so many images, the first of them.
+    :param each: shares the images with other processes; where it yields nothing, the content is
+        not that of the source.
     :return: content of a COCO file in which nothing is labelled, and the folder of its images.
     :raises ValueError: for a source that cannot be read, and an image that cannot be decoded.
     """
@@ -48,10 +52,19 @@ def unlabelled(source: str, folder: Path, topic: str = '', every: int = 1,
         if not files:
             raise ValueError(f'source: {source!r} has no images')
         return _content([file.name for file in files], path), path
-    frames = islice(read_frames(source, topic), 0, None, every)
-    names = [_write(frame, folder) for frame in tqdm(
-        frames, 'frames', unit='image', disable=None if progress else True)]
-    return _content(list(dict.fromkeys(names)), folder), folder
+    frames = _distinct(islice(read_frames(source, topic), 0, None, every))
+    names = tqdm(each(partial(_write, folder=folder), frames), 'frames', unit='image',
+                 disable=None if progress else True)
+    return _content(list(names), folder), folder
+
+
+def _distinct(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Yield the first frame of each name."""
+    names: set[str] = set()
+    for frame in frames:
+        if frame.name not in names:
+            names.add(frame.name)
+            yield frame
 
 
 def _content(names: Sequence[str], folder: Path) -> dict[str, Any]:

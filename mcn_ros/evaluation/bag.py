@@ -11,11 +11,12 @@ where it cannot be known whether a frame was recorded, the frames that are not t
 from dataclasses import dataclass, field
 from itertools import islice
 import time
-from typing import Collection, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from tqdm import tqdm
 
 from mcn_ros.data.bags import Bag
+from mcn_ros.data.each import Each
 from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.stamped import (
@@ -71,64 +72,110 @@ def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
     :raises ValueError: for an image that is not of the annotated size, and if no frame has the
         stamp of an annotated one.
     """
-    offline = _OfflineEvaluation(predictor, bag, topics, truth, watch)
+    return look(predictor, bag, topics, truth, limit, progress, watch).result()
+
+
+def look(predictor: Predictor, bag: Bag, topics: Sequence[str], truth: StampedTruth | None = None,
+         limit: int = 0, progress: bool = True, watch: FrameCallback | None = None,
+         each: Each = map) -> 'OfflineEvaluation':
+    """
+    Do the work of :func:`evaluate_offline`, all but its end.
+
+    :param each: shares the frames with other processes, which read the bag, too.
+    """
     total = bag.count(topics, IMAGE_TYPES)
+    offline = OfflineEvaluation(predictor, bag, topics, truth, watch,
+                                complete=not limit or limit >= total)
     frames = islice(bag_frames(bag, topics), limit or None)
-    for frame in tqdm(frames, unit='image', total=min(total, limit or total),
-                      disable=None if progress else True):
-        offline.add(frame)
-    return offline.result(complete=not limit or limit >= total)
+    for seen in tqdm(each(offline.look, frames), unit='image', total=min(total, limit or total),
+                     disable=None if progress else True):
+        offline.add(seen)
+    return offline
 
 
-class _OfflineEvaluation:
-    """The evaluation of one bag."""
+@dataclass(frozen=True)
+class _Seen:
+    """
+    What was seen in one frame.
+
+    :param unreadable: why it could not be decoded, '' if it could.
+    :param image_id: of the annotated image with its stamp, None without.
+    :param measured: what the scores need of it, if it is annotated.
+    :param found: task -> number of objects or people that are certain enough to be shown.
+    """
+
+    stamp_ns: int
+    unreadable: str = ''
+    time_ms: float = 0.0
+    image_id: int | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, int] = field(default_factory=dict)
+
+
+class OfflineEvaluation:
+    """
+    The evaluation of one bag.
+
+    :param complete: whether the bag is read to its end.
+    """
 
     def __init__(self, predictor: Predictor, bag: Bag, topics: Sequence[str],
-                 truth: StampedTruth | None, watch: FrameCallback | None):
-        self.predictor, self.bag, self.watch = predictor, bag, watch
+                 truth: StampedTruth | None, watch: FrameCallback | None, complete: bool = True):
+        self.predictor, self.bag, self.watch, self.complete = predictor, bag, watch, complete
         self.scores = StampedScores(truth, predictor.tasks, topics)
         self.summary = BagSummary(str(bag.path), list(topics), notes=self.scores.notes)
         self.stamps: list[int] = []
         self.times_ms: list[float] = []
 
-    def add(self, frame: Frame) -> None:
-        """Predict on one frame, and score it if it is annotated."""
-        self.summary.frames += 1
-        self.stamps.append(frame.stamp_ns)
+    def look(self, frame: Frame) -> _Seen:
+        """Predict on one frame, and measure it if it is annotated."""
         try:
             image = frame.image
         except ValueError as error:
-            self.summary.unreadable += 1
-            if self.summary.unreadable == 1:
-                self.summary.notes.append(f'frame {frame.name} cannot be decoded: {error}')
-            return
+            return _Seen(frame.stamp_ns, f'frame {frame.name} cannot be decoded: {error}')
         start = time.perf_counter()
         predictions = dict(self.predictor(image))  # all of it, so that all of it is timed
-        self.times_ms.append(1000 * (time.perf_counter() - start))
-        for name, prediction in predictions.items():
-            if 'scores' in prediction.ROWS:
-                count = int((prediction.scores >= SCORE_THRESHOLD).sum())
-                self.summary.found[name] = self.summary.found.get(name, 0) + count
-        image_id, annotations = self.scores.find(frame.topic, frame.stamp_ns), None
-        if image_id in self.scores.scored:
-            self.summary.repeated += 1
-        elif image_id is not None:
-            annotations = self.scores.add(image_id, predictions, frame.name, {image.shape[:2]})
+        time_ms = 1000 * (time.perf_counter() - start)
+        found = {name: int((prediction.scores >= SCORE_THRESHOLD).sum())
+                 for name, prediction in predictions.items() if 'scores' in prediction.ROWS}
+        image_id = self.scores.find(frame.topic, frame.stamp_ns)
+        annotations, measured = None, {}
+        if image_id is not None and image_id not in self.scores.scored:
+            annotations, measured = self.scores.measure(image_id, predictions, frame.name,
+                                                        {image.shape[:2]})
         if self.watch is not None:
             self.watch(frame, predictions, annotations)
+        return _Seen(frame.stamp_ns, '', time_ms, image_id, measured, found)
 
-    def result(self, complete: bool) -> Evaluation:
-        """Return the outcome; ``complete``: the bag was read to its end."""
+    def add(self, seen: _Seen) -> None:
+        """Count what was seen in a frame; of frames with the same stamp, the first is scored."""
+        self.summary.frames += 1
+        self.stamps.append(seen.stamp_ns)
+        if seen.unreadable:
+            self.summary.unreadable += 1
+            if self.summary.unreadable == 1:
+                self.summary.notes.append(seen.unreadable)
+            return
+        self.times_ms.append(seen.time_ms)
+        for name, count in seen.found.items():
+            self.summary.found[name] = self.summary.found.get(name, 0) + count
+        if seen.image_id in self.scores.scored:
+            self.summary.repeated += 1
+        elif seen.image_id is not None:
+            self.scores.accumulate(seen.image_id, seen.measured)
+
+    def result(self) -> Evaluation:
+        """Return the outcome."""
         summary = self.summary
         if self.scores.truth is not None:
-            self._add_missed(complete)
+            self._add_missed()
         summary.scored = len(self.scores.scored)
         summary.rate_hz = rate_hz(self.stamps)
         summary.predictor_ms = percentiles(self.times_ms)
         summary.notes[:0] = self.bag.problems
         return self.scores.evaluation('bag', summary, {'predictor (ms)': self.times_ms})
 
-    def _add_missed(self, complete: bool) -> None:
+    def _add_missed(self) -> None:
         """Add the annotated frames that were not there."""
         expected, scored = self.scores.stamps, self.scores.scored
         if not scored:
@@ -138,7 +185,7 @@ class _OfflineEvaluation:
                 f'{_span(self.stamps)})')
         last = max(self.stamps)
         missing = [image_id for image_id, stamp in expected.items()
-                   if image_id not in scored and (complete or stamp <= last)]
+                   if image_id not in scored and (self.complete or stamp <= last)]
         if self.bag.problems:
             self.summary.left_out = len(missing)
         else:

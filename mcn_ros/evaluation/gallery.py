@@ -95,7 +95,7 @@ class Gallery:
         self._worst: list[tuple[tuple[float, int], int, Picture]] = []
 
     def add(self, title: str, image: np.ndarray, predictions: Mapping[str, Structure],
-            annotations: Mapping[str, Structure]) -> None:
+            annotations: Mapping[str, Structure], number: int | None = None) -> None:
         """
         Add an image; it is drawn only if it is among the best or worst so far.
 
@@ -103,11 +103,13 @@ class Gallery:
         :param image: (H, W, 3) uint8 RGB.
         :param predictions: task name -> prediction in the pixels of the image.
         :param annotations: task name -> annotation in the pixels of the image.
+        :param number: where it comes in the order of all images, which increases; None for next.
         """
         figure = self._rate(predictions, annotations) if self._count else None
         if figure is None:
             return
         self._added += 1
+        number = self._added if number is None else number
         shared = None
         # Of equally good or bad images, those with more in them say more; then the first ones.
         for ranked, rank in ((self._best, (-figure.value, -figure.right)),
@@ -115,9 +117,21 @@ class Gallery:
             if len(ranked) < self._count or rank < ranked[-1][0]:
                 shared = shared or draw_picture(title, image, predictions, self._tasks,
                                                 annotations, figure.text)
-                ranked.append((rank, self._added, shared))
-                ranked.sort(key=lambda entry: entry[:2])
-                del ranked[self._count:]
+                ranked.append((rank, number, shared))
+                self._cut(ranked)
+
+    def merge(self, others: Iterable['Gallery']) -> None:
+        """Add the images of other galleries, which had others of the same numbers."""
+        for other in others:
+            self._added += other._added
+            for ranked, more in ((self._best, other._best), (self._worst, other._worst)):
+                ranked += more
+                self._cut(ranked)
+
+    def _cut(self, ranked: list[tuple[tuple[float, int], int, Picture]]) -> None:
+        """Keep the first ones."""
+        ranked.sort(key=lambda entry: entry[:2])
+        del ranked[self._count:]
 
     def sections(self) -> dict[str, tuple[Picture, ...]]:
         """Return headings -> pictures, the best or worst first; no image is in both."""

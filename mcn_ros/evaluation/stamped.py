@@ -72,11 +72,14 @@ class Evaluation:
         annotations; beside them a summary of the run.
     :param details: see :meth:`Scorers.details`; {} without annotations.
     :param distributions: title and unit -> values, of which the summary has the percentiles.
+    :param measured: what was measured of each image that counts, in their order, for the scores
+        of several runs together; see :meth:`Scorers.accumulate`.
     """
 
     results: dict[str, Any]
     details: dict[str, Any] = field(default_factory=dict)
     distributions: dict[str, list[float]] = field(default_factory=dict)
+    measured: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 class StampedScores:
@@ -88,6 +91,7 @@ class StampedScores:
     :param topics: of the images.
     :ivar stamps: image id -> stamp, of the annotated images.
     :ivar scored: ids of the images that were scored.
+    :ivar measured: what was measured of each image that counts, see :class:`Scorers`.
     :ivar notes: a line for each topic that the annotations do not name.
     """
 
@@ -98,6 +102,7 @@ class StampedScores:
         self.stamps = {image_id: stamp for ids in self._ids.values()
                        for stamp, image_id in ids.items()}
         self.scored: set[int] = set()
+        self.measured: list[Mapping[str, Any]] = []
         self._scorers = Scorers(tasks)
         self.notes = [
             f'topic {topic or "(unknown)"} is not one of the annotations '
@@ -108,10 +113,10 @@ class StampedScores:
         """Return the id of the annotated image with a stamp, None without."""
         return self._ids[topic].get(stamp_ns)
 
-    def add(self, image_id: int, predictions: Mapping[str, Any], name: str,
-            sizes: Set[Size | None]) -> Mapping[str, Any]:
+    def measure(self, image_id: int, predictions: Mapping[str, Any], name: str,
+                sizes: Set[Size | None]) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """
-        Score an image; return its annotations.
+        Return the annotations of an image, and what the scores need of it.
 
         :param name: of the image.
         :param sizes: (height, width) of the image, where it is known.
@@ -122,16 +127,31 @@ class StampedScores:
             if expected:
                 raise ValueError(f'frame {name}: (height, width) is {size}, but {self.truth.name} '
                                  f'says {expected} of image {image_id}')
-        self.scored.add(image_id)
         annotations = self.truth.annotations[image_id]
-        self._scorers.add(predictions, annotations)
+        return annotations, self._scorers.measure(predictions, annotations)
+
+    def add(self, image_id: int, predictions: Mapping[str, Any], name: str,
+            sizes: Set[Size | None]) -> Mapping[str, Any]:
+        """Score an image; return its annotations. See :meth:`measure`."""
+        annotations, measured = self.measure(image_id, predictions, name, sizes)
+        self.accumulate(image_id, measured)
         return annotations
+
+    def accumulate(self, image_id: int, measured: Mapping[str, Any]) -> None:
+        """Score an image, of which this is what :meth:`measure` returned."""
+        self.scored.add(image_id)
+        self._accumulate(measured)
+
+    def _accumulate(self, measured: Mapping[str, Any]) -> None:
+        self._scorers.accumulate(measured)
+        self.measured.append(measured)
 
     def add_missed(self, image_ids: Iterable[int]) -> int:
         """Score annotated images without predictions; return their number."""
         missed = list(image_ids)
         for image_id in missed:
-            self._scorers.add(None, self.truth.annotations[image_id])
+            measured = self._scorers.measure(None, self.truth.annotations[image_id])
+            self._accumulate(measured)
         return len(missed)
 
     def evaluation(self, kind: str, summary: Any, distributions: dict[str, list[float]],
@@ -144,7 +164,7 @@ class StampedScores:
         """
         scores = {} if self.truth is None else self._scorers.result()
         return Evaluation({**scores, kind: asdict(summary)}, self._scorers.details(),
-                          distributions)
+                          distributions, self.measured)
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -21,12 +21,15 @@ class DatasetConfig:
     :param images: path of the image folder.
     :param weight: share of the drawn samples, relative to the other data sets; None: its size.
     :param tasks: what to learn from it, or score on it; None for all that it is labelled for.
+    :param annotated_only: leave out the images of which the file has no annotation, as CenterNet
+        does where it learns poses: those without people.
     """
 
     annotations: str
     images: str
     weight: float | None = None
     tasks: tuple[str, ...] | None = None
+    annotated_only: bool = False
 
     def __post_init__(self):
         if self.weight is not None and self.weight < 0:
@@ -80,8 +83,9 @@ class TrainConfig:
     :param effective_batches: 'trunk' and each task -> labelled images that an update of its
         parameters waits for, at its own pace (UberNet, table 1); empty: all of the network is
         updated after every batch.
-    :param max_norm: the gradients of an update are scaled down to this norm.
-    :param ema_decay: share of the old in the running average of the weights, per batch.
+    :param max_norm: the gradients of an update are scaled down to this norm; 0: they are not.
+    :param ema_decay: share of the old in the running average of the weights, per batch; 0: the
+        weights themselves are what is scored and written.
     :param loss_weights: 'task/loss' -> factor, in place of that of the paper.
     :param balance: how tasks are weighted against each other, see :mod:`mcn_ros.trainer.balance`.
     :param backward: one task at a time, in little memory, or all at once; with equal gradients.
@@ -90,6 +94,8 @@ class TrainConfig:
     :param seed: of initial weights, sample order and augmentation.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'; one GPU per process where there are several.
     :param precision: 'auto' (float16 on a GPU, else float32), 'float32', 'float16', 'bfloat16'.
+    :param sync_batch_norm: the batch norms of the trunk see the images of all processes, for
+        batches that are small in each of them. Alone, a process has all images anyway.
     :param save_every: batches between checkpoints.
     :param validate_every: batches between scores.
     :param overlays: validation images that are drawn with what is predicted, at each scoring.
@@ -134,13 +140,14 @@ class TrainConfig:
     save_every: int = 500
     validate_every: int = 2000
     overlays: int = 8
+    sync_batch_norm: bool = False
 
     def __post_init__(self):
-        for name in ('batch_size', 'save_every', 'validate_every', 'max_norm'):
+        for name in ('batch_size', 'save_every', 'validate_every'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')
-        for name in ('steps', 'workers', 'warmup_steps', 'overlays', 'seed'):
-            if getattr(self, name) < 0:
+        for name in ('steps', 'workers', 'warmup_steps', 'overlays', 'seed', 'max_norm'):
+            if not getattr(self, name) >= 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f'ema_decay: {self.ema_decay} is not in 0..1, 1 excluded')
@@ -166,6 +173,9 @@ class TrainConfig:
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')
+        if self.keep and self.sync_batch_norm:
+            raise ValueError('keep: not together with sync_batch_norm: it runs parts of the trunk '
+                             'by themselves')
         _check_keys('teach', self.teach,
                     tuple(name for name, task in tasks.items() if task.teachable))
         if bool(self.teacher) != bool(self.teach):

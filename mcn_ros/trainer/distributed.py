@@ -2,23 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Training in several processes, one per GPU (or, slowly, on the CPU), started by torchrun.
+Several processes that torchrun starts: one per GPU, or, slowly, on the CPU; on several machines.
 
-Every process has the whole network and a share of each batch. Gradients are summed by hand when
-their owner is about to be updated, not by the hooks of DistributedDataParallel: the task-wise
-backward goes through the network in pieces, owners are updated at different times, and where a
-process has no image labelled for a task, the parameters of the task get no gradient there. It
-sends zeros then. All processes call the same operations in the same order whatever is labelled
+What is done for one image after the other is shared by :meth:`Ranks.share`.
+
+In a training, every process has the whole network and a share of each batch. Gradients are summed
+by hand when their owner is about to be updated, not by the hooks of DistributedDataParallel: the
+task-wise backward goes through the network in pieces, owners are updated at different times, and
+where a process has no image labelled for a task, the parameters of the task get no gradient there.
+It sends zeros then. All processes call the same operations in the same order whatever is labelled
 where, so none can wait for another for ever.
 
-Batch norms use the images of their own process, as in CenterNet: synchronised ones would have to
-run in every process or in none, but a head runs only where its task is labelled. Their running
-statistics, which training does not use, are averaged before weights are saved.
+Batch norms use the images of their own process, as in CenterNet, unless those of the trunk are
+synchronised (:mod:`mcn_ros.trainer.batch_norm`). Their running statistics, which training does not
+use, are averaged before weights are saved.
 """
 
 from datetime import timedelta
+from itertools import zip_longest
 import os
-from typing import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, TypeVar
 
 import torch
 from torch import distributed, nn, Tensor
@@ -26,18 +29,28 @@ from torch import distributed, nn, Tensor
 from mcn_ros.runtime.backends import pick_device
 
 BUCKET = 2 ** 23  # numbers per message: large enough to be efficient, small beside the network
-PATIENCE = timedelta(hours=2)  # one process scores the network while the others wait for it
+# Longer than a batch may take to be prepared, and than process 0 counts, draws and writes.
+PATIENCE = timedelta(minutes=30)
+TURNS = 16  # items of each process between messages to process 0
+LOST = 'gloo/transport'  # in what PyTorch says when a process that is waited for is gone
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
 
 
 class Ranks:
     """
-    The processes of a training. Alone, without torchrun, nothing here communicates.
+    The processes of a run. Alone, without torchrun, nothing here communicates.
+
+    In a ``with`` statement that ends by an error, nobody is waited for: torchrun ends the others.
 
     :param device: as :func:`mcn_ros.runtime.backends.pick_device` takes it; on GPUs, process
         LOCAL_RANK of several takes the GPU of that number.
     :ivar rank: number of this process; 0 is the one that writes files.
     :ivar world: number of processes.
     :ivar device: device of this process.
+    :ivar device_name: how this process names it to others who pick one: its own GPU, or what was
+        given where it is the only process.
     :raises ValueError: for a device that is not there.
     """
 
@@ -46,11 +59,72 @@ class Ranks:
         self.world = int(os.environ.get('WORLD_SIZE', 1))
         self.device = pick_device(device)
         cuda = self.device.type == 'cuda'
+        if self.world > 1 and cuda:
+            self.device = pick_device(f'cuda:{os.environ["LOCAL_RANK"]}')
+            torch.cuda.set_device(self.device)
+        self.device_name = device if self.world == 1 else str(self.device)
+        self._owns_group = self.world > 1 and not distributed.is_initialized()
+        if self._owns_group:
+            # Objects and whole numbers never wait for a GPU.
+            distributed.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo',
+                                           timeout=PATIENCE,
+                                           device_id=self.device if cuda else None)
+
+    def __enter__(self) -> 'Ranks':
+        return self
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if error is None:
+            self.close()
+        elif isinstance(error, RuntimeError) and LOST in str(error):
+            raise OSError('another process of this run has ended, or cannot be reached; what it '
+                          f'says itself tells why ({" ".join(str(error).split())})') from None
+
+    @property
+    def leads(self) -> bool:
+        """Return whether this is the process that tells and writes."""
+        return self.rank == 0
+
+    def share(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """
+        Do something with every item, each process with its share, and yield the results in order.
+
+        All of them are yielded in process 0, and none in the others.
+
+        :param items: the same in all processes, each of which goes through all of them.
+        """
+        if self.world == 1:
+            yield from map(work, items)
+            return
+        results: list[Result] = []
+        for number, item in enumerate(items, 1):
+            if (number - 1) % self.world == self.rank:
+                results.append(work(item))
+            if number % (TURNS * self.world) == 0:
+                yield from self._in_turn(results)
+                results = []
+        yield from self._in_turn(results)
+
+    def _in_turn(self, results: list[Result]) -> Iterator[Result]:
+        """Yield the results of all processes, one of each in turn, in process 0."""
+        nothing = object()
+        for turn in zip_longest(*self.gather(results), fillvalue=nothing):
+            yield from (result for result in turn if result is not nothing)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return what each process gives, in process 0; [] in the others."""
+        if self.world == 1:
+            return [value]
+        values = [None] * self.world if self.leads else None
+        distributed.gather_object(value, values)
+        return values or []
+
+    def spread(self, value: Any) -> Any:
+        """Return what process 0 gives."""
+        values = [value]
         if self.world > 1:
-            if cuda:
-                self.device = pick_device(f'cuda:{os.environ["LOCAL_RANK"]}')
-                torch.cuda.set_device(self.device)
-            distributed.init_process_group('nccl' if cuda else 'gloo', timeout=PATIENCE)
+            distributed.broadcast_object_list(values, 0)
+        return values[0]
 
     def sum_scalars(self, values: Mapping[str, float | Tensor], names: Sequence[str],
                     ) -> dict[str, Tensor]:
@@ -70,10 +144,10 @@ class Ranks:
         return dict(zip(names, scalars))
 
     def sum_counts(self, *counts: int) -> list[int]:
-        """Sum whole numbers over the processes, in one message; alone, no device is involved."""
+        """Sum whole numbers over the processes, in one message; no device is involved."""
         if self.world == 1:
             return list(counts)
-        joint = torch.tensor(counts, dtype=torch.int64, device=self.device)
+        joint = torch.tensor(counts, dtype=torch.int64)
         distributed.all_reduce(joint)
         return joint.tolist()
 
@@ -121,8 +195,8 @@ class Ranks:
             distributed.barrier()
 
     def close(self) -> None:
-        """End the communication."""
-        if self.world > 1:
+        """End the communication, unless the process had begun it before."""
+        if self._owns_group:
             distributed.destroy_process_group()
 
 

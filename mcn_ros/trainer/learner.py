@@ -3,7 +3,7 @@
 
 """The network of a training with all that changes as it learns."""
 
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime.backends import pick_precision
 from mcn_ros.trainer.balance import build_balance
+from mcn_ros.trainer.batch_norm import synchronise
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.objective import Objective, paper_weights
@@ -39,6 +40,8 @@ class Learner:
         self.amp = None if dtype == torch.float32 else dtype
         self.config, self.ranks = config, ranks
         self.model = model.to(device=ranks.device, memory_format=torch.channels_last)
+        if config.sync_batch_norm and ranks.world > 1:
+            synchronise(self.model.trunk, ranks.device)
         ranks.broadcast(self.model)
         self.average = AveragedModel(model, avg_fn=running_average(config.ema_decay),
                                      use_buffers=True)
@@ -60,6 +63,15 @@ class Learner:
         parts = {'settings': Settings(self.config), 'model': self.model, 'average': self.average,
                  'owners': self.owners, 'scaler': self.scaler, 'balance': self.objective.balance}
         return {**parts, 'keep': self.retention} if self.retention else parts
+
+    def everywhere(self, labelled: Mapping[str, int]) -> list[str]:
+        """
+        Return the tasks for which all processes run the trunk, whatever they have labels for.
+
+        :param labelled: task -> number of images of the joint batch that are labelled for it.
+        """
+        synchronised = self.config.sync_batch_norm and self.ranks.world > 1
+        return [task for task in self.model.tasks if synchronised and labelled[task]]
 
     def gather(self) -> None:
         """Bring to process 0 what only the others know; all call it before that saves a state."""

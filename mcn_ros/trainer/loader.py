@@ -52,6 +52,9 @@ def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDatase
     wanted = {name: task for name, task in tasks.items()
               if config.tasks is None or name in config.tasks}
     dataset = CocoDataset(config.annotations, config.images, wanted)
+    if config.annotated_only:
+        dataset.file = replace(dataset.file, records=tuple(
+            record for record in dataset.file.records if len(record.categories)))
     if not len(dataset):
         raise ValueError(f'{config.annotations}: has no images')
     return dataset

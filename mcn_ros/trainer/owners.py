@@ -18,6 +18,7 @@ over the images of its task, however few they are.
 
 from dataclasses import dataclass
 from functools import partial
+import math
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from torch import nn, Tensor
@@ -87,7 +88,7 @@ class Owners:
     """
 
     def __init__(self, model: MultiTaskNet, config: TrainConfig, ranks: Ranks):
-        self.kind, self.max_norm, self.ranks = config.optimizer, config.max_norm, ranks
+        self.kind, self.max_norm, self.ranks = config.optimizer, config.max_norm or math.inf, ranks
         batches = config.effective_batches
         assert not batches or batches.keys() == {TRUNK, *model.tasks}, batches
         self.asynchronous = bool(batches)

@@ -8,6 +8,7 @@ config.yaml is what was asked for, checkpoint.pt what is needed to go on, weight
 averaged weights for the node, metrics.json the history of losses and scores.
 """
 
+from dataclasses import replace
 import io
 import json
 from pathlib import Path
@@ -18,14 +19,36 @@ import torch
 from torch import Tensor
 import yaml
 
-from mcn_ros.config import to_dict
+from mcn_ros.config import from_dict, to_dict
 from mcn_ros.files import replaced_file
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.settings import changes
 from mcn_ros.weights_file import save_model
 
-CHECKPOINT = 'checkpoint.pt'
+CHECKPOINT, CONFIG = 'checkpoint.pt', 'config.yaml'
 KINDS = {'history': list, 'sums': dict, 'unreadable': int, 'step': int}  # of its own entries
+
+
+def holds_run(config: TrainConfig) -> bool:
+    """
+    Return whether the folder of a run has a checkpoint of it, from which a training goes on.
+
+    :raises ValueError: for a checkpoint of a run with other settings.
+    """
+    folder = Path(config.run)
+    if not (folder / CHECKPOINT).exists():
+        return False
+    try:
+        before = from_dict(TrainConfig, yaml.safe_load((folder / CONFIG).read_bytes()))
+        # The folder may have been moved, or named in another way.
+        changed = changes(replace(before, run=config.run), config)
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        changed = f'{CONFIG} cannot be read: {" ".join(str(error).split())}'
+    if changed:
+        raise ValueError(f'{folder} holds a run already, of other settings ({changed}); go on '
+                         f'with it by --resume {folder}, or choose another run folder')
+    return True
 
 
 class RunFolder:
@@ -46,9 +69,8 @@ class RunFolder:
         self._unreadable = 0
 
     def start(self) -> int:
-        """Make the folder; return 0 batches; ValueError if it holds a run already."""
-        if (self.folder / CHECKPOINT).exists():
-            raise ValueError(f'{self.folder} holds a run already; resume it or choose another')
+        """Make the folder; return 0 batches."""
+        assert not (self.folder / CHECKPOINT).exists(), self.folder  # see holds_run
         self.folder.mkdir(parents=True, exist_ok=True)
         return 0
 
@@ -83,7 +105,7 @@ class RunFolder:
 
     def describe(self, config: TrainConfig) -> None:
         """Write the configuration; that of a resumed run may have changed."""
-        with replaced_file(self.folder / 'config.yaml') as path:
+        with replaced_file(self.folder / CONFIG) as path:
             path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
 
     def log(self, losses: Mapping[str, Tensor], unreadable: int = 0) -> None:

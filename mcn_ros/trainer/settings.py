@@ -17,7 +17,8 @@ CHANGEABLE = (
     'overlays', 'on_unreadable_image', 'backward', 'checkpoint_stages',
     'frozen', 'fixed_statistics', 'teacher', 'teach', 'train_size', 'augment', 'batch_size',
     'learning_rate', 'rates', 'weight_decay', 'warmup_steps', 'schedule', 'milestones',
-    'effective_batches', 'max_norm', 'ema_decay', 'loss_weights')
+    'effective_batches', 'max_norm', 'ema_decay', 'loss_weights',
+    'sync_batch_norm')
 MOVABLE = 'annotations', 'images'  # of a data set: its files may lie elsewhere now
 
 
@@ -37,13 +38,18 @@ class Settings:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raise ValueError naming settings that have changed since the run began."""
-        before, now = _flat(from_dict(TrainConfig, state)), _flat(self.config)
-        changed = [f'{name} was {_describe(before, name)}, is {_describe(now, name)}'
-                   for name in {**before, **now}
-                   if before.get(name, MISSING) != now.get(name, MISSING)]
+        changed = changes(from_dict(TrainConfig, state), self.config)
         if changed:
-            raise ValueError(f'{"; ".join(changed)}: that cannot change within a run; begin '
-                             'another one with the weights of this one as initial_weights')
+            raise ValueError(f'{changed}: that cannot change within a run; begin another one with '
+                             'the weights of this one as initial_weights')
+
+
+def changes(before: TrainConfig, now: TrainConfig) -> str:
+    """Return which settings differ, and how, by the names that an override has; '' for none."""
+    old, new = _flat(before), _flat(now)
+    return '; '.join(f'{name} was {_describe(old, name)}, is {_describe(new, name)}'
+                     for name in {**old, **new}
+                     if old.get(name, MISSING) != new.get(name, MISSING))
 
 
 def _lasting(config: TrainConfig) -> TrainConfig:

@@ -9,7 +9,7 @@ then every task by itself runs its head, its loss and its backward pass down to 
 leaves memory; then the summed gradients of the features go backward through the trunk once.
 """
 
-from typing import Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -25,7 +25,8 @@ from mcn_ros.trainer.teacher import LOSS, Teacher
 def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Tensor], *,
              scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
              checkpoint: bool = False, retention: RetentionLoss | None = None,
-             teacher: Teacher | None = None) -> dict[str, Tensor]:
+             teacher: Teacher | None = None, everywhere: Collection[str] = (),
+             ) -> dict[str, Tensor]:
     """
     Add the gradients of a batch to those that the parameters have; nothing is updated.
 
@@ -39,17 +40,20 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     :param checkpoint: keep little of the trunk's activations, recompute the rest.
     :param retention: the loss that keeps parts of the same model as they were.
     :param teacher: whose maps are targets, too.
+    :param everywhere: tasks for which all processes run the trunk, forward and backward, though no
+        image here may be labelled for them: what synchronised batch norms need.
     :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
         no head, gets no gradient and is absent.
     :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
         are of no use then.
     """
     tasks = [name for name in model.heads if name in batch.rows]
-    if not tasks:
+    computed = [name for name in model.heads if name in batch.rows or name in everywhere]
+    if not computed:
         return {}
     autocast = torch.autocast(batch.images.device.type, amp, enabled=amp is not None)
     with autocast:
-        features = model.features(batch.images, tasks, checkpoint)
+        features = model.features(batch.images, computed, checkpoint)
         retained = retention.losses(batch.images, tasks) if retention else {}
         teacher_maps = teacher(batch.images, batch.rows) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
@@ -68,12 +72,14 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
         if not joint:
             _backward([totals.pop()])
     _check_finite(losses, batch.ids)
+    gradients = {tensor: torch.zeros_like(tensor)
+                 for task in everywhere for tensor in features[task].values()}
     if joint:
-        _backward([sum(totals)])
+        totals = [sum(totals)] if totals else []
     else:
-        reached = [tensor for tensor, leaf in leaves.items() if leaf.grad is not None]
-        _backward([*totals, *reached],
-                  [None for _ in totals] + [leaves[tensor].grad for tensor in reached])
+        gradients |= {tensor: leaf.grad for tensor, leaf in leaves.items()
+                      if leaf.grad is not None}
+    _backward([*totals, *gradients], [*(None for _ in totals), *gradients.values()])
     return losses
 
 
@@ -99,6 +105,6 @@ def _backward(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None] | No
 
 
 def _check_finite(losses: Mapping[str, Tensor], ids: Sequence[str]) -> None:
-    if not torch.stack(list(losses.values())).isfinite().all():
+    if losses and not torch.stack(list(losses.values())).isfinite().all():
         bad = [name for name, value in losses.items() if not value.isfinite()]
         raise FloatingPointError(f'loss is not finite: {", ".join(bad)}; images {", ".join(ids)}')

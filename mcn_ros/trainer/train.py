@@ -5,7 +5,7 @@
 The training loop, top to bottom: :func:`_train` is the loop, :func:`_update` what a batch changes.
 
 It runs in one process, or in several that torchrun starts: then each takes its share of every
-batch, and process 0 alone writes, scores and shows progress.
+batch and of the images of the validation, and process 0 alone writes and shows progress.
 """
 
 from contextlib import closing, nullcontext
@@ -31,7 +31,7 @@ from mcn_ros.trainer.learner import Learner
 from mcn_ros.trainer.loader import load_batches, load_samples, loader_error, open_dataset
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import set_train_mode
-from mcn_ros.trainer.run import RunFolder
+from mcn_ros.trainer.run import holds_run, RunFolder
 from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.stop_request import StopRequest
@@ -42,20 +42,22 @@ LOG_EVERY = 10  # batches between points of TensorBoard
 
 def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
     """
-    Train a network.
+    Train a network, or go on with the training that the folder holds.
 
-    :param config: the run; its folder is made.
-    :param resume: go on from the checkpoint in the folder.
+    :param config: the run; its folder is made, or has the same configuration.
+    :param resume: go on from the checkpoint in the folder, which was made with the same
+        configuration or one that differs in what may change.
     :return: the last scores on the validation set, as `evaluate` gives them.
     :raises ValueError: for bad configuration or data, and for a folder that holds another run.
-    :raises OSError: if the disk is full, or processes that prepare samples are killed, hang or
-        have too little shared memory; what was saved before is unchanged.
+    :raises OSError: if the disk is full, processes that prepare samples are killed, hang or have
+        too little shared memory, or another process of the training is gone; what was saved
+        before is unchanged.
     :raises FloatingPointError: when losses or gradients are not finite; names the images.
     :raises KeyboardInterrupt: after SIGINT or SIGTERM, once the batch is done and all is saved.
     """
-    with closing(Ranks(config.device)) as ranks:
+    with Ranks(config.device) as ranks:
         try:
-            return _train(config, resume, ranks)
+            return _train(config, resume or holds_run(config), ranks)
         except RuntimeError as error:
             problem = loader_error(error)
             if problem is None:
@@ -70,18 +72,23 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     samples = load_samples(config, datasets)
     run = RunFolder(Path(config.run), learner.parts)
     first = run.resume() if resume else run.start()
-    ranks.barrier()  # none writes before all have looked
-    writes, scores = ranks.rank == 0, {}
+    _check_shared(run, first, ranks)  # none writes before all have looked
+    writes, scores = ranks.leads, {}
     if writes:
         run.describe(config)
+        if resume:
+            print(f'{run.folder}: goes on after {first} of {config.steps} batches',
+                  file=sys.stderr)
     monitored = (closing(Monitor(run.folder, learner.model.tasks, first)) if writes
                  else nullcontext())
     with (closing(load_batches(config, learner.model.tasks, samples, first, ranks)) as batches,
           monitored as monitor, StopRequest() as stop,
           tqdm(total=config.steps, initial=first, unit='batch', dynamic_ncols=True,
                disable=not writes) as bar):
-        if writes and first == config.steps == 0:  # the weights that it starts from are the result
-            scores = _store(learner, run, 0, validation, monitor, bar)
+        if first == config.steps == 0:  # the weights that it starts from are the result
+            scores = _validate(learner, validation, 0, monitor, bar)
+            if writes:
+                _store(learner, run, 0, scores, monitor)
         for step in range(first + 1, config.steps + 1):
             batch = next(batches).to(ranks.device, non_blocking=True)
             rate = relative_rate(step - 1, config)
@@ -100,9 +107,9 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             if not (records or stop_requests):
                 continue
             learner.gather()
+            scores = _validate(learner, validation if validates else None, step, monitor, bar)
             if writes:
-                scores = _store(learner, run, step, validation if validates else None, monitor,
-                                bar, records)
+                _store(learner, run, step, scores, monitor, records)
             ranks.barrier()
             if stop_requests and not last:
                 bar.write(f'stopped after step {step}; go on with: train --resume {run.folder}',
@@ -125,7 +132,7 @@ def _update(learner: Learner, batch: Batch, rate: float) -> dict[str, Tensor]:
     losses = backward(learner.model, batch, weights.local(per_image=owners.asynchronous),
                       scaler=learner.scaler, amp=learner.amp, joint=config.backward == 'joint',
                       checkpoint=config.checkpoint_stages, retention=learner.retention,
-                      teacher=learner.teacher)
+                      teacher=learner.teacher, everywhere=learner.everywhere(weights.labelled))
     owners.count(weights.labelled)
     try:
         owners.step(learner.scaler, rate)
@@ -135,32 +142,22 @@ def _update(learner: Learner, batch: Batch, rate: float) -> dict[str, Tensor]:
     return learner.objective.reduce(losses, weights)
 
 
-def _store(learner: Learner, run: RunFolder, step: int, validation: CocoDataset | None,
-           monitor: Monitor, bar: tqdm, records: bool = True) -> dict[str, Any]:
+def _validate(learner: Learner, validation: CocoDataset | None, step: int,
+              monitor: Monitor | None, bar: tqdm) -> dict[str, Any]:
     """
-    Write all that has been learned.
+    Score the averaged weights, and show what they see in some images; all processes call it.
 
-    :param validation: what it is scored on before; None for no scores.
-    :param records: make an entry of the history.
-    :return: the scores.
+    :param monitor: None in all processes but the first.
+    :return: the scores; {} without a validation, and in all processes but the first.
     """
-    scores = _validate(learner, validation, step, monitor, bar) if validation else {}
-    if records:
-        rate = relative_rate(max(0, step - 1), learner.config)
-        run.record(step, scores, rate * learner.config.learning_rate)
-    run.save(step, learner.average.module)
-    if records:
-        monitor.curves(run.history)
-    return scores
-
-
-def _validate(learner: Learner, validation: CocoDataset, step: int, monitor: Monitor, bar: tqdm,
-              ) -> dict[str, Any]:
-    """Score the averaged weights, show what they see in some images; return the scores."""
+    if validation is None:
+        return {}
     model = learner.average.module
     # Other weights each time: they are not worth compiling.
     predictor = Predictor(model.eval(), RuntimeConfig(str(learner.ranks.device), 'torch'))
-    scores = evaluate(predictor, validation, progress=False)
+    scores = evaluate(predictor, validation, progress=False, each=learner.ranks.share)
+    if monitor is None:
+        return {}
     monitor.scores(step, scores)
     samples = [validation[index] for index in range(min(learner.config.overlays, len(validation)))]
     if samples:
@@ -169,13 +166,37 @@ def _validate(learner: Learner, validation: CocoDataset, step: int, monitor: Mon
     return scores
 
 
+def _store(learner: Learner, run: RunFolder, step: int, scores: Mapping[str, Any],
+           monitor: Monitor, records: bool = True) -> None:
+    """
+    Write all that has been learned.
+
+    :param scores: of the validation, {} if there was none.
+    :param records: make an entry of the history.
+    """
+    if records:
+        rate = relative_rate(max(0, step - 1), learner.config)
+        run.record(step, scores, rate * learner.config.learning_rate)
+    run.save(step, learner.average.module)
+    if records:
+        monitor.curves(run.history)
+
+
+def _check_shared(run: RunFolder, first: int, ranks: Ranks) -> None:
+    """Refuse a folder that is another one for some of the processes; they wait for each other."""
+    total, = ranks.sum_counts(first)
+    if total != first * ranks.world:
+        raise ValueError(f'{run.folder}: other processes go on from another batch than {first}: '
+                         'the folder has to be one that all machines share')
+
+
 def _open_datasets(config: TrainConfig, tasks: Mapping[str, Task], ranks: Ranks,
                    ) -> tuple[Sequence[CocoDataset], CocoDataset | None]:
     """Return the data sets to learn from, and that of the validation; warn of missing labels."""
     datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
     validation = config.validation and open_dataset(config.validation, tasks)
     warnings = check_labels(config, tasks, datasets)
-    if ranks.rank == 0:
+    if ranks.leads:
         sys.stderr.writelines(f'warning: {warning}\n' for warning in warnings)
     return datasets, validation
 
@@ -187,7 +208,7 @@ def _start_model(config: TrainConfig, resume: bool, ranks: Ranks) -> MultiTaskNe
     # A checkpoint has all weights, and how they started may be gone.
     if config.initial_weights and not resume:
         lines = start_from_weights(model, config.initial_weights)
-        if ranks.rank == 0:
+        if ranks.leads:
             print('\n'.join(lines), file=sys.stderr)
     return model
 

@@ -66,6 +66,19 @@ def test_of_equal_images_those_with_more_in_them_come_first():
         'Best images': ['many right'], 'Worst images': ['many wrong']}
 
 
+def test_galleries_of_parts_of_the_images_are_together_that_of_all():
+    found = [2, 0, 4, 3, 1, 4, 0, 3]
+    parts = [Gallery(TASKS, 2) for _ in range(3)]
+    whole = Gallery(TASKS, 2)
+    for index, number in enumerate(found):
+        for each in (whole, parts[index % 3]):
+            each.add(f'{index}', IMAGE, {'detection': boxes(number, 0.9)},
+                     {'detection': boxes(4)}, index)
+    parts[0].merge(parts[1:])
+    assert parts[0].sections() == whole.sections()
+    assert titles(whole.sections()) == {'Best images': ['2', '5'], 'Worst images': ['1', '6']}
+
+
 def test_what_is_uncertain_does_not_count():
     result = Gallery(TASKS)
     result.add('a', IMAGE, {'detection': boxes(2, 0.1)}, {'detection': boxes(2)})

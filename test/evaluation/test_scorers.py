@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.evaluation.scorers import (
     ClassMapScorer, InstancesScorer, PosesScorer, score_text, scorer_of, SCORERS, Scorers)
-from mcn_ros.structures import RegionMap
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, VectorMap)
 from mcn_ros.tasks import build_tasks, SegmentationTask, TASKS as KINDS
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -48,6 +50,46 @@ def score(truth, predictions):
         known = annotations[image_id]
         scorers.add(known if found is True else found, known)
     return scorers
+
+
+def random(kind, rng):
+    """Return an annotation and a prediction of a type."""
+    def rows(count):
+        corner = rng.uniform(0, 30, (count, 2))
+        return np.hstack([corner, corner + rng.uniform(5, 40, (count, 2))]).astype(np.float32)
+
+    scores = rng.uniform(0, 1, 6).astype(np.float32)
+    if kind is Instances:
+        return (Instances(rows(4), rng.integers(0, 2, 4), np.ones(4, np.float32)),
+                Instances(rows(6), rng.integers(0, 2, 6), scores))
+    if kind is Poses:
+        people = rng.uniform(0, 60, (2, 6, 17, 2)).astype(np.float32)
+        certain = np.ones((6, 17), np.float32)
+        return (Poses(rows(6), np.ones(6, np.float32), people[0], certain),
+                Poses(rows(6), scores, people[1], certain))
+    if kind is ClassMap:
+        return tuple(ClassMap(rng.integers(0, 3, (8, 9)).astype(np.uint8)) for _ in range(2))
+    truth = rng.integers(0, 2, (2, 8, 9)).astype(np.uint8)
+    values = rng.uniform(0, 1, (2, 8, 9)).astype(np.float32)
+    if kind is ScalarMap:
+        return ScalarMap(truth[0]), ScalarMap(values[0])
+    if kind is ClassPlanes:
+        return ClassPlanes(truth), ClassPlanes(values)
+    return tuple(VectorMap(rng.normal(size=(8, 9, 3)).astype(np.float32)) for _ in range(2))
+
+
+@pytest.mark.parametrize('kind', list(SCORERS), ids=lambda kind: kind.__name__)
+def test_what_others_have_measured_gives_the_same_scores_to_the_digit(kind):
+    task, rng = TASKS['pose' if kind is Poses else 'detection'], np.random.default_rng(0)
+    images = [random(kind, rng) for _ in range(7)]
+    alone, first, second = (SCORERS[kind](task) for _ in range(3))
+    for number, (annotation, prediction) in enumerate(images):
+        alone.add(annotation, prediction)
+        measured = (second if number % 2 else first).measure(annotation, prediction)
+        first.accumulate(pickle.loads(pickle.dumps(measured)))
+    assert first.result() == alone.result() and first.details() == alone.details()
+    untouched = SCORERS[kind](task)
+    assert second.result() == untouched.result()
 
 
 def test_each_task_has_the_result_of_its_scorer():

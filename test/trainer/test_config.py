@@ -4,6 +4,7 @@
 """Settings of a run: what makes no sense is refused by name, before anything is made."""
 
 from dataclasses import replace
+import math
 
 import pytest
 
@@ -25,7 +26,9 @@ def config():
 @pytest.mark.parametrize('change, message', [
     ({'steps': -1}, 'steps: -1 is negative'), ({'batch_size': -1}, 'batch_size'),
     ({'save_every': 0}, 'save_every'), ({'validate_every': 0}, 'validate_every'),
-    ({'max_norm': 0.0}, 'max_norm: 0.0 is not positive'),
+    ({'max_norm': -1.0}, 'max_norm: -1.0 is negative'),
+    ({'max_norm': math.nan}, 'max_norm: nan'),
+    ({'keep': {'backbone': 1.0}, 'sync_batch_norm': True}, 'keep: not together with sync_'),
     ({'workers': -1}, 'workers: -1 is negative'), ({'warmup_steps': -1}, 'warmup_steps'),
     ({'overlays': -1}, 'overlays'), ({'seed': -1}, 'seed: -1'),
     ({'ema_decay': 1.0}, r'ema_decay: 1.0 is not in 0\.\.1'), ({'ema_decay': -0.1}, 'ema_decay'),
@@ -49,7 +52,8 @@ def test_bad_values(config, change, message):
     {'loss_weights': {'pose/size': 2.0, 'detection/heatmap': 0.0}}, {'effective_batches': ALL},
     {'schedule': 'step', 'milestones': (5, 8)},
     {'overlays': 0, 'workers': 0, 'warmup_steps': 0, 'steps': 0},
-    {'ema_decay': 0.0}, {'frozen': ('trunk.backbone',)}])
+    {'ema_decay': 0.0, 'max_norm': 0.0, 'sync_batch_norm': True},
+    {'frozen': ('trunk.backbone',)}])
 def test_good_values_come_back_from_a_file(config, change):
     changed = replace(config, **change)
     assert to_dict(from_dict(TrainConfig, to_dict(changed))) == to_dict(changed)

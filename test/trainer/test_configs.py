@@ -34,6 +34,12 @@ COCO_NETWORKS = {
     'mixed': ({'detection': ALL, 'pose': POSE, 'segmentation': ALL}, [INSTANCES, PEOPLE]),
     'mixed_async': ({'detection': ALL, 'pose': POSE, 'segmentation': ALL}, [INSTANCES, PEOPLE]),
 }
+# With the numbers of CenterNet's code: heads, annotations, images and batches of an epoch.
+CENTERNET = {
+    'det_centernet': ({'detection': 'centernet_detection'}, INSTANCES, 924, False),
+    'person_seg_det_pose_centernet': (
+        {'detection': 'centernet_detection', 'pose': 'centernet_pose',
+         'segmentation': 'segmentation'}, PEOPLE, 500, True)}
 EACH_NETWORK = pytest.mark.parametrize('name', COCO_NETWORKS)
 
 IMAGES, EPOCHS, DROPS = 118287, 140, (90, 120)  # of COCO 2017, and CenterNet's schedule
@@ -65,7 +71,7 @@ def test_every_configuration_is_valid(name):
 
 def test_every_network_of_the_paper_has_a_configuration():
     found = {path.stem.removeprefix('coco_') for path in FOLDER.glob('coco_*.yaml')}
-    assert found == set(COCO_NETWORKS)
+    assert found == {*COCO_NETWORKS, *CENTERNET}
 
 
 def test_no_two_runs_share_a_folder():
@@ -110,3 +116,31 @@ def test_schedule(name):
     assert (config.schedule, config.optimizer) == ('step', 'adam')
     assert (config.learning_rate, config.weight_decay, config.warmup_steps) == (5e-4, 0, 0)
     assert bool(config.effective_batches) == name.endswith('async')
+
+
+@pytest.mark.parametrize('name', CENTERNET)
+def test_the_numbers_are_those_of_centernet(name):
+    config, (kinds, annotations, batches, annotated_only) = load(f'coco_{name}'), CENTERNET[name]
+    tasks, (dataset,) = build(f'coco_{name}').tasks, config.datasets
+    assert {key: config.model.tasks[key].get('kind', key) for key in tasks} == kinds
+    assert {task.head.width for task in tasks.values()} == {256}
+    assert dataset.annotations == f'coco/annotations/{annotations}_train2017.json'
+    assert dataset.annotated_only == annotated_only
+    assert config.steps == EPOCHS * batches
+    assert config.milestones == tuple(epochs * batches for epochs in DROPS)
+    assert config.validate_every == 5 * batches
+    assert (config.schedule, config.optimizer, config.learning_rate) == ('step', 'adam', 5e-4)
+    assert (config.batch_size, config.seed, config.precision) == (128, 317, 'float32')
+    assert not any((config.weight_decay, config.warmup_steps, config.max_norm, config.ema_decay))
+    model = config.model
+    assert (model.channel_order, model.preprocessing) == ('bgr', 'centernet')
+    assert model.mean == (0.40789654, 0.44719302, 0.47026115)
+    assert model.std == (0.28863828, 0.27408164, 0.27809835)
+    assert model.trunk.backbone == 'dla34' and model.trunk.deformable
+    assert config.augment.style == 'centernet' and config.train_size == (512, 512)
+    assert config.backbone_weights == 'dla34-ba72cf86.pth'
+
+
+def test_batch_norms_see_more_than_the_image_of_a_gpu():
+    config = load('coco_mixed_async')
+    assert config.sync_batch_norm and config.batch_size == 8

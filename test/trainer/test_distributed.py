@@ -22,13 +22,17 @@ from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.trainer import distributed
 from mcn_ros.trainer.balance import Fixed
+from mcn_ros.trainer.batch_norm import synchronise
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
-from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.distributed import Ranks, TURNS
 from mcn_ros.trainer.objective import Objective, paper_weights
 from mcn_ros.trainer.owners import Owners
+from mcn_ros.trainer.run import RunFolder
 from mcn_ros.trainer.step import backward
+from mcn_ros.trainer.train import _check_shared
 
 WORLD = 2
+PATIENCE = 280  # seconds, fewer than a test may take
 ALL = ('detection', 'pose', 'segmentation')
 # Of each image of a batch. The first half is for one process, the second for the other.
 LABELS = [
@@ -37,8 +41,9 @@ LABELS = [
     [('detection',), (), (), ()],  # nothing for the second
     [(), (), (), ()],
     [('segmentation',), ('pose',), ALL, ALL]]
-SETTINGS = {'plain': {}, 'asynchronous': {'trunk': 4, 'detection': 5, 'pose': 3,
-                                          'segmentation': 2}}
+ASYNCHRONOUS = {'trunk': 4, 'detection': 5, 'pose': 3, 'segmentation': 2}
+SETTINGS = {'plain': {}, 'asynchronous': {'effective_batches': ASYNCHRONOUS},
+            'synchronised': {'sync_batch_norm': True}}
 
 
 def sample(names, seed):
@@ -65,8 +70,12 @@ def train(kind, ranks, folder):
                          'segmentation': {**head, 'classes': ('person',)}},
                         TrunkConfig('shufflenet_v2_x0_5', channels=8), (64, 64))
     config = TrainConfig('run', model, (DatasetConfig('a.json', 'images'),), optimizer='sgd',
-                         learning_rate=1e-3, max_norm=5.0, effective_batches=SETTINGS[kind])
+                         learning_rate=1e-3, max_norm=5.0, **SETTINGS[kind])
     model = MultiTaskNet(config.model).to(memory_format=torch.channels_last).eval()
+    if config.sync_batch_norm:
+        model.double().train()  # so few images let rounding grow with every batch
+        if ranks.world > 1:
+            synchronise(model.trunk, ranks.device)
     ranks.broadcast(model)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     owners = Owners(model, config, ranks)
@@ -77,7 +86,10 @@ def train(kind, ranks, folder):
         share = len(samples) // ranks.world
         batch = collate(samples[share * ranks.rank:][:share], model.tasks)
         weights = objective.weigh(batch)
-        losses = backward(model, batch, weights.local(owners.asynchronous), scaler=scaler)
+        everywhere = [task for task in model.tasks
+                      if config.sync_batch_norm and weights.labelled[task]]
+        losses = backward(model, batch, weights.local(owners.asynchronous), scaler=scaler,
+                          everywhere=everywhere, joint=number == 2, checkpoint=number == 4)
         owners.count(weights.labelled)
         history.append({'labelled': weights.labelled, 'losses': objective.reduce(losses, weights),
                         'updated': owners.step(scaler, 1.0)})
@@ -90,7 +102,8 @@ def train(kind, ranks, folder):
             owners = Owners(model, config, ranks)
             owners.load_state_dict(torch.load(folder / f'{kind}.pt', weights_only=True))
     after = {name: value.detach() for name, value in model.named_parameters()}
-    return {'before': before, 'after': after, 'history': history}
+    statistics = {name: value for name, value in model.named_buffers() if 'running' in name}
+    return {'before': before, 'after': after, 'history': history, 'statistics': statistics}
 
 
 def exchange(ranks):
@@ -108,7 +121,20 @@ def exchange(ranks):
     scalars = {'a': 1} if ranks.rank else {'a': 2.5, 'b': torch.tensor(4)}
     return {'gradients': [value.grad for value in parameters], 'norm': norm.state_dict(),
             'scalars': ranks.sum_scalars(scalars, ['a', 'b', 'c']),
-            'counts': ranks.sum_counts(True, 3 * ranks.rank)}
+            'counts': ranks.sum_counts(True, 3 * ranks.rank),
+            'shared': [list(ranks.share(lambda item: (item, ranks.rank), range(count)))
+                       for count in (0, 1, 5, 4 * TURNS + 1)],
+            'gathered': ranks.gather(ranks.rank), 'spread': ranks.spread(10 + ranks.rank),
+            'refused': refused(ranks)}
+
+
+def refused(ranks):
+    """Return what is said of a folder in which the processes find different checkpoints."""
+    _check_shared(RunFolder('run', {}), 5, ranks)
+    try:
+        _check_shared(RunFolder('run', {}), ranks.rank, ranks)
+    except ValueError as error:
+        return str(error)
 
 
 def main(folder):
@@ -131,7 +157,7 @@ def results(tmp_path_factory):
                    'PYTHONPATH': os.pathsep.join([package, os.environ.get('PYTHONPATH', '')])}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        _, errors = process.communicate(timeout=240)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.terminate()  # torchrun ends its processes
         process.wait()
@@ -180,6 +206,8 @@ def test_the_setting_without_torchrun_is_one_process():
     assert ranks.sum_scalars({'a': 2}, ['a', 'b']) == {'a': 2, 'b': 0}
     assert ranks.sum_counts(2, False) == [2, 0]
     ranks.barrier()
+    assert list(ranks.share(str, [1, 2])) == ['1', '2']
+    assert (ranks.gather(3), ranks.spread(4)) == ([3], 4)
     ranks.close()
     with pytest.raises(ValueError, match="device: 'cuda:99' is not available"):
         Ranks('cuda:99')
@@ -197,6 +225,27 @@ def test_running_statistics_are_averaged_and_nothing_else(results):
         assert state['running_mean'].tolist() == [0.5, 0.5]
         assert state['running_var'].tolist() == [1.0, 1.0]
         assert state['weight'].tolist() == [rank, rank]
+
+
+def test_synchronised_statistics_are_those_of_the_joint_batch(results, tmp_path):
+    alone = train('synchronised', Ranks('cpu'), tmp_path)
+    for result in results:
+        for name, value in alone['statistics'].items():
+            torch.testing.assert_close(result['synchronised']['statistics'][name], value)
+
+
+def test_items_are_shared_and_come_back_in_order(results):
+    first, second = (result['exchange'] for result in results)
+    for count, found in zip((0, 1, 5, 4 * TURNS + 1), first['shared'], strict=True):
+        assert found == [(item, item % WORLD) for item in range(count)]
+    assert second['shared'] == [[]] * 4
+    assert (first['gathered'], second['gathered']) == ([0, 1], [])
+    assert (first['spread'], second['spread']) == (10, 10)
+
+
+def test_machines_have_to_share_the_folder_of_a_run(results):
+    for result in results:
+        assert 'run: other processes go on from another batch' in result['exchange']['refused']
 
 
 def test_numbers_are_summed(results):

@@ -4,6 +4,7 @@
 """Whatever happens to the processes that prepare samples, a training ends, and says why."""
 
 from dataclasses import replace
+import json
 import multiprocessing
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from mcn_ros.data.coco import CocoDataset
+from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer import loader, train as module
 from mcn_ros.trainer.train import train
 
@@ -76,6 +78,22 @@ def test_a_worker_that_hangs_is_one_error(in_workers, monkeypatch):
 def test_a_worker_that_fails_ends_the_run(in_workers, event, error, message):
     with pytest.raises(error, match=message):
         train(in_workers(event))
+
+
+def test_images_without_annotations_are_left_out_on_demand(config, dataset, tmp_path):
+    content = json.loads(Path(dataset.annotations).read_bytes())
+    content['annotations'] = [each for each in content['annotations'] if each['image_id'] != 2]
+    path = tmp_path / 'annotations.json'
+    path.write_text(json.dumps(content))
+    tasks = build_tasks(config.model.tasks)
+    every = loader.open_dataset(replace(dataset, annotations=str(path)), tasks)
+    some = loader.open_dataset(
+        replace(dataset, annotations=str(path), annotated_only=True), tasks)
+    assert (every.ids, some.ids) == ((1, 2, 3, 4), (1, 3, 4))
+    assert [some[i].id for i in range(len(some))] == [every[i].id for i in (0, 2, 3)]
+    for i, j in enumerate((0, 2, 3)):
+        assert (some[i].annotations['detection'].boxes
+                == every[j].annotations['detection'].boxes).all()
 
 
 def test_too_many_open_files():

@@ -4,6 +4,7 @@
 """The folder of a run: what it holds is whole at all times, and enough to go on."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
@@ -21,7 +22,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.trainer import run as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
-from mcn_ros.trainer.run import RunFolder
+from mcn_ros.trainer.run import holds_run, RunFolder
 from mcn_ros.weights_file import load_model
 
 FILES = ('checkpoint.pt', 'weights.safetensors', 'metrics.json')
@@ -167,10 +168,24 @@ def test_an_end_in_the_middle_of_saving_loses_nothing(run, model, name, monkeypa
     assert set(content(run)) == set(FILES)  # the rest of the file that broke off is gone
 
 
-def test_a_used_folder_is_refused(run, model):
+def test_a_folder_holds_the_run_whose_checkpoint_it_has(run, model):
+    config = TrainConfig(str(run.folder), SETTINGS, (DatasetConfig('a.json', 'images'),))
+    run.describe(config)
+    assert not holds_run(config)  # it ended before anything was saved
     run.save(1, model)
-    with pytest.raises(ValueError, match=f'^{run.folder} holds a run already; resume it or choos'):
-        RunFolder(run.folder, {}).start()
+    assert holds_run(config)
+    moved = run.folder.rename(run.folder.with_name('moved'))
+    assert holds_run(replace(config, run=str(moved)))
+    with pytest.raises(ValueError, match=f'^{moved} holds a run already, of other settings '
+                       r'\(steps was 10000, is 3; seed was 0, is 1\); .* --resume '):
+        holds_run(replace(config, run=str(moved), steps=3, seed=1))
+    for content in ('[1]', 'a: b: c', None):
+        if content is None:
+            (moved / 'config.yaml').unlink()
+        else:
+            (moved / 'config.yaml').write_text(content)
+        with pytest.raises(ValueError, match='holds a run already.*config.yaml cannot be read'):
+            holds_run(replace(config, run=str(moved)))
 
 
 def test_there_must_be_something_to_resume(run):

@@ -145,10 +145,10 @@ def test_a_run_can_be_prolonged(config):
     assert yaml.safe_load((folder_of(config) / 'config.yaml').read_text())['steps'] == 6
 
 
-def test_a_used_folder_is_refused(config):
+def test_a_folder_with_another_run_is_refused(config):
     train(config)
     before = weights_of(config)
-    with pytest.raises(ValueError, match=f'{config.run} holds a run already; resume it or choose'):
+    with pytest.raises(ValueError, match=f'{config.run} holds a run already.*seed was 0, is 5'):
         train(replace(config, seed=5))
     assert_equal(weights_of(config), before)
 

@@ -61,9 +61,10 @@ class Scorers:
         self._scorers: dict[str, Scorer] = {}  # of those for which an image is labelled
         self._images = 0
 
-    def add(self, predictions: Mapping[str, Any] | None, annotations: Mapping[str, Any]) -> None:
+    def measure(self, predictions: Mapping[str, Any] | None, annotations: Mapping[str, Any],
+                ) -> dict[str, Any]:
         """
-        Add one image.
+        Return task name -> what its scores need of one image, see :meth:`Scorer.measure`.
 
         :param predictions: task name -> prediction in camera pixels. None, as a task that is not
             there, means that nobody has looked: all that is annotated was missed.
@@ -71,15 +72,30 @@ class Scorers:
         :raises ValueError: for a map of another size than the annotation, and for a task whose
             type has no scorer.
         """
+        measured = {}
         for name, annotation in annotations.items():
             if name in self.tasks:
-                if name not in self._scorers:
-                    task = self.tasks[name]
-                    self._scorers[name] = scorer_of(task, self._table)(task)
                 prediction = (predictions or {}).get(name)
-                self._scorers[name].add(
+                measured[name] = self._scorer(name).measure(
                     annotation, annotation.nothing() if prediction is None else prediction)
+        return measured
+
+    def accumulate(self, measured: Mapping[str, Any]) -> None:
+        """Add one image, of which this is what :meth:`measure` returned."""
+        for name, of_task in measured.items():
+            self._scorer(name).accumulate(of_task)
         self._images += 1
+
+    def add(self, predictions: Mapping[str, Any] | None, annotations: Mapping[str, Any]) -> None:
+        """Add one image; see :meth:`measure`."""
+        self.accumulate(self.measure(predictions, annotations))
+
+    def _scorer(self, name: str) -> Scorer:
+        """Return the scorer of a task, made when it is first needed."""
+        if name not in self._scorers:
+            task = self.tasks[name]
+            self._scorers[name] = scorer_of(task, self._table)(task)
+        return self._scorers[name]
 
     def result(self) -> dict[str, Any]:
         """Return {task name: scores, of tasks that an image is labelled for; 'images': number}."""

@@ -24,6 +24,9 @@ from mcn_ros.evaluation.scorers.scorer import Plot
 THRESHOLDS = {'.50': 0, '.75': 5, 'mean': slice(None)}  # overlap -> where COCOeval has it
 SHOWN = 'all', 'person'  # classes whose curves are drawn
 
+# The annotated and the predicted objects of an image, each as in a COCO file, but for the ids.
+Entries = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
 
 class AveragePrecision:
     """

@@ -53,9 +53,10 @@ class ClassMapScorer(Scorer):
         super().__init__(task)
         self.confusion = np.zeros((len(task.classes) + 1,) * 2, np.int64)
 
-    def add(self, annotation: ClassMap, prediction: ClassMap) -> None:
+    def measure(self, annotation: ClassMap, prediction: ClassMap,
+                ) -> tuple[np.ndarray, np.ndarray]:
         """
-        Add one image.
+        Return where the confusion matrix of one image is not zero, and what is there.
 
         Where the annotation labels some classes only, its background says "none of these": a
         prediction of any other class agrees with that, and counts as background.
@@ -66,7 +67,14 @@ class ClassMapScorer(Scorer):
             meaning = np.arange(len(self.confusion), dtype=labels.dtype)
             meaning[1:][~np.asarray(annotation.labelled_classes)] = 0
             labels = meaning[labels]
-        self.confusion += confusion_matrix(annotation.labels, labels, len(self.confusion))
+        counts = confusion_matrix(annotation.labels, labels, len(self.confusion)).ravel()
+        met = np.flatnonzero(counts)
+        return met, counts[met]
+
+    def accumulate(self, measured: tuple[np.ndarray, np.ndarray]) -> None:
+        """Add one image."""
+        met, counts = measured
+        self.confusion.reshape(-1)[met] += counts
 
     def result(self) -> dict[str, Any]:
         """Return the scores."""

@@ -31,12 +31,19 @@ class ClassPlanesScorer(Scorer):
         super().__init__(task)
         self._counts = np.zeros((len(task.classes), 2, LEVELS), np.int64)
 
-    def add(self, annotation: ClassPlanes, prediction: ClassPlanes) -> None:
-        """Add one image; the planes of classes that are not labelled are unknown."""
+    def measure(self, annotation: ClassPlanes, prediction: ClassPlanes) -> np.ndarray:
+        """
+        Return :func:`level_counts` of each class, (classes, 2, levels), of one image.
+
+        The planes of classes that are not labelled are unknown.
+        """
         check_size(annotation, prediction)
-        for counts, truth, values in zip(self._counts, annotation.planes, prediction.planes,
-                                         strict=True):
-            counts += level_counts(truth, values)
+        return np.stack([level_counts(truth, values) for truth, values in zip(
+            annotation.planes, prediction.planes, strict=True)])
+
+    def accumulate(self, measured: np.ndarray) -> None:
+        """Add one image."""
+        self._counts += measured
 
     def result(self) -> dict[str, Any]:
         """Return the scores."""

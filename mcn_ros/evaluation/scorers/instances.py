@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Iterator, Mapping
 import numpy as np
 
 from mcn_ros.evaluation.scorers.average_precision import (
-    AveragePrecision, curves, precision_plot)
+    AveragePrecision, curves, Entries, precision_plot)
 from mcn_ros.evaluation.scorers.matches import match_boxes, OVERLAP
 from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
 from mcn_ros.structures import area_rows, crowd_rows, Instances
@@ -41,9 +41,9 @@ class InstancesScorer(Scorer):
         super().__init__(task)
         self._precision = self.PRECISION('bbox', len(task.classes))
 
-    def add(self, annotation: Instances, prediction: Instances) -> None:
+    def measure(self, annotation: Instances, prediction: Instances) -> Entries:
         """
-        Add one image.
+        Return the annotated and the predicted objects of one image.
 
         Of a class that the annotation does not label, neither annotations nor predictions count.
 
@@ -52,8 +52,12 @@ class InstancesScorer(Scorer):
         labelled = np.ones(len(self.task.classes), bool)
         if annotation.labelled_classes is not None:
             labelled = np.asarray(annotation.labelled_classes)
-        self._precision.add(self._annotations(annotation, labelled),
-                            self._predictions(prediction, labelled))
+        return (list(self._annotations(annotation, labelled)),
+                list(self._predictions(prediction, labelled)))
+
+    def accumulate(self, measured: Entries) -> None:
+        """Add one image."""
+        self._precision.add(*measured)
 
     def _annotations(self, annotation: Instances, labelled: np.ndarray,
                      ) -> Iterator[dict[str, Any]]:

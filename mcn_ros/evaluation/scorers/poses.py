@@ -9,7 +9,7 @@ import numpy as np
 
 from mcn_ros.evaluation.plots import similarity_plot
 from mcn_ros.evaluation.scorers.average_precision import (
-    AveragePrecision, curves, precision_plot)
+    AveragePrecision, curves, Entries, precision_plot)
 from mcn_ros.evaluation.scorers.matches import match_poses, OVERLAP
 from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
 from mcn_ros.structures import area_rows, crowd_rows, Poses
@@ -47,14 +47,18 @@ class PosesScorer(Scorer):
         super().__init__(task)
         self._precision = self.PRECISION('keypoints', len(PERSON), task.joints.sigmas)
 
-    def add(self, annotation: Poses, prediction: Poses) -> None:
+    def measure(self, annotation: Poses, prediction: Poses) -> Entries:
         """
-        Add one image.
+        Return the annotated and the predicted people of one image.
 
         :param prediction: N people in camera pixels. A NaN joint earns nothing, and a person
             with no joint at all is left out: it says nothing about a pose.
         """
-        self._precision.add(self._annotations(annotation), self._predictions(prediction))
+        return list(self._annotations(annotation)), list(self._predictions(prediction))
+
+    def accumulate(self, measured: Entries) -> None:
+        """Add one image."""
+        self._precision.add(*measured)
 
     def _annotations(self, annotation: Poses) -> Iterator[dict[str, Any]]:
         labelled = annotation.keypoint_scores > 0

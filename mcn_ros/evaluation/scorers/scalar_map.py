@@ -40,10 +40,14 @@ class ScalarMapScorer(Scorer):
         self._with_positives = 0
         self._errors: list[float] = []
 
-    def add(self, annotation: ScalarMap, prediction: ScalarMap) -> None:
-        """Add one image; one in which nothing belongs has no recall, and counts for MAE only."""
+    def measure(self, annotation: ScalarMap, prediction: ScalarMap) -> np.ndarray:
+        """Return :func:`level_counts` of one image."""
         check_size(annotation, prediction)
-        no, yes = level_counts(annotation.values, prediction.values)
+        return level_counts(annotation.values, prediction.values)
+
+    def accumulate(self, measured: np.ndarray) -> None:
+        """Add one image; one in which nothing belongs has no recall, and counts for MAE only."""
+        no, yes = measured
         total = no.sum() + yes.sum()
         if not total:
             return

@@ -5,7 +5,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Mapping, Protocol
+from typing import Any, ClassVar, final, Mapping, Protocol
 
 from mcn_ros.structures import Structure
 from mcn_ros.tasks import Task
@@ -45,7 +45,9 @@ class Scorer(Protocol):
     """
     The scores of one task over the images that are added.
 
-    Scorers inherit from this, so they have its defaults.
+    Scorers inherit from this, so they have its defaults. An image is added in two steps, so that
+    several processes can look at images and one adds up what they measured: in the order of the
+    images, so that the scores are those of a single process to the last digit.
 
     :cvar MEANINGS: name of each score -> what it is, for people.
     :cvar ERRORS: scores of which less is better, in any unit; all others are in 0..1.
@@ -67,8 +69,23 @@ class Scorer(Protocol):
         self.task = task
 
     @abstractmethod
+    def measure(self, annotation: Any, prediction: Any) -> Any:
+        """
+        Return what the scores need of one image; the scorer does not change.
+
+        :param annotation: in camera pixels, as is ``prediction``.
+        :return: small, and nothing that cannot be sent to another process.
+        :raises ValueError: for maps of different sizes.
+        """
+
+    @abstractmethod
+    def accumulate(self, measured: Any) -> None:
+        """Add one image, of which this is what :meth:`measure` returned."""
+
+    @final
     def add(self, annotation: Any, prediction: Any) -> None:
         """Add one image, in camera pixels; ValueError for maps of different sizes."""
+        self.accumulate(self.measure(annotation, prediction))
 
     @abstractmethod
     def result(self) -> dict[str, Any]:

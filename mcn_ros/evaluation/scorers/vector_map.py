@@ -15,6 +15,10 @@ LIMITS = {'below_11.25': 11.25, 'below_22.5': 22.5, 'below_30': 30.0}  # degrees
 BINS = 100  # per degree, of the histogram that the median is read from
 SMALLEST = 1e-6  # a shorter vector has no direction
 
+# Bins of the histogram that are not empty, their counts, how many angles are below each limit,
+# and the sums of angles, of their squares and of those of the guess.
+Statistics = tuple[np.ndarray, np.ndarray, list[int], list[float]]
+
 
 class VectorMapScorer(Scorer):
     """
@@ -37,17 +41,18 @@ class VectorMapScorer(Scorer):
         self._below = np.zeros(len(LIMITS), np.int64)
         self._sums = np.zeros(3)  # of angles, their squares, and those of the guess
 
-    def add(self, annotation: VectorMap, prediction: VectorMap) -> None:
-        """Add one image."""
+    def measure(self, annotation: VectorMap, prediction: VectorMap) -> Statistics:
+        """Return the statistics of one image."""
         check_size(annotation, prediction)
-        self.count(_angles(annotation, prediction), _angles(annotation, annotation.nothing()))
+        return statistics(_angles(annotation, prediction),
+                          _angles(annotation, annotation.nothing()))
 
-    def count(self, angles: np.ndarray, guessed: np.ndarray) -> None:
-        """Add pixels: (N,) angles in degrees, and (N,) those of the guess."""
-        bins = np.rint(angles * BINS).astype(np.int64)
-        self._histogram += np.bincount(bins, minlength=len(self._histogram))
-        self._below += [(angles < limit).sum() for limit in LIMITS.values()]
-        self._sums += angles.sum(), np.square(angles).sum(), guessed.sum()
+    def accumulate(self, measured: Statistics) -> None:
+        """Add one image."""
+        bins, counts, below, sums = measured
+        self._histogram[bins] += counts
+        self._below += below
+        self._sums += sums
 
     def result(self) -> dict[str, float | None]:
         """Return the scores: errors in degrees, shares in 0..1."""
@@ -63,6 +68,14 @@ class VectorMapScorer(Scorer):
     def figure(self, annotation: VectorMap, prediction: VectorMap) -> Figure:
         """Return a share of one image: the score of the task may be an error."""
         return self._alone(annotation, prediction, 'below_22.5')
+
+
+def statistics(angles: np.ndarray, guessed: np.ndarray) -> Statistics:
+    """Return the statistics of pixels: of (N,) angles in degrees, and (N,) those of the guess."""
+    bins, counts = np.unique(np.rint(angles * BINS).astype(np.int64), return_counts=True)
+    below = [int((angles < limit).sum()) for limit in LIMITS.values()]
+    return bins, counts, below, [
+        float(values.sum()) for values in (angles, np.square(angles), guessed)]
 
 
 def _angles(annotation: VectorMap, prediction: VectorMap) -> np.ndarray:

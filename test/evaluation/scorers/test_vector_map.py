@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from mcn_ros.evaluation.scorers.vector_map import VectorMapScorer
+from mcn_ros.evaluation.scorers.vector_map import statistics, VectorMapScorer
 from mcn_ros.structures import VectorMap
 
 ANGLES = np.array([0, 10, 11.25, 20, 25, 45, 90, 180])
@@ -29,7 +29,7 @@ def turned(angles, length=1.0):
 
 def test_statistics_of_angles():
     scorer = VectorMapScorer(Task())
-    scorer.count(ANGLES, 2 * ANGLES)
+    scorer.accumulate(statistics(ANGLES, 2 * ANGLES))
     result = scorer.result()
     assert result.pop('mean_facing') == pytest.approx(2 * SCORES['mean'])
     assert result == pytest.approx(SCORES, abs=1e-4)
