@@ -74,7 +74,8 @@ def test_a_stream_may_be_there_to_be_listened_to_only(config, singles, monitors)
     """One data set, and streams of two: whether it is more parameters that help."""
     streams = {**STREAMS, 'segmentation': {**PART, 'tasks': []}}
     model = ModelConfig({'detection': TASKS['detection']},
-                        {**to_dict(network('cross_connected').trunk), 'streams': streams}, (64, 64))
+                        {**to_dict(network('cross_connected').trunk), 'streams': streams},
+                        (64, 64))
     files = {task: path for task, (_, path) in singles.items()}
     train(replace(config, model=model, steps=1, initial_weights=files))
     loaded = load_model(f'{config.run}/weights.safetensors')
