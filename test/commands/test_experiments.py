@@ -12,13 +12,17 @@ import typing
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from mcn_ros.commands import experiments as command
 from mcn_ros.commands.experiments import main, parse, plan, read_experiments
 from mcn_ros.config import to_dict
 from mcn_ros.evaluation.scorers import PEDESTRIAN_SCORERS
+from mcn_ros.model import MultiTaskNet
+from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.experiments import EvaluationData
+from mcn_ros.trainer.owners import Owners
 from mcn_ros.vocabulary import COCO_SKELETON
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -405,3 +409,25 @@ def test_finished_networks_are_tested_on_other_data(path, monkeypatch):
 def test_the_rules_of_tests_are_those_of_evaluate():
     kind = typing.get_type_hints(EvaluationData)['pedestrian']
     assert set(typing.get_args(kind)) == {'', *PEDESTRIAN_SCORERS}
+
+
+def test_the_shipped_configuration_in_two_steps(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    args = parse(['config/experiments/cross_connected.yaml', '--runs', 'nowhere'])
+    experiments = read_experiments(args)
+    trials = {(trial.network, trial.seed): trial for trial in plan(experiments, args.runs)}
+    assert {name for study in experiments.studies for name in study.networks} == set(
+        experiments.networks)
+    starts = {name: network.origins for name, network in experiments.networks.items()}
+    for name in ('share_2', 'stitched', 'connected', 'boxes_connected'):
+        assert starts[name] == ('boxes', 'areas')
+    # Who starts from others has the streams that are named, and sees as many images as the rest.
+    for (name, seed), trial in trials.items():
+        config = trial.config
+        assert config.steps * config.batch_size == (600 if starts[name] else 2000) * 16
+        with torch.device('meta'):
+            model = MultiTaskNet(config.model)
+        if isinstance(config.initial_weights, dict):
+            assert set(config.initial_weights) <= {*model.trunk.streams(), *model.tasks}
+        if seed == 0:
+            Owners(model, config, Ranks('cpu'))  # raises for rates of what is not there
