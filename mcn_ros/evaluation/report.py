@@ -34,25 +34,25 @@ class Report:
     :param title: heading of the page.
     :param facts: label -> text, such as the weights and the data that were used.
     :param tasks: task name -> task, of those that are scored; nothing of it is kept.
-    :param scorers: the table that the scorers are of; nothing of it is kept.
     :param scores: as :meth:`mcn_ros.evaluation.scorers.Scorers.result` gives them.
     :param details: as :meth:`mcn_ros.evaluation.scorers.Scorers.details` gives them.
     :param measures: heading -> name with its unit -> number, text, or None for unknown.
     :param distributions: name with its unit -> values, drawn as a histogram.
     :param notes: warnings, a line each.
     :param pictures: heading -> pictures.
+    :param scorers: the table that the scorers are of; nothing of it is kept.
     """
 
     title: str
     facts: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, Task] = field(default_factory=dict)
-    scorers: Mapping[type | str, type[Scorer]] = field(default_factory=lambda: SCORERS)
     scores: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     distributions: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
+    scorers: Mapping[type | str, type[Scorer]] = field(default_factory=lambda: SCORERS)
 
 
 def read_report(folder: Path | str) -> Report:

@@ -101,9 +101,13 @@ def test_it_is_trained_resumed_saved_exported_and_used(config, singles, monitors
     part = load_predictor(path, ['segmentation'], RuntimeConfig('cpu', 'torch'))(image)
     np.testing.assert_array_equal(part['segmentation'].labels, whole['segmentation'].labels)
     graph = InferenceGraph(load_model(path, ['detection']))
-    assert check_parity(export(graph), graph)
     inputs = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
     assert all(value.isfinite().all() for value in lowered(graph, torch.bfloat16)(inputs))
+    if kind == 'cross_stitch':  # one conversion each: they take longer than all else
+        fast = load_predictor(path, ['segmentation'], RuntimeConfig('cpu', 'openvino'))(image)
+        assert (fast['segmentation'].labels == part['segmentation'].labels).mean() > 0.99
+    if kind == 'cross_connected':
+        assert check_parity(export(graph), graph)
     # What begins with all of it has the exchanges, too.
     again = MultiTaskNet(config.model)
     start_from_weights(again, path)

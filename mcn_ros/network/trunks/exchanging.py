@@ -3,6 +3,7 @@
 
 """Streams of one backbone that exchange what they see, stage by stage."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Mapping, Sequence
 
@@ -21,7 +22,7 @@ EXCHANGES = 'exchanges'
 
 
 @dataclass(frozen=True)
-class ExchangingTrunkConfig:
+class ExchangingTrunkConfig(ABC):
     """
     What all kinds of exchange have in common.
 
@@ -56,9 +57,9 @@ class ExchangingTrunkConfig:
         """Return the configuration for some tasks, which need all streams."""
         return replace(self, streams=with_tasks(self.streams, tasks))
 
+    @abstractmethod
     def exchange(self, listeners: Sequence[str], channels: int) -> nn.Module:
         """Build what is between the streams after a stage of so many channels."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
