@@ -120,7 +120,7 @@ def test_own_trunks_are_of_known_tasks():
 
 
 @pytest.mark.parametrize('trunk, words', [
-    ({'kind': 'none'}, "^trunk.kind: 'none' is not one of shared, separate$"),
+    ({'kind': 'none'}, "^trunk.kind: 'none' is not one of shared, separate, branched, "),
     ({'kind': []}, r'^trunk.kind: \[\] is not one of'), (3, '^trunk: expected a mapping, got 3'),
     ({'own': ['pose']}, '^trunk.own: unknown key')])
 def test_bad_trunks(trunk, words):

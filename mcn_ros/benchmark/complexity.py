@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mcn_ros.benchmark.architectures import title
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.exchanges import CrossStitches
 
 SHORT = {'segmentation': 'Seg', 'detection': 'Det', 'pose': 'Pose'}
 
@@ -48,9 +49,15 @@ def count_macs(model: MultiTaskNet) -> int:
                          device=model.mean.device)
     counter = FlopCounterMode(display=False, custom_mapping={
         torch.ops.torchvision.deform_conv2d: _deformable_flops})
+    stitched: list[int] = []  # these are no operators that the counter knows
+    hooks = [module.register_forward_hook(
+        lambda module, _, maps: stitched.append(module.multiplications(maps)))
+        for module in model.modules() if isinstance(module, CrossStitches)]
     with torch.no_grad(), counter:
         model.eval()(images)
-    return counter.get_total_flops() // 2
+    for hook in hooks:
+        hook.remove()
+    return counter.get_total_flops() // 2 + sum(stitched)
 
 
 def _deformable_flops(images: Any, weight: Sequence[int], *_: Any,

@@ -17,11 +17,12 @@ from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
 from mcn_ros.evaluation.report import read_report, Report, write_report
-from mcn_ros.evaluation.scorers import score_text, SCORERS
+from mcn_ros.evaluation.scorers import PEDESTRIAN_SCORERS, score_text, Scorer, SCORERS
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
 from mcn_ros.runtime.teachers import KINDS
 from mcn_ros.runtime.teachers.panel import Panel
 from mcn_ros.runtime.views import Resolution, Views
+from mcn_ros.structures import Instances
 from mcn_ros.trainer.distributed import Ranks
 
 COLUMNS = 4
@@ -55,12 +56,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='score as CenterNet does: boxes are not cut at the border of the '
                              'image, numbers are rounded to two decimals, leftovers of its '
                              'soft-NMS count')
+    parser.add_argument('--pedestrian', nargs='?', const='reasonable', choices=PEDESTRIAN_SCORERS,
+                        metavar='RULES',
+                        help='score also the log-average miss rate of people: those of 50 pixels '
+                             'and up that are mostly seen ("reasonable", the default), by all '
+                             'rules of Caltech ("caltech"), or of birds ("birds")')
     add_runtime_options(parser)
     args = parser.parse_args(arguments)
     if args.against and not args.report:
         parser.error('--against: needs --report, which shows the comparison')
     if args.teachers and (args.weights or args.heads or args.report or args.flip):
         parser.error('--teachers: go without --weights, --heads, --flip and --report')
+    if args.pedestrian and args.reference:
+        parser.error('--pedestrian: goes without --reference')
     if args.pictures < 0:
         parser.error(f'--pictures: {args.pictures} is negative')
     return args
@@ -118,6 +126,13 @@ def load(args: argparse.Namespace) -> Predictor:
                           views=views)
 
 
+def table_of_scorers(args: argparse.Namespace) -> dict[type | str, type[Scorer]]:
+    """Return the scorers that the command line asks for."""
+    if args.pedestrian:
+        return {**SCORERS, Instances: PEDESTRIAN_SCORERS[args.pedestrian]}
+    return FILE_SCORERS if args.reference else SCORERS
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate, alone or in several processes that torchrun starts."""
     args = parse(arguments)
@@ -129,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(
-            predictor, dataset, ranks.leads, table=FILE_SCORERS if args.reference else SCORERS,
+            predictor, dataset, ranks.leads, table=table_of_scorers(args),
             watch=lambda index, sample, predictions: gallery.add(
                 dataset.file.records[index].file_name, sample.image, predictions,
                 sample.annotations, index), each=ranks.share)
@@ -146,7 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if args.report:
             report = Report(f'Evaluation of {weights_path(args.weights).name}',
                             facts(args, predictor), predictor.tasks, results,
-                            scorers.details(), pictures=gallery.sections())
+                            scorers.details(), pictures=gallery.sections(),
+                            scorers=table_of_scorers(args))
             print('report:', write_report(args.report, report, against))
 
 

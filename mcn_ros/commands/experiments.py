@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Iterator
 import contextlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 import functools
 import json
 import os
@@ -14,23 +14,25 @@ from pathlib import Path
 import subprocess
 import sys
 import time
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 from tqdm import tqdm
 
 from mcn_ros.commands import check_folder, check_writable, clear_errors
 from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
-from mcn_ros.trainer.comparison import Experiments, read_history, write_comparison
+from mcn_ros.trainer.comparison import read_history, write_comparison
 from mcn_ros.trainer.config import TrainConfig
+from mcn_ros.trainer.experiments import EvaluationData, Experiments
 
 POLL_S = 0.2
-LOG = 'log.txt'
+LOG, WEIGHTS = 'log.txt', 'weights.safetensors'
 
-# The train command, in a process that Linux tells to stop (SIGTERM, 15) when its parent is
-# killed: 1 is PR_SET_PDEATHSIG.
-TRAIN = ('import ctypes; ctypes.CDLL(None).prctl(1, 15); '
-         'from mcn_ros.commands.train import main; main()')
+# Commands, in processes that Linux tells to stop (SIGTERM, 15) when their parent is killed: 1 is
+# PR_SET_PDEATHSIG.
+_COMMAND = ('import ctypes; ctypes.CDLL(None).prctl(1, 15); '
+            'from mcn_ros.commands.{} import main; main()')
+TRAIN, EVALUATE = _COMMAND.format('train'), _COMMAND.format('evaluate')
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,16 @@ class Trial:
     :param seed: of the training.
     :param arguments: of the train command, for a new run.
     :param config: what they amount to.
+    :param origins: the networks, of the same seed, that it starts from.
+    :param tests: name -> what it is scored on in the end.
     """
 
     network: str
     seed: int
     arguments: tuple[str, ...]
     config: TrainConfig
+    origins: tuple[str, ...] = ()
+    tests: Mapping[str, EvaluationData] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -55,10 +61,46 @@ class Trial:
         return Path(self.config.run)
 
     @property
-    def finished(self) -> bool:
+    def weights(self) -> Path:
+        """Return the weights that it is to end with."""
+        return self.folder / WEIGHTS
+
+    @property
+    def trained(self) -> bool:
         """Return whether the run is done, and scored."""
         last = (read_history(self.folder) or [{'step': -1}])[-1]
         return last['step'] >= self.config.steps and bool(last['scores'])
+
+    @property
+    def untested(self) -> list[str]:
+        """Return the names of the tests that have no result of these weights."""
+        return [name for name in self.tests if not self.result_file(name).is_file()
+                or self.result_file(name).stat().st_mtime_ns < self.weights.stat().st_mtime_ns]
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the run is done, and all its tests."""
+        return self.trained and not self.untested
+
+    def result_file(self, test: str) -> Path:
+        """Return where the scores of a test are."""
+        return self.folder / f'test_{test}.json'
+
+    def scores(self) -> dict[str, Any]:
+        """Return the scores of the last validation, and of the tests by their names."""
+        tests = {name: json.loads(self.result_file(name).read_text()) for name in self.tests}
+        return {**read_history(self.folder)[-1]['scores'], **tests}
+
+    def next_command(self) -> tuple[str, list[str]]:
+        """Return the program, and its arguments, of what is to be done next."""
+        if not self.trained:
+            resumable = (self.folder / 'checkpoint.pt').exists()
+            return TRAIN, ['--resume', str(self.folder)] if resumable else list(self.arguments)
+        name = self.untested[0]
+        test = self.tests[name]
+        rules = ['--pedestrian', test.pedestrian] if test.pedestrian else []
+        return EVALUATE, ['--weights', str(self.weights), '--annotations', test.annotations,
+                          '--images', test.images, '--json', str(self.result_file(name)), *rules]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -118,7 +160,14 @@ def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) ->
     base, trials = read_yaml(Path(experiments.base)), []
     for seed in experiments.seeds:
         for name, network in experiments.networks.items():
-            settings = {**network.changes, 'seed': seed, 'run': str(runs / name / f'seed_{seed}')}
+            if seed not in experiments.seeds_of(name):
+                continue
+            folders = {each: runs / each / f'seed_{seed}' for each in (name, *network.origins)}
+            settings = {**network.changes, 'seed': seed, 'run': str(folders[name])}
+            if network.start:
+                settings['initial_weights'] = (
+                    str(folders[network.start] / WEIGHTS) if isinstance(network.start, str) else
+                    {part: str(folders[each] / WEIGHTS) for part, each in network.start.items()})
             # JSON is YAML, which the train command reads values as.
             changes = [*overrides, *(f'{key}={json.dumps(value)}'
                                      for key, value in settings.items())]
@@ -126,7 +175,8 @@ def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) ->
                 config = from_dict(TrainConfig, functools.reduce(apply_override, changes, base))
             except ValueError as error:
                 raise ValueError(f'{experiments.base} for networks.{name}: {error}') from error
-            trials.append(Trial(name, seed, (experiments.base, *changes), config))
+            trials.append(Trial(name, seed, (experiments.base, *changes), config,
+                                network.origins, experiments.tests))
             _check_same(trials[-1])
     return trials
 
@@ -144,28 +194,40 @@ def _check_same(trial: Trial) -> None:
 
 
 def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
-    """Train what is not finished, each in a process, ``jobs`` at a time; return what failed."""
+    """
+    Train and test what is not finished, each in a process, ``jobs`` at a time.
+
+    :return: what failed, and what starts from that.
+    """
+    known = {(trial.network, trial.seed): trial for trial in trials}
     waiting = [trial for trial in trials if not trial.finished]
     running: list[tuple[Trial, subprocess.Popen]] = []
     failed = []
     with tqdm(total=len(trials), initial=len(trials) - len(waiting), unit='run') as bar, \
             _stopped_in_the_end(running):
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append((waiting[0], _start(waiting.pop(0))))
+        while True:
+            ready = [trial for trial in waiting if all(
+                known[origin, trial.seed].trained for origin in trial.origins)]
+            for trial in ready[:jobs - len(running)]:
+                waiting.remove(trial)
+                running.append((trial, _start(trial)))
                 bar.set_postfix_str(', '.join(f'{t.network} {t.seed}' for t, _ in running))
+            if not running:
+                return failed + waiting  # what waits for what failed
             time.sleep(POLL_S)
             for trial, process in [pair for pair in running if pair[1].poll() is not None]:
                 running.remove((trial, process))
-                failed += [] if trial.finished else [trial]
-                bar.update()
-    return failed
+                if trial.finished:
+                    bar.update()
+                elif process.returncode == 0 and trial.trained:
+                    waiting.insert(0, trial)  # for its tests
+                else:
+                    failed.append(trial)
 
 
 def _start(trial: Trial) -> subprocess.Popen:
-    """Start a training, or let it go on; one thread, as several would wait for each other."""
-    resumable = (trial.folder / 'checkpoint.pt').exists()
-    arguments = ['--resume', str(trial.folder)] if resumable else list(trial.arguments)
+    """Start what is next to be done; one thread, as several would wait for each other."""
+    program, arguments = trial.next_command()
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get('PYTHONPATH'))))
     environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1',
@@ -173,7 +235,7 @@ def _start(trial: Trial) -> subprocess.Popen:
     trial.folder.mkdir(parents=True, exist_ok=True)
     # In a group of its own it hears of an interrupt once: from here.
     with open(trial.folder / LOG, 'a') as log:
-        return subprocess.Popen([sys.executable, '-c', TRAIN, *arguments], env=environment,
+        return subprocess.Popen([sys.executable, '-c', program, *arguments], env=environment,
                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
 
 
@@ -198,8 +260,7 @@ def last_words(trial: Trial) -> str:
 def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[Trial]) -> None:
     """Write the report of what is finished."""
     finished = [trial for trial in trials if trial.finished]
-    results = {name: {trial.seed: read_history(trial.folder)[-1]['scores']
-                      for trial in finished if trial.network == name}
+    results = {name: {trial.seed: trial.scores() for trial in finished if trial.network == name}
                for name in experiments.networks}
     first = {trial.network: trial.folder for trial in reversed(finished)}
     steps = sorted({trial.config.steps for trial in trials})
@@ -229,5 +290,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report(args, experiments, trials)
         if failed:
             names = ', '.join(f'{trial.network} {trial.seed}' for trial in failed)
+            last = [trial for trial in failed if (trial.folder / LOG).exists()][-1]
             raise ChildProcessError(f'{len(failed)} trainings failed: {names}; the last one '
-                                    f'says: {last_words(failed[-1])}')
+                                    f'says: {last_words(last)}')

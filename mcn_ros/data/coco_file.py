@@ -10,7 +10,9 @@ it as 'task' or 'task:class', for instance ``["detection:person", "pose"]``; ``m
 files, see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation file, for
 instance ``{"normals": "normals/1.png"}``; ``region_categories`` lists the category id of each
 region of such a map, 0 for none. In the first two, a task is meant by its name in the network; in
-``labelled`` also by a kind. The file itself may have ``map_classes``: the classes that the labels
+``labelled`` also by a kind. An object may have two keys more: ``full_bbox``, a box around all of
+it, also around what is hidden or outside of the image, and ``vis_ratio``, which part of that is
+seen. The file itself may have ``map_classes``: the classes that the labels
 of a task's maps stand for, where these are not just those of the task, for instance
 ``{"segmentation": ["person", "dog"]}``.
 """
@@ -29,6 +31,7 @@ from mcn_ros.data.masks import numbers, read_mask
 from mcn_ros.geometry import Size
 from mcn_ros.vocabulary import PERSON
 
+FLAGS = 'iscrowd', 'ignore'  # both say that an object is not to be counted
 NAMED = 5  # objects that are left out, in a message
 
 
@@ -48,6 +51,10 @@ class Record:
     :param keypoints: (P, J, 3) float32 x, y, visibility (0 not labelled, 1 hidden, 2 visible).
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
     :param maps: task name -> PNG file, relative to the folder of the annotation file.
+    :param full_boxes: (N, 4) float32 xyxy, camera pixels, with what is not seen; the box where the
+        file does not say. None if it does so of no object of the image, as of most files.
+    :param visible: (N,) float32, seen part of the full box, 1 where the file does not say; None as
+        above.
     :param entry: what the file has of the image itself, for keys that it is not read for.
     """
 
@@ -63,6 +70,8 @@ class Record:
     masks: tuple[Any, ...]
     maps: Mapping[str, str]
     entry: Mapping[str, Any]
+    full_boxes: np.ndarray | None = None
+    visible: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -232,11 +241,28 @@ def _numbers(values: Any, count: int, where: str) -> np.ndarray:
     return array
 
 
-def _box(entry: Mapping[str, Any], where: str) -> np.ndarray:
+def _box(entry: Mapping[str, Any], where: str, key: str = 'bbox') -> np.ndarray:
     """Return (4,) float64 xyxy, camera pixels."""
-    _numbers(_get(entry, 'bbox', where), 4, f'{where}: bbox')
-    x, y, width, height = entry['bbox']
+    _numbers(_get(entry, key, where), 4, f'{where}: {key}')
+    x, y, width, height = entry[key]
     return np.array([x, y, x + width, y + height])
+
+
+def _extent(entry: Mapping[str, Any], box: np.ndarray, where: str,
+            ) -> tuple[np.ndarray, float] | None:
+    """Return the box of all of an object, and the part of it that is seen; None if not told."""
+    full, ratio = entry.get('full_bbox'), entry.get('vis_ratio')
+    if full is None and ratio is None:
+        return None
+    full = box if full is None else _box(entry, where, 'full_bbox')
+    width, height = full[2:] - full[:2]
+    if width <= 0 or height <= 0:
+        raise ValueError(f'{where}: full_bbox: {brief(entry["full_bbox"])} has no area')
+    if ratio is None:
+        return full, min(1.0, float(np.prod(box[2:] - box[:2]) / (width * height)))
+    if not 0 <= _number(entry, 'vis_ratio', where, 'a number in 0..1') <= 1:
+        raise ValueError(f'{where}: vis_ratio: expected a number in 0..1, got {brief(ratio)}')
+    return full, float(ratio)
 
 
 def _is_seen(box: np.ndarray, size: Size) -> bool:
@@ -247,7 +273,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
 
 def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
             where: str) -> tuple[Any, ...]:
-    """Return category, box, area, crowd, keypoints (None without a number of joints) and mask."""
+    """Return category, box, area, crowd, keypoints and extent (None if not told), and mask."""
     keypoints = None
     if num_joints is not None:
         values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints
@@ -255,11 +281,15 @@ def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, m
     area = _number(entry, 'area', where, 'square pixels')
     if not 0 <= area < 1e12:
         raise ValueError(f'{where}: area: expected square pixels, got {brief(area)}')
-    crowd = _number(entry, 'iscrowd', where, '0 or 1')
-    if crowd not in (0, 1):
-        raise ValueError(f'{where}: iscrowd: expected 0 or 1, got {brief(crowd)}')
+    crowd = 0
+    for key in FLAGS:
+        value = _number(entry, key, where, '0 or 1')
+        if value not in (0, 1):
+            raise ValueError(f'{where}: {key}: expected 0 or 1, got {brief(value)}')
+        crowd |= int(value)
     area = area or entry['bbox'][2] * entry['bbox'][3]
-    return (entry['category_id'], box, area, bool(crowd), keypoints, mask)
+    return (entry['category_id'], box, area, bool(crowd), keypoints,
+            _extent(entry, box, where), mask)
 
 
 def _has_joints(entry: Mapping[str, Any]) -> bool:
@@ -271,7 +301,7 @@ def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int
     value = entry.get(key)
     if value is None:
         return 0
-    if not isinstance(value, (int, float)) or isinstance(value, bool) and key != 'iscrowd':
+    if not isinstance(value, (int, float)) or isinstance(value, bool) and key not in FLAGS:
         raise ValueError(f'{where}: {key}: expected {meaning}, got {brief(value)}')
     return value
 
@@ -279,7 +309,10 @@ def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int
 def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
             num_joints: int, path: Path) -> Record:
     where = f'{path}: image {image_id}'
-    categories, boxes, areas, crowd, keypoints, masks = zip(*objects) if objects else ((),) * 6
+    categories, boxes, areas, crowd, keypoints, extents, masks = (
+        zip(*objects) if objects else ((),) * 7)
+    told = any(extent is not None for extent in extents)
+    extents = [extent or (box, 1.0) for extent, box in zip(extents, boxes)]
     persons = [rows for rows in keypoints if rows is not None]
     return Record(
         image_id=image_id, file_name=_file_name(image, where), size=size,
@@ -288,7 +321,9 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
-        masks=tuple(masks), maps=_maps(image, where), entry=image)
+        masks=tuple(masks), maps=_maps(image, where), entry=image,
+        full_boxes=np.array([box for box, _ in extents], np.float32) if told else None,
+        visible=np.array([part for _, part in extents], np.float32) if told else None)
 
 
 def _maps(image: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -26,6 +26,9 @@ MAPPED = (ScalarMap, VectorMap, ClassPlanes)
 # Types that can be read from the masks of objects, where an image has no map.
 MASKED = (ClassMap, RegionMap)
 
+# Categories of data sets of pedestrians: regions of people that nobody has counted.
+GROUPS = 'people', 'person?', 'ignore'
+
 # Around objects, so many pixels are known to be none; farther away may be some without a label.
 RING = 10
 
@@ -94,13 +97,24 @@ def _instances(labels: Labels) -> Instances | None:
     record, labelled = labels.record, labels.classes
     if not labelled.any():
         return None
-    classes = labels.indices
+    classes, groups = labels.indices, _groups(labels)
+    if groups.any():
+        classes[groups] = labels.task.classes.index(PERSON)
     # classes is -1 for a foreign category: it looks up the last class, and is dropped anyway.
     keep = (classes >= 0) & labelled[classes]
     return Instances(
         boxes=record.boxes[keep], classes=classes[keep], scores=np.ones(keep.sum(), np.float32),
-        crowd=record.crowd[keep], labelled_classes=None if labelled.all() else labelled,
-        areas=record.areas[keep])
+        crowd=(record.crowd | groups)[keep], labelled_classes=None if labelled.all() else labelled,
+        areas=record.areas[keep],
+        full_boxes=None if record.full_boxes is None else record.full_boxes[keep],
+        visible=None if record.visible is None else record.visible[keep])
+
+
+def _groups(labels: Labels) -> np.ndarray:
+    """Return which objects, (N,) bool, are regions of people, which a task has no class for."""
+    known, classes = labels.file.classes, labels.task.classes
+    groups = [known[name] for name in GROUPS if name in known and name not in classes]
+    return np.isin(labels.record.categories, groups) & (PERSON in classes)
 
 
 def _poses(labels: Labels) -> Poses | None:

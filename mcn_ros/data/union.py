@@ -77,15 +77,20 @@ class Sampler:
     through completely before one of its samples comes again. The sequence is a function of the
     seed: a training that was stopped after n draws continues with ``start=n``.
 
+    Or the data sets take turns: then the draws of an epoch are those that come in its time.
+
     :param union: what to draw from.
     :param seed: seed of the sequence.
     :param start: first draw.
     :param stop: one after the last draw, None for no end.
+    :param turn: draws of one data set until it is the turn of the next, whatever the shares; 0:
+        they are mixed.
     """
 
-    def __init__(self, union: Union, seed: int, start: int = 0, stop: int | None = None):
+    def __init__(self, union: Union, seed: int, start: int = 0, stop: int | None = None,
+                 turn: int = 0):
         self.sizes, self.shares = union.sizes, union.shares
-        self.seed, self.start, self.stop = seed, start, stop
+        self.seed, self.start, self.stop, self.turn = seed, start, stop, turn
 
     def __len__(self) -> int:
         if self.stop is None:
@@ -106,11 +111,25 @@ class Sampler:
 
     def epoch(self, epoch: int) -> np.ndarray:
         """Return the indices of one epoch in the order drawn, (len(union),) int64."""
+        if self.turn:
+            return self._turns(epoch)
         counts = np.diff(np.rint(np.cumsum(self.shares) * sum(self.sizes)), prepend=0)
         starts = np.cumsum((0, *self.sizes[:-1]))
         parts = [start + self._pass(which, epoch * count, (epoch + 1) * count)
                  for which, (start, count) in enumerate(zip(starts, counts.astype(int)))]
         return self._rng(_EPOCH, epoch).permutation(np.concatenate(parts))
+
+    def _turns(self, epoch: int) -> np.ndarray:
+        total = sum(self.sizes)
+        numbers = np.arange(epoch * total, (epoch + 1) * total)
+        turns, within = np.divmod(numbers, self.turn)
+        rounds, sets = np.divmod(turns, len(self.sizes))
+        draws = rounds * self.turn + within  # of the data set, since the beginning
+        indices, starts = np.empty(total, np.int64), np.cumsum((0, *self.sizes[:-1]))
+        for which in np.unique(sets):
+            its = draws[sets == which]
+            indices[sets == which] = starts[which] + self._pass(which, its[0], its[-1] + 1)
+        return indices
 
     def _pass(self, which: int, first: int, last: int) -> np.ndarray:
         """Return draws ``first`` to ``last`` of one data set: permutations one after the other."""

@@ -59,6 +59,27 @@ def _precision(axes: Axes, precision: Sequence[float], color: Any, label: str,
     axes.plot(recall, precision, color=color, linestyle=linestyle, label=label)
 
 
+def miss_rate_plot(curve: Mapping[str, Any], against: Mapping[str, Any]) -> bytes:
+    """
+    Draw the miss rate over false positives per image, both logarithmic.
+
+    :param curve: 'false' and 'rate', the curve; 'points', where its 'mean' is taken of.
+    :param against: the same of another run, or nothing.
+    """
+    figure, (axes,) = _figure(1)
+    for values, style, name in ((curve, '-', 'mean'), (against, '--', 'other run')):
+        if values:
+            axes.loglog(values['false'], np.maximum(values['rate'], 1e-3), style,
+                        color=BLUE if style == '-' else OTHER,
+                        label=f'{name}: {values["mean"]:.3f}')
+    points = np.array(curve['points'])
+    rates = np.interp(np.log(points), np.log(curve['false']), curve['rate'])
+    axes.plot(points, np.maximum(rates, 1e-3), 'o', color=BLUE, markersize=3)
+    axes.set(xlabel='false positives per image', ylabel='miss rate', ylim=(None, 1.1))
+    axes.legend(fontsize='small', loc='lower left', framealpha=0.7)
+    return _png(figure)
+
+
 def class_plot(values: Mapping[str, float], against: Mapping[str, float], name: str) -> bytes:
     """
     Draw a bar for each class, the best first.

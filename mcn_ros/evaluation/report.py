@@ -16,7 +16,7 @@ from typing import Any, Iterator, Mapping, Sequence
 from mcn_ros.evaluation import page, plots
 from mcn_ros.evaluation.gallery import Picture, RANKED, ranking
 from mcn_ros.evaluation.page import Cell
-from mcn_ros.evaluation.scorers import Plot, Scorer, scorer_of
+from mcn_ros.evaluation.scorers import Plot, Scorer, scorer_of, SCORERS
 from mcn_ros.tasks import Task
 
 PAGE_FILE, SCORES_FILE = 'index.html', 'scores.json'
@@ -40,6 +40,7 @@ class Report:
     :param distributions: name with its unit -> values, drawn as a histogram.
     :param notes: warnings, a line each.
     :param pictures: heading -> pictures.
+    :param scorers: the table that the scorers are of; nothing of it is kept.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Report:
     distributions: Mapping[str, Sequence[float]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
+    scorers: Mapping[type | str, type[Scorer]] = field(default_factory=lambda: SCORERS)
 
 
 def read_report(folder: Path | str) -> Report:
@@ -113,7 +115,8 @@ def draw_plots(report: Report, against: Report | None = None) -> dict[str, dict[
 
 
 def _scorers(report: Report) -> dict[str, type[Scorer]]:
-    return {name: scorer_of(task) for name, task in report.tasks.items() if name in report.scores}
+    return {name: scorer_of(task, report.scorers) for name, task in report.tasks.items()
+            if name in report.scores}
 
 
 def _parts(report: Report, against: Report | None,
@@ -154,11 +157,11 @@ def _headlines(report: Report, against: Report | None) -> Iterator[str]:
     for name, task in report.tasks.items():
         scores, others = (r.scores.get(name, {}) if r else {} for r in (report, against))
         if task.figure in scores:
-            gain = -1 if task.figure in scorer_of(task).ERRORS else 1
+            gain = -1 if task.figure in scorer_of(task, report.scorers).ERRORS else 1
             entries.append((f'{name} {task.figure}', scores[task.figure],
                             others.get(task.figure), gain))
         if WATCHED in scores.get('per_class', {}):
-            entries.append((f'{name} {scorer_of(task).CLASS_SCORE} of {WATCHED}',
+            entries.append((f'{name} {scorer_of(task, report.scorers).CLASS_SCORE} of {WATCHED}',
                             scores['per_class'][WATCHED],
                             others.get('per_class', {}).get(WATCHED), 1))
     cards = [(label, _text(value), None if None in (value, other) else _change(value, other, gain))

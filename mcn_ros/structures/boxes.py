@@ -74,8 +74,9 @@ def join_rows(one: S, other: S) -> S:
     """Return the objects of two annotations in one, those of ``one`` first."""
     filled = [replace(objects, crowd=crowd_rows(objects), areas=area_rows(objects))
               for objects in (one, other)]
-    return replace(one, **{name: np.concatenate([getattr(objects, name) for objects in filled])
-                           for name in one.ROWS})
+    pairs = {name: [getattr(objects, name) for objects in filled] for name in one.ROWS}
+    return replace(one, **{name: np.concatenate(pair) for name, pair in pairs.items()
+                           if pair[0] is not None})
 
 
 def usable_rows(objects: Any) -> np.ndarray:

@@ -28,9 +28,12 @@ class Instances:
         object to find nor background.
     :param labelled_classes: (C,) bool or None for all; where False nothing is known of the class.
     :param areas: (N,) float32, square pixels of the frame that the object covers, or None.
+    :param full_boxes: (N, 4) float32, xyxy, with what is hidden or outside of the image, or None.
+    :param visible: (N,) float32, part of the full box that is seen, or None.
     """
 
-    ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas')
+    ROWS: ClassVar[tuple[str, ...]] = (
+        'boxes', 'classes', 'scores', 'crowd', 'areas', 'full_boxes', 'visible')
     size: ClassVar[None] = None
 
     boxes: Array
@@ -39,6 +42,8 @@ class Instances:
     crowd: Array | None = None
     labelled_classes: Array | None = None
     areas: Array | None = None
+    full_boxes: Array | None = None
+    visible: Array | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -46,7 +51,9 @@ class Instances:
     def warp(self, affine: np.ndarray, size: Size) -> 'Instances':
         """Return the objects in another frame, not clipped; ``size`` is not used."""
         return replace(self, boxes=warp_boxes(self.boxes, affine),
-                       areas=warp_areas(self.areas, affine))
+                       areas=warp_areas(self.areas, affine),
+                       full_boxes=(None if self.full_boxes is None
+                                   else warp_boxes(self.full_boxes, affine)))
 
     def cut(self, size: Size, min_visible: float) -> 'Instances':
         """Drop objects outside of an image; slivers of objects become crowds."""
@@ -54,7 +61,15 @@ class Instances:
 
     def join(self, other: 'Instances') -> 'Instances':
         """Return the objects of both; labelled are the classes that both label."""
-        return replace(join_rows(self, other), labelled_classes=both_labelled(self, other))
+        one, other = self._extents_like(other), other._extents_like(self)
+        return replace(join_rows(one, other), labelled_classes=both_labelled(one, other))
+
+    def _extents_like(self, other: 'Instances') -> 'Instances':
+        """Return the same with extents, those of the boxes, where the other has some."""
+        if self.full_boxes is not None or other.full_boxes is None:
+            return self
+        return replace(self, full_boxes=self.boxes,
+                       visible=np.ones(len(self.boxes), np.float32))
 
     def nothing(self) -> 'Instances':
         """Return no objects."""

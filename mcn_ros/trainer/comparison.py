@@ -8,7 +8,7 @@ Everything that is said about results comes from the metrics.json files of the r
 and conclusions are a person's, and stand in the report as they are given.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import json
 import math
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, Iterator, Mapping, Sequence
 import cv2
 from matplotlib.figure import Figure
 import numpy as np
+
+from mcn_ros.trainer.experiments import Experiments, Network
 
 # A difference of more standard errors than this is called larger than the spread.
 CLEAR = 2.0
@@ -34,69 +36,6 @@ HEADER = ['network', '{}', 'difference', 'larger than the spread', 'paper', 'dif
 
 # Network -> seed -> scores as `evaluate` gives them.
 Results = Mapping[str, Mapping[int, Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Network:
-    """
-    A network of the comparison.
-
-    :param title: what the report calls it.
-    :param changes: dotted keys of a TrainConfig -> values in place of those of the base.
-    :param paper: figure, such as 'detection.AP' -> what the paper reports for it, in points.
-    """
-
-    title: str
-    changes: dict[str, Any] = field(default_factory=dict)
-    paper: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Study:
-    """
-    A question: a table for each of some figures of some networks.
-
-    :param title: heading.
-    :param networks: their names; the first one with a figure is what the others are compared to.
-    :param figures: dotted path in the scores -> what the report calls it, for example
-        'detection.per_class.person': 'person AP'.
-    :param text: Markdown below the heading.
-    """
-
-    title: str
-    networks: tuple[str, ...]
-    figures: dict[str, str]
-    text: str = ''
-
-
-@dataclass(frozen=True)
-class Experiments:
-    """
-    What is to be trained and compared.
-
-    :param base: YAML file of the TrainConfig that all networks have in common.
-    :param seeds: each network is trained once with each.
-    :param networks: name, which is that of its folder, -> network.
-    :param studies: the parts of the report.
-    :param title: heading of the report.
-    :param conclusions: Markdown that comes first.
-    """
-
-    base: str
-    seeds: tuple[int, ...]
-    networks: dict[str, Network]
-    studies: tuple[Study, ...]
-    title: str = 'Experiments'
-    conclusions: str = ''
-
-    def __post_init__(self):
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f'seeds: {self.seeds} are none, or not all different')
-        for study in self.studies:
-            unknown = [name for name in study.networks if name not in self.networks]
-            if unknown:
-                raise ValueError(f'studies: {study.title!r} has unknown networks '
-                                 f'{", ".join(unknown)} (known: {", ".join(self.networks)})')
 
 
 @dataclass(frozen=True)

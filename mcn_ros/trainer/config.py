@@ -70,13 +70,15 @@ class TrainConfig:
     :param steps: number of batches; with none, the run holds the weights that it starts from, for
         example two networks joined in one, and their scores.
     :param batch_size: images per batch, over all processes together.
+    :param switch_every: batches of one data set alone until it is the turn of the next one; 0: the
+        images of a batch are of all of them, by their weights.
     :param optimizer: the rule of the updates; that of 'sgd' has a momentum of 0.9.
     :param learning_rate: at its highest.
     :param rates: beginning of parameter names -> learning rate relative to that of all else; the
         longest beginning counts. Below 1, a pretrained trunk.backbone keeps more of what it knows;
         above 1, layers whose results are large numbers of cells (heads.pose.maps.displacement)
         get there sooner, since the steps of Adam do not grow with the gradient.
-    :param weight_decay: of the optimiser.
+    :param weight_decay: of the optimiser; stitches and gates between streams have none.
     :param warmup_steps: batches until the learning rate is at its highest.
     :param schedule: from there it falls as a cosine to zero, to a tenth at each milestone, or not.
     :param milestones: batches after which schedule 'step' goes down.
@@ -119,6 +121,7 @@ class TrainConfig:
     on_unreadable_image: Literal['stop', 'skip'] = 'stop'
     steps: int = 10000
     batch_size: int = 16
+    switch_every: int = 0
     optimizer: Literal['adamw', 'adam', 'sgd'] = 'adamw'
     learning_rate: float = 1e-3
     rates: dict[str, float] = field(default_factory=dict)
@@ -146,7 +149,8 @@ class TrainConfig:
         for name in ('batch_size', 'save_every', 'validate_every'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')
-        for name in ('steps', 'workers', 'warmup_steps', 'overlays', 'seed', 'max_norm'):
+        for name in ('steps', 'workers', 'warmup_steps', 'overlays', 'seed', 'max_norm',
+                     'switch_every'):
             if not getattr(self, name) >= 0:
                 raise ValueError(f'{name}: {getattr(self, name)} is negative')
         if not 0 <= self.ema_decay < 1:
@@ -155,6 +159,10 @@ class TrainConfig:
             raise ValueError('datasets: none given')
         if not any(data.weight is None or data.weight for data in self.datasets):
             raise ValueError('datasets: all have the weight 0: nothing would be drawn')
+        weighted = [data.annotations for data in self.datasets if data.weight is not None]
+        if self.switch_every and weighted:
+            raise ValueError(f'switch_every: {weighted[0]} has a weight, but data sets that take '
+                             'turns are drawn from equally often')
         if any(side <= 0 or side % 32 for side in self.train_size):
             raise ValueError(f'train_size: {self.train_size} are no positive multiples of 32')
         if max(self.train_size) > LARGEST_SIDE:

@@ -71,7 +71,7 @@ def load_batches(config: TrainConfig, tasks: Mapping[str, Task], samples: Traini
     :raises RuntimeError: for other errors of the loader, see :func:`loader_error`.
     """
     draws = Sampler(samples.dataset, config.seed, first * config.batch_size,
-                    config.steps * config.batch_size)
+                    config.steps * config.batch_size, config.switch_every * config.batch_size)
     loader = DataLoader(
         samples, batch_sampler=RankBatchSampler(draws, config.batch_size, ranks.rank, ranks.world),
         collate_fn=partial(_collate, tasks=tasks), num_workers=config.workers,

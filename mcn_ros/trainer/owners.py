@@ -19,7 +19,7 @@ over the images of its task, however few they are.
 from dataclasses import dataclass
 from functools import partial
 import math
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Collection, Iterable, Mapping, Sequence
 
 from torch import nn, Tensor
 from torch.amp import GradScaler
@@ -28,6 +28,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam, AdamW, Optimizer, SGD
 
 from mcn_ros.model import MultiTaskNet
+from mcn_ros.network.exchanges import MixingWeights
 from mcn_ros.network.trunks import TRUNK
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
@@ -102,7 +103,9 @@ class Owners:
                 owned.setdefault(owner, {})[name] = parameter
         if not owned:
             raise ValueError(f'frozen: {", ".join(config.frozen)} leave nothing to train')
-        self.owners = {name: _build_owner(parameters, config, batches.get(name, 1))
+        undecayed = {f'{name}.values' for name, module in model.named_modules()
+                     if isinstance(module, MixingWeights)}
+        self.owners = {name: _build_owner(parameters, config, batches.get(name, 1), undecayed)
                        for name, parameters in owned.items()}
 
     def count(self, labelled: Mapping[str, int]) -> None:
@@ -200,16 +203,17 @@ class Owners:
 
 
 def _build_owner(parameters: Mapping[str, nn.Parameter], config: TrainConfig,
-                 effective_batch: int) -> _Owner:
-    """Make an optimiser with one group per learning rate."""
-    groups: dict[float, dict[str, nn.Parameter]] = {}
+                 effective_batch: int, undecayed: Collection[str]) -> _Owner:
+    """Make an optimiser with one group per learning rate and decay."""
+    groups: dict[tuple[float, float], dict[str, nn.Parameter]] = {}
     for name, parameter in parameters.items():
         prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
-        groups.setdefault(config.rates.get(prefix, 1.0), {})[name] = parameter
+        decay = 0.0 if name in undecayed else config.weight_decay
+        groups.setdefault((config.rates.get(prefix, 1.0), decay), {})[name] = parameter
     optimizer = OPTIMIZERS[config.optimizer](
-        [{'params': list(group.values()), 'initial_lr': rate * config.learning_rate}
-         for rate, group in groups.items()],
-        lr=config.learning_rate, weight_decay=config.weight_decay)
+        [{'params': list(group.values()), 'initial_lr': rate * config.learning_rate,
+          'weight_decay': decay} for (rate, decay), group in groups.items()],
+        lr=config.learning_rate)
     ordered = {name: value for group in groups.values() for name, value in group.items()}
     return _Owner(ordered, optimizer, effective_batch)
 

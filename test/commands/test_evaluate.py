@@ -140,3 +140,31 @@ def test_table_marks_what_cannot_be_scored():
     assert lines[-2].strip() == 'mIoU by class'
     assert lines[-1].split() == ['person', '0.750', 'dog', '0.500']
     assert '3 images' in lines
+
+
+def test_people_are_judged_by_the_miss_rate(files, tmp_path, capsys):
+    main(arguments(files, '--pedestrian', '--report', tmp_path / 'one', '--heads', 'detection'))
+    output = capsys.readouterr().out
+    assert 'MR' in output and 'to_find' in output
+    scores = read_report(tmp_path / 'one').scores['detection']
+    assert scores['to_find'] == 0 and scores['MR'] is None  # they are 20 pixels high
+    assert 'log-average miss rate' in (tmp_path / 'one/index.html').read_text()
+    boxes = json.loads((files / 'boxes.json').read_text())
+    boxes['annotations'][0] |= {'full_bbox': [10, 10, 20, 50], 'vis_ratio': 0.7}
+    (tmp_path / 'tall.json').write_text(json.dumps(boxes))
+    main(arguments(files, '--pedestrian', 'reasonable', '--report', tmp_path / 'one',
+                   '--annotations', tmp_path / 'tall.json', '--heads', 'detection'))
+    report = read_report(tmp_path / 'one')
+    assert report.scores['detection']['to_find'] == 1
+    assert 0 < report.scores['detection']['MR'] <= 1
+    assert report.details['detection']['miss_rate']['images'] == 2
+    assert (tmp_path / 'one/detection_miss_rate.png').exists()
+
+
+def test_the_rules_have_to_fit(files, tmp_path, capsys):
+    assert 'pedestrian: no class bird to find, only person, dog' in failure(
+        capsys, arguments(files, '--pedestrian', 'birds'))
+    for extra in (['--pedestrian', '--reference'], ['--pedestrian', 'cars']):
+        with pytest.raises(SystemExit) as info:
+            main(arguments(files, *extra))
+        assert info.value.code == 2

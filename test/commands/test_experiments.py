@@ -7,15 +7,22 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import time
+import typing
 
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from mcn_ros.commands import experiments as command
 from mcn_ros.commands.experiments import main, parse, plan, read_experiments
 from mcn_ros.config import to_dict
+from mcn_ros.evaluation.scorers import PEDESTRIAN_SCORERS
+from mcn_ros.model import MultiTaskNet
+from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.experiments import EvaluationData
+from mcn_ros.trainer.owners import Owners
 from mcn_ros.vocabulary import COCO_SKELETON
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -292,3 +299,135 @@ def test_the_shipped_configuration(monkeypatch, base):
     assert all(values == common[0] for values in common)
     used = {name for study in experiments.studies for name in study.networks}
     assert used == set(experiments.networks)
+
+
+# ---- Networks that start from others ----
+
+# Stands in for an evaluation: writes what it was called with.
+FAKE_TEST = """
+import json, pathlib, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+path = pathlib.Path(words['--json'])
+path.write_text(json.dumps({'segmentation': {'mIoU': 0.75}, 'words': sys.argv[1:]}))
+"""
+
+
+@pytest.fixture
+def chain(path, monkeypatch):
+    """Let the first network start from the second, and the third from both."""
+    values = yaml.safe_load(path.read_text())
+    one, other = values['networks'].values()
+    values['networks'] = {
+        'one': {**one, 'start': 'other'}, 'other': other,
+        'third': {**one, 'start': {'shared': 'one', 'segmentation': 'other'}, 'seeds': [6]}}
+    values['studies'][0]['networks'] = list(values['networks'])
+    write(path, values)
+    return path
+
+
+def change_network(path, name, **changes):
+    values = yaml.safe_load(path.read_text())
+    values['networks'][name] |= changes
+    write(path, values)
+
+
+def test_networks_start_from_others_of_the_same_seed(chain):
+    run(chain)
+    runs = Path('runs/experiments/two')
+
+    def word(name, seed):
+        (words, _), = started(name, seed)
+        return next((each for each in words if each.startswith('initial_weights=')), None)
+    for seed in (5, 6):
+        assert word('other', seed) is None
+        assert word('one', seed) == (
+            f'initial_weights="{runs}/other/seed_{seed}/weights.safetensors"')
+    assert json.loads(word('third', 6).partition('=')[2]) == {
+        'shared': f'{runs}/one/seed_6/weights.safetensors',
+        'segmentation': f'{runs}/other/seed_6/weights.safetensors'}
+    assert not started('third', 5)  # is not trained with that seed
+    assert [trial.network for trial in trials_of(chain)] == ['one', 'other', 'one', 'other',
+                                                             'third']
+    begun = [Path(runs, name, 'seed_6', 'started').stat().st_mtime_ns
+             for name in ('other', 'one', 'third')]
+    assert begun == sorted(begun)
+    run(chain)
+    assert all(len(started(name, 6)) == 1 for name in ('one', 'other', 'third'))
+
+
+def test_what_starts_from_a_failure_is_not_started(chain, capsys):
+    change(chain, other=4)
+    error = failure(capsys, chain)
+    assert error.endswith('5 trainings failed: other 5, other 6, one 5, one 6, third 6; the last '
+                          'one says: error: bad luck')
+    assert not started('one', 5) and not started('third', 6)
+    change(chain, other=1)
+    run(chain)  # goes on from there
+    assert len(started('other', 5)) == 2 and len(started('third', 6)) == 1
+
+
+@pytest.mark.parametrize('name, changes, message', [
+    ('other', {'start': 'third'}, 'start: third is not trained with the seeds 5'),
+    ('other', {'start': 'one'}, 'networks: one, other, third start from each other'),
+    ('other', {'start': {'shared': 'nobody'}}, 'networks.other.start: unknown nobody '),
+    ('one', {'start': 'one'}, 'networks: one, third start from each other')])
+def test_starts_that_cannot_be(chain, capsys, name, changes, message):
+    change_network(chain, name, **changes)
+    assert message in failure(capsys, chain)
+    assert not Path('runs').exists()
+
+
+def test_finished_networks_are_tested_on_other_data(path, monkeypatch):
+    monkeypatch.setattr(command, 'EVALUATE', FAKE_TEST)
+    monkeypatch.setattr(command, 'TRAIN', FAKE + "(run / 'weights.safetensors').touch()")
+    values = yaml.safe_load(path.read_text())
+    values['tests'] = {'night': {'annotations': 'n.json', 'images': 'n',
+                                 'pedestrian': 'reasonable'},
+                       'day': {'annotations': 'd.json', 'images': 'd'}}
+    values['studies'][0]['figures'] = {'night.segmentation.mIoU': 'IoU at night'}
+    write(path, values)
+    run(path)
+    report = Path('runs/experiments/two/report.md').read_text()
+    assert '4 of 4 trainings are finished' in report and '| One | 75.00' in report
+    folder = Path('runs/experiments/two/one/seed_5')
+    words = json.loads((folder / 'test_night.json').read_text())['words']
+    assert words == ['--weights', f'{folder}/weights.safetensors', '--annotations', 'n.json',
+                     '--images', 'n', '--json', f'{folder}/test_night.json', '--pedestrian',
+                     'reasonable']
+    assert '--pedestrian' not in json.loads((folder / 'test_day.json').read_text())['words']
+    # What was tested is tested again only if the weights are new since.
+    (folder / 'test_day.json').unlink()
+    before = (folder / 'test_night.json').stat().st_mtime_ns
+    run(path)
+    assert (folder / 'test_day.json').exists() and len(started('one', 5)) == 1
+    assert (folder / 'test_night.json').stat().st_mtime_ns == before
+    (folder / 'weights.safetensors').touch()
+    run(path)
+    assert (folder / 'test_night.json').stat().st_mtime_ns > before
+
+
+def test_the_rules_of_tests_are_those_of_evaluate():
+    kind = typing.get_type_hints(EvaluationData)['pedestrian']
+    assert set(typing.get_args(kind)) == {'', *PEDESTRIAN_SCORERS}
+
+
+def test_the_shipped_configuration_in_two_steps(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    args = parse(['config/experiments/cross_connected.yaml', '--runs', 'nowhere'])
+    experiments = read_experiments(args)
+    trials = {(trial.network, trial.seed): trial for trial in plan(experiments, args.runs)}
+    assert {name for study in experiments.studies for name in study.networks} == set(
+        experiments.networks)
+    starts = {name: network.origins for name, network in experiments.networks.items()}
+    for name in ('share_2', 'stitched', 'connected', 'boxes_connected'):
+        assert starts[name] == ('boxes', 'areas')
+    # Who starts from others has the streams that are named, and sees as many images as the rest.
+    for (name, seed), trial in trials.items():
+        config = trial.config
+        assert config.steps * config.batch_size == (600 if starts[name] else 2000) * 16
+        with torch.device('meta'):
+            model = MultiTaskNet(config.model)
+        if isinstance(config.initial_weights, dict):
+            assert set(config.initial_weights) <= {*model.trunk.streams(), *model.tasks}
+        if seed == 0:
+            Owners(model, config, Ranks('cpu'))  # raises for rates of what is not there

@@ -279,3 +279,18 @@ def test_development_data(name):
             labels = found['segmentation'].labels
             for left, top, right, bottom in boxes.astype(int):
                 assert (labels[top:bottom + 1, left:right + 1] > 0).any()
+
+
+def test_regions_of_people_are_crowds_of_persons(tmp_path):
+    """Unless the task has a class of that name."""
+    things = [thing(1, (1, 1, 9, 9), full_bbox=[1, 1, 8, 16]), thing(2, (20, 1, 39, 9)),
+              thing(3, (2, 2, 5, 5)), thing(4, (3, 3, 6, 6))]
+    made = make(tmp_path, things, ('person', 'people', 'person?', 'dog'), joints=())
+    found = made[0].annotations['detection']
+    assert found.classes.tolist() == [0, 0, 0, 2]
+    assert found.crowd.tolist() == [False, True, True, False]
+    assert found.visible.tolist() == [0.5, 1, 1, 1] and len(found.full_boxes) == 4
+    for classes, crowd in ((('person', 'people'), [False, False, True]), (('dog',), [False])):
+        tasks = build_tasks({'detection': {'classes': classes}})
+        dataset = CocoDataset(made.file.path, made.images, tasks)
+        assert dataset[0].annotations['detection'].crowd.tolist() == crowd

@@ -269,3 +269,32 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match='nothing.json: cannot be read'):
         read_coco(tmp_path / 'nothing.json')
+
+
+def test_objects_may_have_a_box_around_all_of_them():
+    things = [annotation(), annotation(id=4, full_bbox=[0, 10, 40, 40]),
+              annotation(id=5, vis_ratio=0.5), annotation(id=6, full_bbox=[10, 10, 20, 40],
+                                                          vis_ratio=0.25)]
+    (record,) = read_coco(content(annotations=things)).records
+    np.testing.assert_array_equal(record.full_boxes, [
+        [10, 10, 30, 30], [0, 10, 40, 50], [10, 10, 30, 30], [10, 10, 30, 50]])
+    np.testing.assert_array_equal(record.visible, [1, 0.25, 0.5, 0.25])
+    (record,) = read_coco(content()).records
+    assert record.full_boxes is None and record.visible is None
+
+
+@pytest.mark.parametrize('change, words', [
+    ({'full_bbox': [1, 2, 3]}, 'full_bbox: expected 4 finite numbers'),
+    ({'full_bbox': [1, 2, 0, 3]}, r'full_bbox: \[1, 2, 0, 3\] has no area'),
+    ({'vis_ratio': 1.5}, 'vis_ratio: expected a number in 0..1, got 1.5'),
+    ({'vis_ratio': '1'}, "vis_ratio: expected a number in 0..1, got '1'"),
+    ({'ignore': 2}, 'ignore: expected 0 or 1, got 2')])
+def test_extents_that_make_no_sense_are_told(change, words):
+    with pytest.raises(ValueError, match=f'annotation 3: {words}'):
+        read_coco(content(annotations=[annotation(**change)]))
+
+
+def test_what_is_to_be_ignored_is_a_crowd():
+    (record,) = read_coco(content(annotations=[
+        annotation(ignore=1), annotation(id=4, ignore=0)])).records
+    assert record.crowd.tolist() == [True, False]

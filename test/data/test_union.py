@@ -106,6 +106,25 @@ def test_a_sequence_without_an_end():
         len(draws)
 
 
+@pytest.mark.parametrize('turn', [1, 4, 7])
+def test_data_sets_take_turns(turn):
+    sizes = 5, 3, 11
+    draws = list(Sampler(union((1, 2, 0), sizes), seed=0, stop=6 * 3 * turn, turn=turn))
+    ends, seen = np.cumsum(sizes), [[], [], []]
+    for number in range(0, len(draws), turn):
+        sets = np.searchsorted(ends, [draw.index for draw in draws[number:][:turn]], 'right')
+        assert set(sets) == {number // turn % 3}
+        seen[sets[0]] += [draw.index for draw in draws[number:][:turn]]
+    for which, size in enumerate(sizes):  # each is gone through before it repeats
+        for first in range(0, len(seen[which]) - size + 1, size):
+            assert len(set(seen[which][first:][:size])) == size
+    assert [(draw.epoch, draw.position) for draw in draws] == [
+        divmod(number, 19) for number in range(len(draws))]
+    for start in (1, 18, 19, 20):
+        assert list(Sampler(union(None, sizes), seed=0, start=start, stop=60, turn=turn)) == list(
+            Sampler(union(None, sizes), seed=0, stop=60, turn=turn))[start:]
+
+
 def test_draws_can_be_pickled():
     draws = Sampler(union(), seed=0, stop=50)
     assert list(pickle.loads(pickle.dumps(draws))) == list(draws)

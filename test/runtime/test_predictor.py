@@ -386,7 +386,7 @@ def test_load(predictor, tmp_path, heads):
     found, expected = loaded(image), predictor(image)
     assert list(found) == loaded.heads
     for name, structure in found.items():
-        for rows in set(structure.ROWS) - {'crowd', 'areas'}:
+        for rows in (rows for rows in structure.ROWS if getattr(structure, rows) is not None):
             np.testing.assert_array_equal(getattr(structure, rows), getattr(expected[name], rows))
 
 

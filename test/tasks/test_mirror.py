@@ -64,6 +64,7 @@ def test_mirrored_maps_say_where_things_are_in_the_mirror(task, maps):
         # CenterNet's code regresses joints a cell beside where they are in the mirror.
         exact = type(task) is KINDS['centernet_pose']
         beside = {'keypoints', 'keypoint_scores'} if exact else set()
-        for name in set(found.ROWS) - {'crowd', 'areas'} - beside:
+        for name in (set(found.ROWS) - beside
+                     - {name for name in found.ROWS if getattr(found, name) is None}):
             np.testing.assert_allclose(getattr(found, name), getattr(expected, name),
                                        rtol=1e-4, atol=1e-3)

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mcn_ros.trainer.comparison import (
-    compare, Experiments, Network, OVERLAY_WIDTH, read_history, Study, write_comparison)
+from mcn_ros.trainer.comparison import compare, OVERLAY_WIDTH, read_history, write_comparison
+from mcn_ros.trainer.experiments import Experiments, Network, Study
 
 NETWORKS = {
     'seg': Network('only seg', paper={'segmentation.mIoU': 49.0}),

@@ -69,3 +69,12 @@ def test_choices_are_those_that_there_are(config, name, known):
         assert getattr(from_dict(TrainConfig, {**values, **extra, name: choice}), name) == choice
     with pytest.raises(ValueError, match=f"^{name}: 'best' is not one of {', '.join(known)}$"):
         from_dict(TrainConfig, {**values, name: 'best'})
+
+
+def test_data_sets_that_take_turns_have_no_weights(config):
+    weighted = (replace(config.datasets[0], weight=2.0),)
+    assert replace(config, switch_every=3).switch_every == 3
+    with pytest.raises(ValueError, match='^switch_every: a.json has a weight, but data'):
+        replace(config, switch_every=3, datasets=weighted)
+    with pytest.raises(ValueError, match='^switch_every: -1 is negative'):
+        replace(config, switch_every=-1)

@@ -43,7 +43,8 @@ LABELS = [
     [('segmentation',), ('pose',), ALL, ALL]]
 ASYNCHRONOUS = {'trunk': 4, 'detection': 5, 'pose': 3, 'segmentation': 2}
 SETTINGS = {'plain': {}, 'asynchronous': {'effective_batches': ASYNCHRONOUS},
-            'synchronised': {'sync_batch_norm': True}}
+            'synchronised': {'sync_batch_norm': True}, 'exchanging': {}}
+PART = {'backbone': 'shufflenet_v2_x0_5', 'channels': 8}
 
 
 def sample(names, seed):
@@ -66,9 +67,14 @@ def train(kind, ranks, folder):
     """Train on LABELS with a restart; return weights before and after and what was told."""
     torch.manual_seed(ranks.rank)
     head = {'head': {'width': 8}}
+    trunk = TrunkConfig(**PART)
+    if kind == 'exchanging':
+        trunk = {'kind': 'cross_connected', 'streams': {
+            'one': {**PART, 'tasks': ['detection', 'pose']},
+            'other': {**PART, 'tasks': ['segmentation']}}}
     model = ModelConfig({'detection': {**head, 'classes': ('person', 'car')}, 'pose': head,
                          'segmentation': {**head, 'classes': ('person',)}},
-                        TrunkConfig('shufflenet_v2_x0_5', channels=8), (64, 64))
+                        trunk, (64, 64))
     config = TrainConfig('run', model, (DatasetConfig('a.json', 'images'),), optimizer='sgd',
                          learning_rate=1e-3, max_norm=5.0, **SETTINGS[kind])
     model = MultiTaskNet(config.model).to(memory_format=torch.channels_last).eval()

@@ -12,6 +12,7 @@ from typing import Any, Mapping
 from mcn_ros.evaluation.scorers.class_map import ClassMapScorer
 from mcn_ros.evaluation.scorers.class_planes import ClassPlanesScorer
 from mcn_ros.evaluation.scorers.instances import InstancesScorer
+from mcn_ros.evaluation.scorers.pedestrians import PEDESTRIAN_SCORERS
 from mcn_ros.evaluation.scorers.poses import PosesScorer
 from mcn_ros.evaluation.scorers.scalar_map import ScalarMapScorer
 from mcn_ros.evaluation.scorers.scorer import Figure, Plot, Scorer
@@ -19,9 +20,9 @@ from mcn_ros.evaluation.scorers.vector_map import VectorMapScorer
 from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.tasks import Task
 
-__all__ = ['ClassMapScorer', 'ClassPlanesScorer', 'Figure', 'InstancesScorer', 'Plot',
-           'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer', 'scorer_of', 'Scorers',
-           'SCORERS', 'VectorMapScorer']
+__all__ = ['ClassMapScorer', 'ClassPlanesScorer', 'Figure', 'InstancesScorer',
+           'PEDESTRIAN_SCORERS', 'Plot', 'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer',
+           'scorer_of', 'Scorers', 'SCORERS', 'VectorMapScorer']
 
 # Type of the annotations of a task, or the name of a scorer that a task asks for.
 SCORERS: dict[type | str, type[Scorer]] = {
@@ -112,6 +113,6 @@ class Scorers:
         return [name for name in self.tasks if name in self._scorers]
 
 
-def score_text(score: float | None) -> str:
-    """Return a score as text, '-' for one that does not exist: there is nothing to score."""
-    return '-' if score is None else f'{score:.3f}'
+def score_text(score: float | int | None) -> str:
+    """Return a score or a number as text, '-' for one that does not exist."""
+    return '-' if score is None else str(score) if isinstance(score, int) else f'{score:.3f}'

@@ -80,7 +80,7 @@ class InstancesScorer(Scorer):
     def result(self) -> dict[str, Any]:
         """Return the scores; AP and AR are means over the classes."""
         precision = self._precision.precision(self.task.classes)
-        return {**self._precision.scores(self.MEANINGS), 'per_class': {
+        return {**self._precision.scores(InstancesScorer.MEANINGS), 'per_class': {
             name: float(values[values > -1].mean()) for name, values in precision.items()}}
 
     def details(self) -> dict[str, Any]:

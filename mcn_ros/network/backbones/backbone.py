@@ -3,7 +3,7 @@
 
 """What every backbone is: stages in a row, each of which gives one map."""
 
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 from torch import nn, Tensor
 from torchvision.models import WeightsEnum
@@ -43,6 +43,14 @@ class Backbone(nn.Module):
         conv = self.get_submodule(name)
         self.set_submodule(name, ReorderedConv(conv, range(conv.in_channels)[::-1]))
 
+    def cut(self, count: int) -> None:
+        """Keep the first stages only; public checkpoints may go on having the others."""
+        self.public_names = {
+            public: own if own is None or int(own.split('.')[1]) < count else None
+            for public, own in self.public_names.items()}
+        self.stages = self.stages[:count]
+        self.channels, self.strides = self.channels[:count], self.strides[:count]
+
     def forward(self, x: Tensor, checkpoint: bool = False) -> list[Tensor]:
         """
         Run all stages.
@@ -51,8 +59,13 @@ class Backbone(nn.Module):
         :param checkpoint: recompute in backward what is within the stages.
         :return: one (B, channels, H / stride, W / stride) per stage.
         """
-        outputs = []
-        for stage in self.stages:
-            x = recomputed(stage, x) if checkpoint else stage(x)
-            outputs.append(x)
-        return outputs
+        return run_stages(self.stages, x, checkpoint)
+
+
+def run_stages(stages: Iterable[nn.Module], x: Tensor, checkpoint: bool = False) -> list[Tensor]:
+    """Run stages one after another; return the output of each, see :class:`Backbone`."""
+    outputs = []
+    for stage in stages:
+        x = recomputed(stage, x) if checkpoint else stage(x)
+        outputs.append(x)
+    return outputs

@@ -16,12 +16,17 @@ from mcn_ros.config import brief, from_dict
 from mcn_ros.network.backbones import Backbone
 from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
+from mcn_ros.network.trunks.branched import BranchedTrunk, BranchedTrunkConfig
+from mcn_ros.network.trunks.exchanging import (
+    CrossConnectedConfig, CrossStitchConfig, ExchangingTrunk)
 from mcn_ros.network.trunks.separate import (
     OwnTrunksConfig, SeparateTrunksConfig, StreamConfig)
 from mcn_ros.network.trunks.shared import SHARED, SharedTrunk, TRUNK, TrunkConfig
 
-__all__ = ['build_trunk_config', 'OwnTrunksConfig', 'SeparateTrunksConfig', 'SHARED',
-           'SharedTrunk', 'StreamConfig', 'Trunk', 'TRUNK', 'TrunkConfig', 'TrunkKind', 'TRUNKS']
+__all__ = ['BranchedTrunk', 'BranchedTrunkConfig', 'build_trunk_config', 'CrossConnectedConfig',
+           'CrossStitchConfig', 'ExchangingTrunk', 'OwnTrunksConfig', 'SeparateTrunksConfig',
+           'SHARED', 'SharedTrunk', 'StreamConfig', 'Trunk', 'TRUNK', 'TrunkConfig', 'TrunkKind',
+           'TRUNKS']
 
 
 class TrunkKind(Protocol):
@@ -90,6 +95,9 @@ class Trunk(Protocol):
 TRUNKS: dict[str, type[TrunkKind]] = {
     'shared': TrunkConfig,
     'separate': SeparateTrunksConfig,
+    'branched': BranchedTrunkConfig,
+    'cross_stitch': CrossStitchConfig,
+    'cross_connected': CrossConnectedConfig,
 }
 
 

@@ -4,7 +4,7 @@
 """Several trunks side by side, each for some of the tasks: the streams of a network."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, Mapping, Sequence
+from typing import Iterable, Literal, Mapping, Sequence
 
 import torch
 from torch import nn, Tensor
@@ -71,29 +71,7 @@ class SeparateTrunksConfig:
     kind: Literal['separate'] = field(default='separate', kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.streams:
-            raise ValueError('trunk.streams: none given')
-        for name, stream in self.streams.items():
-            if not name or '.' in name or name.startswith('_') or hasattr(nn.ModuleDict(), name):
-                raise ValueError(f'trunk.streams: {name!r} cannot be the name of a stream')
-            if not stream.tasks:
-                raise ValueError(f'trunk.streams.{name}.tasks: none given')
-            try:
-                stream.trunk(), stream.colours(Colours())
-            except ValueError as error:
-                raise ValueError(f'trunk.streams.{name}.{error}') from error
-        names = self._streams_by_task()
-        for task, streams in names.items():
-            if len(streams) > 1:
-                raise ValueError(f'trunk.streams: {task} is in {" and in ".join(streams)}, but '
-                                 'has one stream')
-
-    def _streams_by_task(self) -> dict[str, list[str]]:
-        names: dict[str, list[str]] = {}
-        for name, stream in self.streams.items():
-            for task in stream.tasks:
-                names.setdefault(task, []).append(name)
-        return names
+        check_streams(self.streams)
 
     def build(self, tasks: Sequence[str], colours: Colours) -> 'SeparateTrunks':
         """
@@ -101,23 +79,74 @@ class SeparateTrunksConfig:
 
         :raises ValueError: for a task in none of them, and for tasks that are not there.
         """
-        for name, stream in self.streams.items():
-            unknown = [task for task in stream.tasks if task not in tasks]
-            if unknown:
-                raise ValueError(f'trunk.streams.{name}.tasks: unknown {", ".join(unknown)} '
-                                 f'(known: {", ".join(tasks)})')
-        missing = [task for task in tasks if task not in self._streams_by_task()]
-        if missing:
-            raise ValueError(f'trunk.streams: {", ".join(missing)} in none of '
-                             f'{", ".join(self.streams)}')
-        return SeparateTrunks(self, colours)
+        check_tasks(self.streams, tasks)
+        return SeparateTrunks(self.streams, colours)
 
     def of_tasks(self, tasks: Sequence[str]) -> 'SeparateTrunksConfig':
         """Return the configuration of the streams that some tasks need."""
-        streams = {name: replace(stream, tasks=tuple(task for task in stream.tasks
-                                                     if task in tasks))
-                   for name, stream in self.streams.items()}
+        streams = with_tasks(self.streams, tasks)
         return SeparateTrunksConfig({name: s for name, s in streams.items() if s.tasks})
+
+
+def check_streams(streams: Mapping[str, StreamConfig], idle: bool = False) -> None:
+    """
+    Raise ValueError for streams that cannot be.
+
+    :param idle: there may be some without tasks.
+    """
+    if not streams:
+        raise ValueError('trunk.streams: none given')
+    for name, stream in streams.items():
+        if not name or '.' in name or name.startswith('_') or hasattr(nn.ModuleDict(), name):
+            raise ValueError(f'trunk.streams: {name!r} cannot be the name of a stream')
+        if not stream.tasks and not idle:
+            raise ValueError(f'trunk.streams.{name}.tasks: none given')
+        try:
+            stream.trunk(), stream.colours(Colours())
+        except ValueError as error:
+            raise ValueError(f'trunk.streams.{name}.{error}') from error
+    for task, names in _streams_by_task(streams).items():
+        if len(names) > 1:
+            raise ValueError(f'trunk.streams: {task} is in {" and in ".join(names)}, but has one '
+                             'stream')
+
+
+def check_backbones(streams: Mapping[str, StreamConfig], kind: str) -> None:
+    """Raise ValueError for streams that have nothing to share or exchange with each other."""
+    if len(streams) < 2:
+        raise ValueError(f'trunk.streams: {kind} is of two or more, not of '
+                         f'{", ".join(streams) or "none"} alone')
+    backbones = {name: stream.backbone for name, stream in streams.items()}
+    if len(set(backbones.values())) > 1:
+        each = ', '.join(f'{name}: {backbone}' for name, backbone in backbones.items())
+        raise ValueError(f'trunk.streams: {kind} is of streams with the same backbone, not {each}')
+
+
+def check_tasks(streams: Mapping[str, StreamConfig], tasks: Sequence[str]) -> None:
+    """Raise ValueError for a task in no stream, and for tasks that are not there."""
+    for name, stream in streams.items():
+        unknown = [task for task in stream.tasks if task not in tasks]
+        if unknown:
+            raise ValueError(f'trunk.streams.{name}.tasks: unknown {", ".join(unknown)} '
+                             f'(known: {", ".join(tasks)})')
+    missing = [task for task in tasks if task not in _streams_by_task(streams)]
+    if missing:
+        raise ValueError(f'trunk.streams: {", ".join(missing)} in none of {", ".join(streams)}')
+
+
+def with_tasks(streams: Mapping[str, StreamConfig], tasks: Sequence[str],
+               ) -> dict[str, StreamConfig]:
+    """Return all streams, each with some of its tasks or none."""
+    return {name: replace(stream, tasks=tuple(task for task in stream.tasks if task in tasks))
+            for name, stream in streams.items()}
+
+
+def _streams_by_task(streams: Mapping[str, StreamConfig]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name, stream in streams.items():
+        for task in stream.tasks:
+            names.setdefault(task, []).append(name)
+    return names
 
 
 @dataclass(frozen=True)
@@ -172,27 +201,24 @@ class Stream(SharedTrunk):
             self.register_buffer('scale', (std / own_std).float(), persistent=False)
             self.register_buffer('shift', ((mean - own_mean) / own_std).float(), persistent=False)
 
-    def forward(self, images: Tensor, tasks: Sequence[str], checkpoint: bool = False,
-                ) -> dict[str, dict[str, Tensor]]:
-        """Compute the features of images that are normalised for the model."""
-        if self._converts:
-            images = images * self.scale + self.shift
-        return super().forward(images, tasks, checkpoint)
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return images, normalised for the model, as the first stage takes them."""
+        images = super().prepare(images)
+        return images * self.scale + self.shift if self._converts else images
 
 
 class SeparateTrunks(nn.ModuleDict):
     """
     Streams by name.
 
-    :param config: what each is made of, and what it is for.
+    :param streams: name -> what it is made of, and what it is for.
     :param colours: those that the images of the model are normalised for.
     :raises ValueError: if the parts do not fit together.
     """
 
-    def __init__(self, config: SeparateTrunksConfig, colours: Colours) -> None:
-        super().__init__({name: Stream(stream, colours)
-                          for name, stream in config.streams.items()})
-        self._tasks = {name: stream.tasks for name, stream in config.streams.items()}
+    def __init__(self, streams: Mapping[str, StreamConfig], colours: Colours) -> None:
+        super().__init__({name: Stream(stream, colours) for name, stream in streams.items()})
+        self._tasks = {name: stream.tasks for name, stream in streams.items()}
         self._names = {task: name for name, tasks in self._tasks.items() for task in tasks}
 
     def shapes(self, task: str) -> Mapping[str, MapShape]:
@@ -203,10 +229,14 @@ class SeparateTrunks(nn.ModuleDict):
                 ) -> dict[str, dict[str, Tensor]]:
         """Compute the features of some tasks, by their streams alone; see :class:`SharedTrunk`."""
         features = {}
-        for name in dict.fromkeys(map(self.stream_of, tasks)):
+        for name in self.names(tasks):
             its_tasks = [task for task in tasks if self.stream_of(task) == name]
             features |= self[name](images, its_tasks, checkpoint)
         return {task: features[task] for task in tasks}
+
+    def names(self, tasks: Iterable[str]) -> list[str]:
+        """Return the names of the streams of some tasks."""
+        return list(dict.fromkeys(map(self.stream_of, tasks)))
 
     def backbones(self) -> list[Backbone]:
         """Return the backbones of all."""
@@ -231,4 +261,4 @@ class SeparateTrunks(nn.ModuleDict):
 
     def needs(self, key: str, tasks: Sequence[str]) -> bool:
         """Return whether a key is of the stream of one of some tasks."""
-        return key.partition('.')[0] in map(self.stream_of, tasks)
+        return key.partition('.')[0] in self.names(tasks)

@@ -86,13 +86,20 @@ class SharedTrunk(nn.Module):
             that is within.
         :raises ValueError: for images of a size that the stages cannot halve.
         """
+        stages = self.backbone(self.prepare(images), checkpoint)
+        return dict.fromkeys(tasks, self.join(stages, checkpoint))
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return images as the first stage takes them; ValueError for a size that it cannot."""
         height, width = images.shape[-2:]
         coarsest = self.backbone.strides[-1]
         if height % coarsest or width % coarsest:
             raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
-        stages = self.backbone(images, checkpoint)
-        features = recomputed(self.neck, stages) if checkpoint else self.neck(stages)
-        return dict.fromkeys(tasks, features)
+        return images
+
+    def join(self, stages: Sequence[Tensor], checkpoint: bool = False) -> dict[str, Tensor]:
+        """Return the features that the neck makes of the outputs of all stages."""
+        return recomputed(self.neck, stages) if checkpoint else self.neck(stages)
 
     def backbones(self) -> list[Backbone]:
         """Return the one backbone."""
@@ -130,7 +137,9 @@ def start_streams(mine: Mapping[str, SharedTrunk], theirs: Mapping[str, nn.Modul
     """
     origins = {name: _origin(name, mine[name], theirs) for name in names}
     for name, origin in origins.items():
-        mine[name].load_state_dict(theirs[origin].state_dict())
+        # Of a stream that others only listen to, there is less than of one that has tasks.
+        state = theirs[origin].state_dict()
+        mine[name].load_state_dict({key: state[key] for key in mine[name].state_dict()})
     return origins
 
 
@@ -148,6 +157,8 @@ def _obstacle(mine: SharedTrunk, other: nn.Module) -> str:
     if not isinstance(other, SharedTrunk) or other.config != mine.config:
         described = other.config if isinstance(other, SharedTrunk) else type(other).__name__
         return f'another architecture: {described}, not {mine.config}'
+    if not mine.state_dict().keys() <= other.state_dict().keys():
+        return 'no more than the first stages of it'
     try:
         check_colours(mine, other)
     except ValueError as error:
