@@ -24,16 +24,20 @@ from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
 from mcn_ros.evaluation.bag import evaluate_offline
-from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
+from mcn_ros.evaluation.bag_report import (
+    BagPictures, measures, NO_TASKS, notes, write_bag_report)
+from mcn_ros.evaluation.iou_tracker import IouTracker
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
+from mcn_ros.tracking import Tracker
 
 MODES = ('offline', 'replay')
-MODE_OPTIONS = {'offline': (), 'replay': ('rate', 'recording')}
+MODE_OPTIONS = {'offline': ('tracker',), 'replay': ('rate', 'recording')}
+TRACKERS = {'node': Tracker, 'iou': IouTracker}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -55,6 +59,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--mode', choices=MODES, default='offline',
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
+    parser.add_argument('--tracker', choices=TRACKERS,
+                        help='offline: what gives objects their ids: the tracker of the node, or '
+                             'for comparison the overlap of boxes with those of the frame before '
+                             '(default: node)')
     parser.add_argument('--rate', type=float, metavar='FACTOR',
                         help='replay: speed of playing, 2 for twice as fast (default: 1)')
     parser.add_argument('--recording', type=Path, metavar='R',
@@ -107,7 +115,8 @@ def offline(args: argparse.Namespace) -> tuple[Evaluation, dict[str, str], BagPi
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
         predictor.warm_up()
         outcome = evaluate_offline(predictor, bag, topics, truth, args.frames,
-                                   watch=pictures.add if args.report else None)
+                                   watch=pictures.add if args.report else None,
+                                   tracker=TRACKERS[args.tracker or 'node'])
     _check_scored(outcome, truth, predictor.heads)
     facts = _facts(args.weights or weights_path().name, predictor.heads, truth,
                    f'{predictor.device}, {predictor.backend}, {predictor.precision}')
@@ -159,7 +168,7 @@ def _facts(weights: str, heads: Sequence[str], truth: StampedTruth | TopicTruth 
 def summary(outcome: Evaluation) -> str:
     """Return scores and measures as text."""
     scores = {name: value for name, value in outcome.results.items()
-              if name not in ('bag', 'replay')}
+              if name not in NO_TASKS}
     lines = [table(scores)] if scores else []
     for heading, figures in measures(outcome).items():
         texts = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())

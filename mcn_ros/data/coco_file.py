@@ -11,7 +11,8 @@ see :mod:`mcn_ros.data.maps`, by task, relative to the folder of the annotation 
 ``{"normals": "normals/1.png"}``. In both, a task is meant by its name in the network; in
 ``labelled`` also by a kind. The file itself may have ``map_classes``: the classes that the labels
 of a task's maps stand for, where these are not just those of the task, for instance
-``{"segmentation": ["person", "dog"]}``.
+``{"segmentation": ["person", "dog"]}``. An annotation may have a ``track_id``, an integer that is
+the same for one object in all images of a video.
 """
 
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Record:
     :param crowd: (N,) bool.
     :param keypoints: (P, J, 3) float32 x, y, visibility (0 not labelled, 1 hidden, 2 visible).
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
+    :param track_ids: N entries, the ``track_id`` of an object as text; '' where it has none.
     :param maps: task name -> PNG file, relative to the folder of the annotation file.
     :param entry: what the file has of the image itself, for keys that it is not read for.
     """
@@ -60,6 +62,7 @@ class Record:
     crowd: np.ndarray
     keypoints: np.ndarray
     masks: tuple[Any, ...]
+    track_ids: tuple[str, ...]
     maps: Mapping[str, str]
     entry: Mapping[str, Any]
 
@@ -74,6 +77,7 @@ class CocoFile:
     :param joints: keypoint names of the category person; empty if it has none.
     :param records: one per image, by image id.
     :param masked: whether any object has a mask; in a file of boxes, nothing is segmented.
+    :param tracked: whether any object has a ``track_id``.
     :param map_classes: task name -> classes of the labels of its maps; those of the task where it
         is not named. The key ``map_classes``.
     """
@@ -83,6 +87,7 @@ class CocoFile:
     joints: tuple[str, ...]
     records: tuple[Record, ...]
     masked: bool
+    tracked: bool
     map_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def named(self, record: Record, *tasks: str) -> set[str]:
@@ -137,7 +142,9 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
     if person is not None and not joints:
         _tell_unnamed_joints(file, person, path)
     masked = any(mask is not None for record in records for mask in record.masks)
-    return CocoFile(path, classes, joints, tuple(records), masked, _map_classes(file, path))
+    tracked = any(any(record.track_ids) for record in records)
+    return CocoFile(path, classes, joints, tuple(records), masked, tracked,
+                    _map_classes(file, path))
 
 
 def _map_classes(file: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
@@ -246,7 +253,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
 
 def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
             where: str) -> tuple[Any, ...]:
-    """Return category, box, area, crowd, keypoints (None without a number of joints) and mask."""
+    """Return category, box, area, crowd, keypoints (None without joints), mask and track id."""
     keypoints = None
     if num_joints is not None:
         values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints
@@ -258,7 +265,18 @@ def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, m
     if crowd not in (0, 1):
         raise ValueError(f'{where}: iscrowd: expected 0 or 1, got {brief(crowd)}')
     area = area or entry['bbox'][2] * entry['bbox'][3]
-    return (entry['category_id'], box, area, bool(crowd), keypoints, mask)
+    return (entry['category_id'], box, area, bool(crowd), keypoints, mask,
+            _track_id(entry, where))
+
+
+def _track_id(entry: Mapping[str, Any], where: str) -> str:
+    """Return the integer that tells an object from others in all images, as text; '' for none."""
+    value = entry.get('track_id')
+    if value is None:
+        return ''
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f'{where}: track_id: expected an integer, got {brief(value)}')
+    return str(value)
 
 
 def _has_joints(entry: Mapping[str, Any]) -> bool:
@@ -278,7 +296,8 @@ def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int
 def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
             num_joints: int, path: Path) -> Record:
     where = f'{path}: image {image_id}'
-    categories, boxes, areas, crowd, keypoints, masks = zip(*objects) if objects else ((),) * 6
+    categories, boxes, areas, crowd, keypoints, masks, track_ids = (
+        zip(*objects) if objects else ((),) * 7)
     persons = [rows for rows in keypoints if rows is not None]
     return Record(
         image_id=image_id, file_name=_file_name(image, where), size=size,
@@ -287,7 +306,7 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
-        masks=tuple(masks), maps=_maps(image, where), entry=image)
+        masks=tuple(masks), track_ids=track_ids, maps=_maps(image, where), entry=image)
 
 
 def _maps(image: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -99,7 +99,12 @@ def _instances(labels: Labels) -> Instances | None:
     return Instances(
         boxes=record.boxes[keep], classes=classes[keep], scores=np.ones(keep.sum(), np.float32),
         crowd=record.crowd[keep], labelled_classes=None if labelled.all() else labelled,
-        areas=record.areas[keep])
+        areas=record.areas[keep], ids=_ids(labels, keep))
+
+
+def _ids(labels: Labels, keep: np.ndarray) -> np.ndarray | None:
+    """Return who the objects are, (N,) str; None where the file does not tell of any."""
+    return np.array(labels.record.track_ids, str)[keep] if labels.file.tracked else None
 
 
 def _poses(labels: Labels) -> Poses | None:
@@ -113,7 +118,7 @@ def _poses(labels: Labels) -> Poses | None:
         boxes=record.boxes[persons], scores=np.ones(persons.sum(), np.float32),
         keypoints=np.where(known[..., None], joints[..., :2], np.float32(np.nan)),
         keypoint_scores=known.astype(np.float32), crowd=record.crowd[persons], skeleton=skeleton,
-        areas=record.areas[persons])
+        areas=record.areas[persons], ids=_ids(labels, persons))
 
 
 def _class_map(labels: Labels) -> ClassMap | None:

@@ -11,7 +11,7 @@ where it cannot be known whether a frame was recorded, the frames that are not t
 from dataclasses import dataclass, field
 from itertools import islice
 import time
-from typing import Collection, Sequence
+from typing import Any, Callable, Collection, Mapping, Sequence
 
 from tqdm import tqdm
 
@@ -21,6 +21,8 @@ from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.stamped import (
     Evaluation, FrameCallback, percentiles, rate_hz, StampedScores, StampedTruth)
 from mcn_ros.runtime.predictor import Predictor
+from mcn_ros.tasks import Task
+from mcn_ros.tracking import Tracker
 
 
 @dataclass
@@ -58,7 +60,8 @@ class BagSummary:
 
 def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
                      truth: StampedTruth | None = None, limit: int = 0, progress: bool = True,
-                     watch: FrameCallback | None = None) -> Evaluation:
+                     watch: FrameCallback | None = None,
+                     tracker: Callable[[Mapping[str, Task]], Any] = Tracker) -> Evaluation:
     """
     Predict on every image of some topics, and score what is annotated.
 
@@ -67,11 +70,13 @@ def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
     :param progress: show a progress bar, if standard error is a terminal.
     :param watch: called with each frame, its predictions and its annotations (None if it has
         none), for pictures.
+    :param tracker: tasks -> what gives objects their ids, a :class:`Tracker` or the like; each
+        topic has its own.
     :return: the results have the fields of :class:`BagSummary` as 'bag'.
     :raises ValueError: for an image that is not of the annotated size, and if no frame has the
         stamp of an annotated one.
     """
-    offline = _OfflineEvaluation(predictor, bag, topics, truth, watch)
+    offline = _OfflineEvaluation(predictor, bag, topics, truth, watch, tracker)
     total = bag.count(topics, IMAGE_TYPES)
     frames = islice(bag_frames(bag, topics), limit or None)
     for frame in tqdm(frames, unit='image', total=min(total, limit or total),
@@ -84,8 +89,10 @@ class _OfflineEvaluation:
     """The evaluation of one bag."""
 
     def __init__(self, predictor: Predictor, bag: Bag, topics: Sequence[str],
-                 truth: StampedTruth | None, watch: FrameCallback | None):
+                 truth: StampedTruth | None, watch: FrameCallback | None,
+                 tracker: Callable[[Mapping[str, Task]], Any]):
         self.predictor, self.bag, self.watch = predictor, bag, watch
+        self.trackers = {topic: tracker(predictor.tasks) for topic in topics}
         self.scores = StampedScores(truth, predictor.tasks, topics)
         self.summary = BagSummary(str(bag.path), list(topics), notes=self.scores.notes)
         self.stamps: list[int] = []
@@ -105,6 +112,7 @@ class _OfflineEvaluation:
         start = time.perf_counter()
         predictions = dict(self.predictor(image))  # all of it, so that all of it is timed
         self.times_ms.append(1000 * (time.perf_counter() - start))
+        predictions = self.trackers[frame.topic].update(frame.stamp_ns, predictions)
         for name, prediction in predictions.items():
             if 'scores' in prediction.ROWS:
                 count = int((prediction.scores >= SCORE_THRESHOLD).sum())

@@ -13,8 +13,11 @@ import numpy as np
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.frames import Frame
 from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.tracking import TrackingScores
 from mcn_ros.geometry import Size
 from mcn_ros.tasks import Task
+
+TRACKING = 'tracking'  # what results call the scores of ids
 
 FrameCallback = Callable[[Frame, Mapping[str, Any], Mapping[str, Any] | None], None]
 
@@ -69,7 +72,8 @@ class Evaluation:
     The outcome of an evaluation.
 
     :param results: scores as :meth:`Scorers.result` gives them, nothing of them without
-        annotations; beside them a summary of the run.
+        annotations; where these have ids, as 'tracking' those of
+        :class:`mcn_ros.evaluation.tracking.TrackingScores`; beside them a summary of the run.
     :param details: see :meth:`Scorers.details`; {} without annotations.
     :param distributions: title and unit -> values, of which the summary has the percentiles.
     """
@@ -97,8 +101,11 @@ class StampedScores:
         self._ids = {topic: truth.ids(topic) if truth else {} for topic in topics}
         self.stamps = {image_id: stamp for ids in self._ids.values()
                        for stamp, image_id in ids.items()}
+        self._topics = {image_id: topic for topic, ids in self._ids.items()
+                        for image_id in ids.values()}
         self.scored: set[int] = set()
         self._scorers = Scorers(tasks)
+        self._tracking = TrackingScores(tasks)
         self.notes = [
             f'topic {topic or "(unknown)"} is not one of the annotations '
             f'({", ".join(truth.topics)}): matched by stamp only' for topic in topics
@@ -125,13 +132,20 @@ class StampedScores:
         self.scored.add(image_id)
         annotations = self.truth.annotations[image_id]
         self._scorers.add(predictions, annotations)
+        self._add_ids(image_id, predictions, annotations)
         return annotations
+
+    def _add_ids(self, image_id: int, predictions: Mapping[str, Any],
+                 annotations: Mapping[str, Any]) -> None:
+        self._tracking.add(self._topics[image_id], self.stamps[image_id], predictions, annotations)
 
     def add_missed(self, image_ids: Iterable[int]) -> int:
         """Score annotated images without predictions; return their number."""
         missed = list(image_ids)
         for image_id in missed:
-            self._scorers.add(None, self.truth.annotations[image_id])
+            annotations = self.truth.annotations[image_id]
+            self._scorers.add(None, annotations)
+            self._add_ids(image_id, {}, annotations)
         return len(missed)
 
     def evaluation(self, kind: str, summary: Any, distributions: dict[str, list[float]],
@@ -143,6 +157,8 @@ class StampedScores:
         :param summary: a dataclass.
         """
         scores = {} if self.truth is None else self._scorers.result()
+        if tracking := self._tracking.result():
+            scores[TRACKING] = tracking
         return Evaluation({**scores, kind: asdict(summary)}, self._scorers.details(),
                           distributions)
 

@@ -55,6 +55,11 @@ def area_rows(objects: Any) -> np.ndarray:
     return box_areas(objects.boxes) if objects.areas is None else objects.areas
 
 
+def id_rows(objects: Any) -> np.ndarray:
+    """Return the id of each row, (N,) str; '' where it is not known."""
+    return np.full(len(objects), '') if objects.ids is None else objects.ids
+
+
 def warp_areas(areas: np.ndarray | None, affine: np.ndarray) -> np.ndarray | None:
     """Return areas (N,) float32 in another frame."""
     if areas is None:
@@ -72,10 +77,13 @@ def cut_objects(objects: S, size: Size, min_visible: float) -> S:
 
 def join_rows(one: S, other: S) -> S:
     """Return the objects of two annotations in one, those of ``one`` first."""
-    filled = [replace(objects, crowd=crowd_rows(objects), areas=area_rows(objects))
-              for objects in (one, other)]
-    return replace(one, **{name: np.concatenate([getattr(objects, name) for objects in filled])
-                           for name in one.ROWS})
+    filled = [replace(objects, crowd=crowd_rows(objects), areas=area_rows(objects),
+                      ids=id_rows(objects)) for objects in (one, other)]
+    joined = {name: np.concatenate([getattr(objects, name) for objects in filled])
+              for name in one.ROWS}
+    if one.ids is None and other.ids is None:
+        joined['ids'] = None
+    return replace(one, **joined)
 
 
 def usable_rows(objects: Any) -> np.ndarray:

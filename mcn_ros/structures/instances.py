@@ -28,9 +28,12 @@ class Instances:
         object to find nor background.
     :param labelled_classes: (C,) bool or None for all; where False nothing is known of the class.
     :param areas: (N,) float32, square pixels of the frame that the object covers, or None.
+    :param ids: (N,) str, of one object the same in all frames, '' where that is not known; None
+        where nothing is tracked.
     """
 
-    ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas')
+    ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'scores', 'crowd', 'areas',
+                                       'ids')
     size: ClassVar[None] = None
 
     boxes: Array
@@ -39,6 +42,7 @@ class Instances:
     crowd: Array | None = None
     labelled_classes: Array | None = None
     areas: Array | None = None
+    ids: Array | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
