@@ -17,7 +17,7 @@ import numpy as np
 
 # Standard deviations in heights of the box: of what is measured, of the velocity of a new box (per
 # second), and of the change of velocity within a second.
-MEASUREMENT, VELOCITY, ACCELERATION = 0.05, 2.0, 0.35
+MEASUREMENT, VELOCITY, ACCELERATION = 0.06, 2.0, 0.5
 
 
 class Motion(NamedTuple):

@@ -78,7 +78,7 @@ class Tracks:
         """Return new tracks."""
         none = np.zeros(len(objects), np.int64)
         return cls(*begin(objects.boxes), objects.labels, in_box(objects.joints, objects.boxes),
-                   none + time_ns, none, none)
+                   none + time_ns, none + 1, none)
 
     @property
     def motion(self) -> Motion:
@@ -166,18 +166,18 @@ class Tracker:
         """
         if time_ns == self._time_ns:
             return dict(predictions)
-        if self._time_ns is not None and not 0 < time_ns - self._time_ns <= 1e9 * thresholds.lost:
+        if self._time_ns is not None and time_ns < self._time_ns:
             self.forget()
         before_ns = time_ns if self._time_ns is None else self._time_ns
         self._time_ns = time_ns
         objects = self._objects(predictions, thresholds.low)
-        tracks = self._tracks.predict((time_ns - before_ns) / 1e9)
+        tracks = select(self._tracks, time_ns - self._tracks.seen_ns <= 1e9 * thresholds.lost)
+        tracks = tracks.predict((time_ns - before_ns) / 1e9)
         sure, unsure = self._stages(tracks, objects, thresholds)
         rows, found = np.concatenate([sure, unsure], axis=1)
         matched = select(tracks, rows).find(select(objects, found), time_ns)
         matched = self._confirm(matched, self._count(select(tracks, sure[0]), time_ns, before_ns))
         missed = select(tracks, others(len(tracks), rows))
-        missed = select(missed, time_ns - missed.seen_ns <= 1e9 * thresholds.lost)
         new = select(objects, others(len(objects), found))
         new = select(new, new.scores >= max(BEGIN, thresholds.high))
         self._tracks = matched.join(missed).join(Tracks.begin(new, time_ns))
@@ -236,8 +236,8 @@ class Tracker:
         """
         Return how many matches tracks have that are found once more.
 
-        A match counts with the one before it, or with the beginning of the track, if that is not
-        long ago, or, where frames are rare, in the last frame.
+        A match counts with the one before it if that was not long ago, or, where frames are rare,
+        in the last frame. The first match of a track is the object that it begins with.
         """
         follows = (time_ns - tracks.seen_ns <= CONFIRM_NS) | (tracks.seen_ns == before_ns)
         return np.where(follows, tracks.matches + 1, 1)
