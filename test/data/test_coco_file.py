@@ -269,3 +269,14 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match='nothing.json: cannot be read'):
         read_coco(tmp_path / 'nothing.json')
+
+
+def test_track_ids_are_integers_and_may_be_absent():
+    entries = [annotation(id=number, **extra) for number, extra in enumerate(
+        ({'track_id': 12}, {}, {'track_id': None}, {'track_id': 0}), 1)]
+    file = read_coco(content(annotations=entries))
+    assert file.tracked and file.records[0].track_ids == ('12', '', '', '0')
+    assert not read_coco(content(annotations=[annotation()])).tracked
+    for wrong in ('12', 1.5, True, [1]):
+        with pytest.raises(ValueError, match='annotation 1: track_id: expected an integer'):
+            read_coco(content(annotations=[annotation(id=1, track_id=wrong)]))
