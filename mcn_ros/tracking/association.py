@@ -23,19 +23,19 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def joint_similarity(joints: np.ndarray, others: np.ndarray, boxes: np.ndarray,
                      sigmas: Sequence[float]) -> np.ndarray:
     """
-    Return (N, M) object keypoint similarity of people, over the joints that both show.
+    Return (P,) object keypoint similarity of pairs of people, over the joints that both show.
 
-    :param joints: (N, J, 2) of some people; NaN where a joint is not seen.
-    :param others: (M, J, 2) of others.
-    :param boxes: (M, 4) xyxy of the others, whose areas are the scale.
+    :param joints: (P, J, 2) of the ones; NaN where a joint is not seen.
+    :param others: (P, J, 2) of the others.
+    :param boxes: (P, 4) xyxy of the others, whose areas are the scale.
     :param sigmas: of the joints, see :class:`mcn_ros.vocabulary.Skeleton`.
     :return: 0 where no joint is seen in both.
     """
-    apart = ((joints[:, None] - others) ** 2).sum(axis=3)
+    apart = ((joints - others) ** 2).sum(axis=2)
     scale = 2 * np.maximum(_areas(boxes), 1)[:, None] * (2 * np.asarray(sigmas)) ** 2
     seen = ~np.isnan(apart)
     similarity = np.exp(-np.where(seen, apart, 0) / scale) * seen
-    return similarity.sum(axis=2) / np.maximum(seen.sum(axis=2), 1)
+    return similarity.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
 
 
 def assign(cost: np.ndarray, possible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

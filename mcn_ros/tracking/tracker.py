@@ -224,10 +224,13 @@ class Tracker:
         tracks, objects = select(tracks, rows), select(objects, candidates)
         boxes = tracks.motion.boxes
         overlap = overlaps(boxes, objects.boxes)
-        joints = joint_similarity(in_image(tracks.joints, boxes), objects.joints, objects.boxes,
-                                  self._sigmas)
-        ours, theirs = assign(1 - overlap - JOINTS * joints,
-                              tracks.labels[:, None] == objects.labels)
+        cost = 1 - overlap
+        # Joints of all pairs would take long, and say nothing of those that are far apart.
+        near, by = np.nonzero(overlap > 0)
+        cost[near, by] -= JOINTS * joint_similarity(
+            in_image(tracks.joints, boxes)[near], objects.joints[by], objects.boxes[by],
+            self._sigmas)
+        ours, theirs = assign(cost, tracks.labels[:, None] == objects.labels)
         keep = overlap[ours, theirs] >= SAME
         return np.stack([rows[ours[keep]], candidates[theirs[keep]]])
 
