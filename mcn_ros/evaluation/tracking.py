@@ -154,7 +154,7 @@ class TrackingScores:
 
     def _add(self, label: str, index: int, when: tuple[str, int], annotation: Structure,
              prediction: Structure) -> None:
-        known = getattr(annotation, 'labelled_classes', None)
+        known = annotation.labelled_classes if 'classes' in annotation.ROWS else None
         if known is not None and not known[index]:
             return
         truth, found = (select(objects, objects.classes == index) if 'classes' in objects.ROWS
