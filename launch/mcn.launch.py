@@ -71,6 +71,9 @@ ARGUMENTS = [
         'autostart', default_value='', choices=BOOL + [''],
         description='Whether the node configures and activates itself' + UNSET),
     DeclareLaunchArgument(
+        'tracking', default_value='', choices=BOOL + [''],
+        description='Whether objects and people have ids that they keep' + UNSET),
+    DeclareLaunchArgument(
         'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'mcn.yaml']),
         description='Parameters of the node'),
     DeclareLaunchArgument(
@@ -179,7 +182,7 @@ def run_node(given, images):
                   for name in STRINGS if given[name]}
     parameters.update({name: split(given[name]) for name in LISTS if given[name]})
     parameters.update({name: given[name] == 'true'
-                       for name in ('autostart', 'use_sim_time') if given[name]})
+                       for name in ('autostart', 'use_sim_time', 'tracking') if given[name]})
     # As a lifecycle node, it lets other launch files wait until it is active.
     return LifecycleNode(
         package='mcn_ros', executable='mcn_node', name=given['node_name'],

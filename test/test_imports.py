@@ -21,7 +21,7 @@ LAYERS = (
     ('network',),
     ('tasks',),
     ('model', 'weights_file'),
-    ('data', 'runtime'),
+    ('data', 'runtime', 'tracking'),
     ('evaluation',),
     ('centernet', 'imports'),
     ('trainer', 'ros'),
@@ -41,7 +41,7 @@ VARIANTS = {'mcn_ros.tasks.centernet': {'mcn_ros.tasks.detection', 'mcn_ros.task
             'mcn_ros.tasks.window_pose': {'mcn_ros.tasks.pose'}}
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
 DRAWING = 'visualization', {'colors', 'structures', 'visualization', 'vocabulary'}
-DRAWING_FROM = LAYERS.index(('data', 'runtime'))
+DRAWING_FROM = LAYERS.index(('data', 'runtime', 'tracking'))
 
 ROS = re.compile(r'rclpy|rcl_interfaces|cv_bridge|launch|launch_ros|ament_\w+|rosidl_\w+|\w+_msgs'
                  r'|rosbag2_py|sensor_msgs_py|tf2_\w+|std_srvs')
@@ -130,6 +130,7 @@ def test_module_keeps_to_the_layers(module):
     ('mcn_ros.tasks.pose', 'import mcn_ros.model', 'may not use model'),
     ('mcn_ros.data.coco', 'from mcn_ros.runtime import Predictor', 'may not use runtime'),
     ('mcn_ros.runtime.predictor', 'from mcn_ros import data', 'may not use data'),
+    ('mcn_ros.tracking.tracker', 'from mcn_ros.runtime import Predictor', 'may not use runtime'),
     ('mcn_ros.evaluation.bag', 'import mcn_ros.trainer.step', 'may not use trainer'),
     ('mcn_ros.visualization', 'from mcn_ros.geometry import Size', 'may not use geometry'),
     ('mcn_ros.model', 'from mcn_ros.visualization import draw', 'may not use visualization'),

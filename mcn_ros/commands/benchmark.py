@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Measure speed: networks on every backend, the predictor and the node; or memory of training."""
+"""Measure speed: networks on every backend, predictor, tracker and node; or memory of training."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from mcn_ros.benchmark import (
-    against, complexity, layers, machine, memory, networks, node, predictor)
+    against, complexity, layers, machine, memory, networks, node, predictor, tracking)
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
 from mcn_ros.commands import check_results, clear_errors, node_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
@@ -28,10 +28,10 @@ from mcn_ros.runtime import load_predictor
 from mcn_ros.runtime.backends import pick_device
 
 # Part -> its share of the time; what one leaves goes to those after it.
-PARTS = {'parameters': 0.5, 'predictor': 0.5, 'node': 3.0, 'networks': 8.0, 'layers': 1.0,
-         'against': 3.0}
+PARTS = {'parameters': 0.5, 'predictor': 0.5, 'tracking': 0.1, 'node': 3.0, 'networks': 8.0,
+         'layers': 1.0, 'against': 3.0}
 # Those of a run that names none; 'against' is one of them where there are files.
-DEFAULT_PARTS = ('parameters', 'predictor', 'node', 'networks')
+DEFAULT_PARTS = ('parameters', 'predictor', 'tracking', 'node', 'networks')
 SECONDS = 540.0
 
 
@@ -186,6 +186,12 @@ class BenchmarkRun:
         self.results['predictor'] = predictor.measure(chosen, seconds)
         return f'### Predictor, ms\n\n{predictor.table(self.results["predictor"])}'
 
+    def tracking(self, seconds: float) -> str:
+        """Measure the tracker; return a table."""
+        self.tell('tracking')
+        self.results['tracking'] = tracking.measure(seconds)
+        return f'### Tracking, ms\n\n{tracking.table(self.results["tracking"])}'
+
     def node(self, seconds: float) -> str:
         """Measure the node; return tables, or why there are none."""
         if find_spec('rclpy') is None:
@@ -229,7 +235,8 @@ def measure_parts(args: argparse.Namespace) -> None:
     print(f'{machine.line(result["machine"])}\n', flush=True)
     deadline = time.monotonic() + args.seconds
     steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
-             'predictor': 1, 'node': len(node_times.RUNS), 'layers': len(configs) * len(variants),
+             'predictor': 1, 'tracking': 1, 'node': len(node_times.RUNS),
+             'layers': len(configs) * len(variants),
              'against': (len(configs) + len(args.against)) * len(variants) + 1}
     with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:
         run = BenchmarkRun(args, device, configs, variants, bar)

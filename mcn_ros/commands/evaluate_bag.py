@@ -25,18 +25,22 @@ from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.frames import image_topics, IMAGE_TYPES
 from mcn_ros.evaluation.bag import evaluate_offline, look
-from mcn_ros.evaluation.bag_report import BagPictures, measures, notes, write_bag_report
+from mcn_ros.evaluation.bag_report import (
+    BagPictures, measures, NO_TASKS, notes, write_bag_report)
 from mcn_ros.evaluation.bags import evaluate_bags, find_bags, joint_results
+from mcn_ros.evaluation.iou_tracker import IouTracker
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report, Report
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
 from mcn_ros.runtime import load_predictor, weights_path
+from mcn_ros.tracking import Tracker
 from mcn_ros.trainer.distributed import Ranks
 
 MODES = ('offline', 'replay')
-MODE_OPTIONS = {'offline': (), 'replay': ('rate', 'recording')}
+MODE_OPTIONS = {'offline': ('tracker',), 'replay': ('rate', 'recording')}
+TRACKERS = {'node': Tracker, 'iou': IouTracker}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,6 +62,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--mode', choices=MODES, default='offline',
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
+    parser.add_argument('--tracker', choices=TRACKERS,
+                        help='offline: what gives objects their ids: the tracker of the node, or '
+                             'for comparison the overlap of boxes with those of the frame before '
+                             '(default: node)')
     parser.add_argument('--rate', type=float, metavar='FACTOR',
                         help='replay: speed of playing, 2 for twice as fast (default: 1)')
     parser.add_argument('--recording', type=Path, metavar='R',
@@ -117,7 +125,8 @@ def offline(args: argparse.Namespace, path: Path, ranks: Ranks,
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
         predictor.warm_up()
         evaluation = look(predictor, bag, topics, truth, args.frames, ranks.leads,
-                          pictures.add if args.report else None, ranks.share)
+                          pictures.add if args.report else None, TRACKERS[args.tracker or 'node'],
+                          ranks.share)
         if not ranks.leads:
             return None
         outcome = evaluation.result()
@@ -138,7 +147,8 @@ def offline_each(args: argparse.Namespace, paths: Sequence[Path], ranks: Ranks) 
         with Bag(path) as bag:
             truth = read_truth(args, bag, predictor.tasks)
             outcome = evaluate_offline(predictor, bag, _topics(args, bag), truth, args.frames,
-                                       progress=False)
+                                       progress=False,
+                                       tracker=TRACKERS[args.tracker or 'node'])
         _check_scored(outcome, truth, predictor.heads)
         return outcome
 
@@ -213,7 +223,7 @@ def _facts(weights: str, heads: Sequence[str], truth: StampedTruth | TopicTruth 
 def summary(outcome: Evaluation) -> str:
     """Return scores and measures as text."""
     scores = {name: value for name, value in outcome.results.items()
-              if name not in ('bag', 'replay')}
+              if name not in NO_TASKS}
     lines = [table(scores)] if scores else []
     for heading, figures in measures(outcome).items():
         texts = ', '.join(f'{name} {_text(value)}' for name, value in figures.items())

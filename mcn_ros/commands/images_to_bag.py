@@ -5,7 +5,9 @@
 
 import argparse
 from itertools import islice
+import json
 from pathlib import Path
+import tempfile
 from typing import Iterator, Sequence
 
 from tqdm import tqdm
@@ -14,6 +16,7 @@ from mcn_ros.commands import clear_errors
 from mcn_ros.data.bag_writer import (
     ANNOTATIONS, BagConfig, coco_frames, ENCODINGS, START_NS, STORAGES, TRANSPORTS, write_bag)
 from mcn_ros.data.frames import Frame, is_synthetic, read_frames
+from mcn_ros.data.mot import read_mot
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -27,6 +30,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='annotation file in COCO format: its images in the order of their '
                              f'ids; the bag receives an {ANNOTATIONS}, and from a drawn '
                              'sequence also depth, camera_info and /tf')
+    source.add_argument('--mot', type=Path, metavar='SEQUENCE',
+                        help='folder of a sequence of the MOTChallenge (seqinfo.ini, images and '
+                             f'gt/gt.txt): its people, with track ids, go into {ANNOTATIONS}')
     parser.add_argument('--images', type=Path, metavar='DIR',
                         help='folder of the images that the annotation file names')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG', help='folder to make')
@@ -43,8 +49,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help=f'topic of the images (default: {BagConfig.topic}, with /compressed '
                              'where they are)')
     parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='images per second (default: the pace of a video or of the stamps '
-                             'of an annotation file, else 10)')
+                        help='images per second (default: the pace of a video, of a sequence or '
+                             'of the stamps of an annotation file, else 10)')
     parser.add_argument('--frame-id', default=BagConfig.frame_id, metavar='NAME',
                         help=f'coordinate frame of the camera (default: {BagConfig.frame_id})')
     parser.add_argument('--start-stamp', type=int, default=START_NS, metavar='NS',
@@ -69,7 +75,12 @@ def open_frames(args: argparse.Namespace) -> Iterator[Frame]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the bag."""
     args = parse(arguments)
-    with clear_errors():
+    with clear_errors(), tempfile.TemporaryDirectory(prefix='mcn_mot_') as folder:
+        if args.mot:
+            content, rate = read_mot(args.mot)
+            args.annotations, args.images = Path(folder, ANNOTATIONS), args.mot
+            args.annotations.write_text(json.dumps(content))
+            args.rate = args.rate or rate
         config = BagConfig(args.topic, args.transport, args.encoding, args.storage, args.rate,
                            args.frame_id, args.start_stamp)
         frames = tqdm(open_frames(args), unit='image', disable=None)

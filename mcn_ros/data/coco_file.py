@@ -14,7 +14,8 @@ region of such a map, 0 for none. In the first two, a task is meant by its name 
 it, also around what is hidden or outside of the image, and ``vis_ratio``, which part of that is
 seen. The file itself may have ``map_classes``: the classes that the labels
 of a task's maps stand for, where these are not just those of the task, for instance
-``{"segmentation": ["person", "dog"]}``.
+``{"segmentation": ["person", "dog"]}``. An annotation may have a ``track_id``, an integer that is
+the same for one object in all images of a video.
 """
 
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Record:
     :param crowd: (N,) bool.
     :param keypoints: (P, J, 3) float32 x, y, visibility (0 not labelled, 1 hidden, 2 visible).
     :param masks: N entries: polygons (list of flat xy arrays), a run-length dict, or None.
+    :param track_ids: N entries, the ``track_id`` of an object as text; '' where it has none.
     :param maps: task name -> PNG file, relative to the folder of the annotation file.
     :param full_boxes: (N, 4) float32 xyxy, camera pixels, with what is not seen; the box where the
         file does not say. None if it does so of no object of the image, as of most files.
@@ -68,6 +70,7 @@ class Record:
     crowd: np.ndarray
     keypoints: np.ndarray
     masks: tuple[Any, ...]
+    track_ids: tuple[str, ...]
     maps: Mapping[str, str]
     entry: Mapping[str, Any]
     full_boxes: np.ndarray | None = None
@@ -84,6 +87,7 @@ class CocoFile:
     :param joints: keypoint names of the category person; empty if it has none.
     :param records: one per image, by image id.
     :param masked: whether any object has a mask; in a file of boxes, nothing is segmented.
+    :param tracked: whether any object has a ``track_id``.
     :param map_classes: task name -> classes of the labels of its maps; those of the task where it
         is not named. The key ``map_classes``.
     """
@@ -93,6 +97,7 @@ class CocoFile:
     joints: tuple[str, ...]
     records: tuple[Record, ...]
     masked: bool
+    tracked: bool
     map_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def named(self, record: Record, *tasks: str) -> set[str]:
@@ -147,7 +152,9 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
     if person is not None and not joints:
         _tell_unnamed_joints(file, person, path)
     masked = any(mask is not None for record in records for mask in record.masks)
-    return CocoFile(path, classes, joints, tuple(records), masked, _map_classes(file, path))
+    tracked = any(any(record.track_ids) for record in records)
+    return CocoFile(path, classes, joints, tuple(records), masked, tracked,
+                    _map_classes(file, path))
 
 
 def _map_classes(file: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
@@ -273,7 +280,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
 
 def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
             where: str) -> tuple[Any, ...]:
-    """Return category, box, area, crowd, keypoints and extent (None if not told), and mask."""
+    """Return category, box, area, crowd, keypoints, extent (None if not told), mask, track id."""
     keypoints = None
     if num_joints is not None:
         values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints
@@ -289,7 +296,17 @@ def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, m
         crowd |= int(value)
     area = area or entry['bbox'][2] * entry['bbox'][3]
     return (entry['category_id'], box, area, bool(crowd), keypoints,
-            _extent(entry, box, where), mask)
+            _extent(entry, box, where), mask, _track_id(entry, where))
+
+
+def _track_id(entry: Mapping[str, Any], where: str) -> str:
+    """Return the integer that tells an object from others in all images, as text; '' for none."""
+    value = entry.get('track_id')
+    if value is None:
+        return ''
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f'{where}: track_id: expected an integer, got {brief(value)}')
+    return str(value)
 
 
 def _has_joints(entry: Mapping[str, Any]) -> bool:
@@ -309,8 +326,8 @@ def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int
 def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
             num_joints: int, path: Path) -> Record:
     where = f'{path}: image {image_id}'
-    categories, boxes, areas, crowd, keypoints, extents, masks = (
-        zip(*objects) if objects else ((),) * 7)
+    categories, boxes, areas, crowd, keypoints, extents, masks, track_ids = (
+        zip(*objects) if objects else ((),) * 8)
     told = any(extent is not None for extent in extents)
     extents = [extent or (box, 1.0) for extent, box in zip(extents, boxes)]
     persons = [rows for rows in keypoints if rows is not None]
@@ -321,7 +338,7 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
         keypoints=np.array(persons, np.float32).reshape(len(persons), num_joints, 3),
-        masks=tuple(masks), maps=_maps(image, where), entry=image,
+        masks=tuple(masks), track_ids=track_ids, maps=_maps(image, where), entry=image,
         full_boxes=np.array([box for box, _ in extents], np.float32) if told else None,
         visible=np.array([part for _, part in extents], np.float32) if told else None)
 

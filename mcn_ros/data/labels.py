@@ -107,7 +107,8 @@ def _instances(labels: Labels) -> Instances | None:
         crowd=(record.crowd | groups)[keep], labelled_classes=None if labelled.all() else labelled,
         areas=record.areas[keep],
         full_boxes=None if record.full_boxes is None else record.full_boxes[keep],
-        visible=None if record.visible is None else record.visible[keep])
+        visible=None if record.visible is None else record.visible[keep],
+        ids=_ids(labels, keep))
 
 
 def _groups(labels: Labels) -> np.ndarray:
@@ -115,6 +116,11 @@ def _groups(labels: Labels) -> np.ndarray:
     known, classes = labels.file.classes, labels.task.classes
     groups = [known[name] for name in GROUPS if name in known and name not in classes]
     return np.isin(labels.record.categories, groups) & (PERSON in classes)
+
+
+def _ids(labels: Labels, keep: np.ndarray) -> np.ndarray | None:
+    """Return who the objects are, (N,) str; None where the file does not tell of any."""
+    return np.array(labels.record.track_ids, str)[keep] if labels.file.tracked else None
 
 
 def _poses(labels: Labels) -> Poses | None:
@@ -128,7 +134,7 @@ def _poses(labels: Labels) -> Poses | None:
         boxes=record.boxes[persons], scores=np.ones(persons.sum(), np.float32),
         keypoints=np.where(known[..., None], joints[..., :2], np.float32(np.nan)),
         keypoint_scores=known.astype(np.float32), crowd=record.crowd[persons], skeleton=skeleton,
-        areas=record.areas[persons])
+        areas=record.areas[persons], ids=_ids(labels, persons))
 
 
 def _class_map(labels: Labels) -> ClassMap | None:

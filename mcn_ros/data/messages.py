@@ -38,7 +38,7 @@ def detections_from_msg(msg: Any, class_names: Sequence[str]) -> Instances:
     return Instances(
         boxes=boxes_from_msg(msg.detections),
         classes=np.array([_class_index(r.class_id, class_names) for r in results], np.int64),
-        scores=np.array([r.score for r in results], np.float32))
+        scores=np.array([r.score for r in results], np.float32), ids=ids_from_msg(msg.detections))
 
 
 def poses_from_msg(msg: Any, skeleton: Skeleton = COCO_SKELETON) -> Poses:
@@ -57,7 +57,8 @@ def poses_from_msg(msg: Any, skeleton: Skeleton = COCO_SKELETON) -> Poses:
     joints = joints.reshape(-1, skeleton.num_keypoints, 3)
     return Poses(boxes=boxes_from_msg(msg.poses),
                  scores=np.array([person.score for person in msg.poses], np.float32),
-                 keypoints=joints[:, :, :2], keypoint_scores=joints[:, :, 2], skeleton=skeleton)
+                 keypoints=joints[:, :, :2], keypoint_scores=joints[:, :, 2], skeleton=skeleton,
+                 ids=ids_from_msg(msg.poses))
 
 
 def class_map_from_msg(msg: Any) -> ClassMap:
@@ -101,6 +102,13 @@ def boxes_from_msg(objects: Sequence[Any]) -> np.ndarray:
                        o.bbox.size_x, o.bbox.size_y) for o in objects], np.float64).reshape(-1, 4)
     center, half = boxes[:, :2], boxes[:, 2:] / 2
     return np.hstack([center - half, center + half]).astype(np.float32)
+
+
+def ids_from_msg(objects: Sequence[Any]) -> np.ndarray | None:
+    """Return (N,) str, the ids of messages that have an id; None where all are empty."""
+    # Detections of earlier releases have none.
+    ids = [getattr(message, 'id', '') for message in objects]
+    return np.array(ids, str) if any(ids) else None
 
 
 def _class_index(class_id: str, class_names: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ where it cannot be known whether a frame was recorded, the frames that are not t
 from dataclasses import dataclass, field
 from itertools import islice
 import time
-from typing import Any, Collection, Mapping, Sequence
+from typing import Any, Callable, Collection, Mapping, Sequence
 
 from tqdm import tqdm
 
@@ -22,6 +22,9 @@ from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.stamped import (
     Evaluation, FrameCallback, percentiles, rate_hz, StampedScores, StampedTruth)
 from mcn_ros.runtime.predictor import Predictor
+from mcn_ros.structures import Structure
+from mcn_ros.tasks import Task
+from mcn_ros.tracking import Tracker
 
 
 @dataclass
@@ -59,7 +62,8 @@ class BagSummary:
 
 def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
                      truth: StampedTruth | None = None, limit: int = 0, progress: bool = True,
-                     watch: FrameCallback | None = None) -> Evaluation:
+                     watch: FrameCallback | None = None,
+                     tracker: Callable[[Mapping[str, Task]], Any] = Tracker) -> Evaluation:
     """
     Predict on every image of some topics, and score what is annotated.
 
@@ -68,16 +72,19 @@ def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
     :param progress: show a progress bar, if standard error is a terminal.
     :param watch: called with each frame, its predictions and its annotations (None if it has
         none), for pictures.
+    :param tracker: tasks -> what gives objects their ids, a :class:`Tracker` or the like; each
+        topic has its own.
     :return: the results have the fields of :class:`BagSummary` as 'bag'.
     :raises ValueError: for an image that is not of the annotated size, and if no frame has the
         stamp of an annotated one.
     """
-    return look(predictor, bag, topics, truth, limit, progress, watch).result()
+    return look(predictor, bag, topics, truth, limit, progress, watch, tracker).result()
 
 
 def look(predictor: Predictor, bag: Bag, topics: Sequence[str], truth: StampedTruth | None = None,
          limit: int = 0, progress: bool = True, watch: FrameCallback | None = None,
-         each: Each = map) -> 'OfflineEvaluation':
+         tracker: Callable[[Mapping[str, Task]], Any] = Tracker, each: Each = map,
+         ) -> 'OfflineEvaluation':
     """
     Do the work of :func:`evaluate_offline`, all but its end.
 
@@ -101,14 +108,17 @@ class _Seen:
     :param unreadable: why it could not be decoded, '' if it could.
     :param image_id: of the annotated image with its stamp, None without.
     :param measured: what the scores need of it, if it is annotated.
+    :param objects: task -> its prediction, of tasks whose objects are to get ids.
     :param found: task -> number of objects or people that are certain enough to be shown.
     """
 
+    topic: str
     stamp_ns: int
     unreadable: str = ''
     time_ms: float = 0.0
     image_id: int | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    objects: Mapping[str, Structure] = field(default_factory=dict)
     found: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -120,8 +130,10 @@ class OfflineEvaluation:
     """
 
     def __init__(self, predictor: Predictor, bag: Bag, topics: Sequence[str],
-                 truth: StampedTruth | None, watch: FrameCallback | None, complete: bool = True):
+                 truth: StampedTruth | None, watch: FrameCallback | None,
+                 tracker: Callable[[Mapping[str, Task]], Any] = Tracker, complete: bool = True):
         self.predictor, self.bag, self.watch, self.complete = predictor, bag, watch, complete
+        self.trackers = {topic: tracker(predictor.tasks) for topic in topics}
         self.scores = StampedScores(truth, predictor.tasks, topics)
         self.summary = BagSummary(str(bag.path), list(topics), notes=self.scores.notes)
         self.stamps: list[int] = []
@@ -132,7 +144,8 @@ class OfflineEvaluation:
         try:
             image = frame.image
         except ValueError as error:
-            return _Seen(frame.stamp_ns, f'frame {frame.name} cannot be decoded: {error}')
+            return _Seen(frame.topic, frame.stamp_ns,
+                         f'frame {frame.name} cannot be decoded: {error}')
         start = time.perf_counter()
         predictions = dict(self.predictor(image))  # all of it, so that all of it is timed
         time_ms = 1000 * (time.perf_counter() - start)
@@ -145,7 +158,9 @@ class OfflineEvaluation:
                                                         {image.shape[:2]})
         if self.watch is not None:
             self.watch(frame, predictions, annotations)
-        return _Seen(frame.stamp_ns, '', time_ms, image_id, measured, found)
+        objects = {name: prediction for name, prediction in predictions.items()
+                   if 'ids' in prediction.ROWS}
+        return _Seen(frame.topic, frame.stamp_ns, '', time_ms, image_id, measured, objects, found)
 
     def add(self, seen: _Seen) -> None:
         """Count what was seen in a frame; of frames with the same stamp, the first is scored."""
@@ -157,12 +172,13 @@ class OfflineEvaluation:
                 self.summary.notes.append(seen.unreadable)
             return
         self.times_ms.append(seen.time_ms)
+        objects = self.trackers[seen.topic].update(seen.stamp_ns, seen.objects)
         for name, count in seen.found.items():
             self.summary.found[name] = self.summary.found.get(name, 0) + count
         if seen.image_id in self.scores.scored:
             self.summary.repeated += 1
         elif seen.image_id is not None:
-            self.scores.accumulate(seen.image_id, seen.measured)
+            self.scores.accumulate(seen.image_id, seen.measured, objects)
 
     def result(self) -> Evaluation:
         """Return the outcome."""

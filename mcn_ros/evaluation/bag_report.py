@@ -11,11 +11,12 @@ from mcn_ros.data.frames import Frame
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.gallery import draw_picture, Gallery, Picture
 from mcn_ros.evaluation.report import Report, write_report
-from mcn_ros.evaluation.stamped import Evaluation
+from mcn_ros.evaluation.stamped import Evaluation, TRACKING
 from mcn_ros.tasks import Task
 
 NUM_PICTURES = 12
 SUMMARIES = ('bag', 'replay')
+NO_TASKS = (*SUMMARIES, TRACKING)  # entries of results that are no scores of tasks
 
 # Field of a summary -> what it is called; fields of counts that are 0 go without saying.
 FRAMES = {
@@ -68,7 +69,9 @@ class BagPictures:
 
 def measures(outcome: Evaluation) -> dict[str, dict[str, Any]]:
     """Return heading -> {name and unit: figure} of what is not a score."""
-    summary, headings = _summary(outcome), {}
+    summary = _summary(outcome)
+    headings = {f'tracking of {name}': dict(scores)
+                for name, scores in outcome.results.get(TRACKING, {}).items()}
     headings['frames'] = {name: summary[key] for key, name in FRAMES.items() if summary.get(key)}
     if summary.get('drops'):
         headings['dropped frames'] = dict(summary['drops'])
@@ -109,7 +112,7 @@ def write_bag_report(folder: Path, outcome: Evaluation, facts: Mapping[str, str]
     facts = {'bag': source, 'mode': mode, **facts}
     if summary.get('topics'):
         facts['topics'] = ', '.join(summary['topics'])
-    scores = {name: value for name, value in outcome.results.items() if name not in SUMMARIES}
+    scores = {name: value for name, value in outcome.results.items() if name not in NO_TASKS}
     report = Report(title=f'{Path(source).name}: {mode}', facts=facts, tasks=pictures.tasks,
                     scores=scores, details=outcome.details, measures=measures(outcome),
                     distributions=outcome.distributions, notes=notes(outcome),

@@ -13,8 +13,11 @@ import numpy as np
 from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.frames import Frame
 from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.evaluation.tracking import TrackingScores
 from mcn_ros.geometry import Size
 from mcn_ros.tasks import Task
+
+TRACKING = 'tracking'  # what results call the scores of ids
 
 FrameCallback = Callable[[Frame, Mapping[str, Any], Mapping[str, Any] | None], None]
 
@@ -69,7 +72,8 @@ class Evaluation:
     The outcome of an evaluation.
 
     :param results: scores as :meth:`Scorers.result` gives them, nothing of them without
-        annotations; beside them a summary of the run.
+        annotations; where these have ids, as 'tracking' those of
+        :class:`mcn_ros.evaluation.tracking.TrackingScores`; beside them a summary of the run.
     :param details: see :meth:`Scorers.details`; {} without annotations.
     :param distributions: title and unit -> values, of which the summary has the percentiles.
     :param measured: what was measured of each image that counts, in their order, for the scores
@@ -101,9 +105,12 @@ class StampedScores:
         self._ids = {topic: truth.ids(topic) if truth else {} for topic in topics}
         self.stamps = {image_id: stamp for ids in self._ids.values()
                        for stamp, image_id in ids.items()}
+        self._topics = {image_id: topic for topic, ids in self._ids.items()
+                        for image_id in ids.values()}
         self.scored: set[int] = set()
         self.measured: list[Mapping[str, Any]] = []
         self._scorers = Scorers(tasks)
+        self._tracking = TrackingScores(tasks)
         self.notes = [
             f'topic {topic or "(unknown)"} is not one of the annotations '
             f'({", ".join(truth.topics)}): matched by stamp only' for topic in topics
@@ -134,24 +141,33 @@ class StampedScores:
             sizes: Set[Size | None]) -> Mapping[str, Any]:
         """Score an image; return its annotations. See :meth:`measure`."""
         annotations, measured = self.measure(image_id, predictions, name, sizes)
-        self.accumulate(image_id, measured)
+        self.accumulate(image_id, measured, predictions)
         return annotations
 
-    def accumulate(self, image_id: int, measured: Mapping[str, Any]) -> None:
-        """Score an image, of which this is what :meth:`measure` returned."""
-        self.scored.add(image_id)
-        self._accumulate(measured)
+    def accumulate(self, image_id: int, measured: Mapping[str, Any],
+                   predictions: Mapping[str, Any]) -> None:
+        """
+        Score an image.
 
-    def _accumulate(self, measured: Mapping[str, Any]) -> None:
+        :param measured: what :meth:`measure` returned of it.
+        :param predictions: those with ids, after those of all earlier frames of its topic.
+        """
+        self.scored.add(image_id)
+        self._accumulate(image_id, measured, predictions)
+
+    def _accumulate(self, image_id: int, measured: Mapping[str, Any],
+                    predictions: Mapping[str, Any]) -> None:
         self._scorers.accumulate(measured)
         self.measured.append(measured)
+        self._tracking.add(self._topics[image_id], self.stamps[image_id], predictions,
+                           self.truth.annotations[image_id])
 
     def add_missed(self, image_ids: Iterable[int]) -> int:
         """Score annotated images without predictions; return their number."""
         missed = list(image_ids)
         for image_id in missed:
             measured = self._scorers.measure(None, self.truth.annotations[image_id])
-            self._accumulate(measured)
+            self._accumulate(image_id, measured, {})
         return len(missed)
 
     def evaluation(self, kind: str, summary: Any, distributions: dict[str, list[float]],
@@ -163,6 +179,8 @@ class StampedScores:
         :param summary: a dataclass.
         """
         scores = {} if self.truth is None else self._scorers.result()
+        if tracking := self._tracking.result():
+            scores[TRACKING] = tracking
         return Evaluation({**scores, kind: asdict(summary)}, self._scorers.details(),
                           distributions, self.measured)
 

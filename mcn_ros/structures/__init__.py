@@ -8,7 +8,8 @@ One file for each type; :class:`Structure` says what they have in common. Augmen
 annotations forward, inference warps predictions back.
 """
 
-from mcn_ros.structures.boxes import area_rows, clip, clip_boxes, crowd_rows, warp_boxes
+from mcn_ros.structures.boxes import (
+    area_rows, clip, clip_boxes, crowd_rows, id_rows, warp_boxes)
 from mcn_ros.structures.class_map import ClassMap
 from mcn_ros.structures.class_planes import ClassPlanes
 from mcn_ros.structures.instances import Instances
@@ -22,5 +23,5 @@ from mcn_ros.structures.structure import Array, Structure
 from mcn_ros.structures.vector_map import VectorMap
 
 __all__ = ['area_rows', 'Array', 'ClassMap', 'ClassPlanes', 'clip', 'clip_boxes', 'crowd_rows',
-           'IGNORE', 'Instances', 'Poses', 'RegionMap', 'Sample', 'ScalarMap', 'select',
+           'id_rows', 'IGNORE', 'Instances', 'Poses', 'RegionMap', 'Sample', 'ScalarMap', 'select',
            'Structure', 'to_numpy', 'UNKNOWN_REGION', 'VectorMap', 'warp_boxes']

@@ -55,6 +55,11 @@ def area_rows(objects: Any) -> np.ndarray:
     return box_areas(objects.boxes) if objects.areas is None else objects.areas
 
 
+def id_rows(objects: Any) -> np.ndarray:
+    """Return the id of each row, (N,) str; '' where it is not known."""
+    return np.full(len(objects), '') if objects.ids is None else objects.ids
+
+
 def warp_areas(areas: np.ndarray | None, affine: np.ndarray) -> np.ndarray | None:
     """Return areas (N,) float32 in another frame."""
     if areas is None:
@@ -74,9 +79,19 @@ def join_rows(one: S, other: S) -> S:
     """Return the objects of two annotations in one, those of ``one`` first."""
     filled = [replace(objects, crowd=crowd_rows(objects), areas=area_rows(objects))
               for objects in (one, other)]
-    pairs = {name: [getattr(objects, name) for objects in filled] for name in one.ROWS}
-    return replace(one, **{name: np.concatenate(pair) for name, pair in pairs.items()
-                           if pair[0] is not None})
+    joined = {}
+    for name in one.ROWS:
+        pair = [getattr(objects, name) for objects in filled]
+        if any(rows is not None for rows in pair):
+            joined[name] = np.concatenate([
+                _UNTOLD[name](objects) if rows is None else rows
+                for rows, objects in zip(pair, filled)])
+    return replace(one, **joined)
+
+
+# What rows are where only one of two annotations has them.
+_UNTOLD = {'ids': id_rows, 'full_boxes': lambda objects: objects.boxes,
+           'visible': lambda objects: np.ones(len(objects.boxes), np.float32)}
 
 
 def usable_rows(objects: Any) -> np.ndarray:

@@ -30,10 +30,12 @@ class Instances:
     :param areas: (N,) float32, square pixels of the frame that the object covers, or None.
     :param full_boxes: (N, 4) float32, xyxy, with what is hidden or outside of the image, or None.
     :param visible: (N,) float32, part of the full box that is seen, or None.
+    :param ids: (N,) str, of one object the same in all frames, '' where that is not known; None
+        where nothing is tracked.
     """
 
     ROWS: ClassVar[tuple[str, ...]] = (
-        'boxes', 'classes', 'scores', 'crowd', 'areas', 'full_boxes', 'visible')
+        'boxes', 'classes', 'scores', 'crowd', 'areas', 'full_boxes', 'visible', 'ids')
     size: ClassVar[None] = None
 
     boxes: Array
@@ -44,6 +46,7 @@ class Instances:
     areas: Array | None = None
     full_boxes: Array | None = None
     visible: Array | None = None
+    ids: Array | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)

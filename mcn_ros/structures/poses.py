@@ -28,10 +28,12 @@ class Poses:
     :param crowd: (N,) bool or None; a crowd box covers uncounted people.
     :param skeleton: what the J joints are.
     :param areas: (N,) float32, square pixels of the frame that the person covers, or None.
+    :param ids: (N,) str, of one person the same in all frames, '' where that is not known; None
+        where nobody is tracked.
     """
 
     ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'scores', 'keypoints', 'keypoint_scores', 'crowd',
-                                       'areas')
+                                       'areas', 'ids')
     size: ClassVar[None] = None
 
     boxes: Array
@@ -41,6 +43,7 @@ class Poses:
     crowd: Array | None = None
     skeleton: Skeleton = field(default=COCO_SKELETON)
     areas: Array | None = None
+    ids: Array | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -182,8 +182,8 @@ class Fuzzer(Node):
 
 
 def same(one: Structure, other: Structure) -> bool:
-    """Return whether two results say the same."""
-    pairs = [(getattr(one, name), getattr(other, name)) for name in one.ROWS]
+    """Return whether two results say the same, but for ids: those depend on the images before."""
+    pairs = [(getattr(one, name), getattr(other, name)) for name in one.ROWS if name != 'ids']
     return all(left is right is None or left.shape == right.shape and np.allclose(
         left, right, rtol=0, atol=TOLERANCE, equal_nan=True) for left, right in pairs)
 

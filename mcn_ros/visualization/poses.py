@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 
 from mcn_ros.colors import Color, DARK
-from mcn_ros.structures import Poses
+from mcn_ros.structures import id_rows, Poses
 from mcn_ros.visualization.canvas import Canvas, SHIFT
-from mcn_ros.visualization.labels import Label
+from mcn_ros.visualization.labels import Label, label
 from mcn_ros.vocabulary import Skeleton
 
 LEFT, RIGHT, CENTER = (86, 180, 233), (230, 120, 0), (245, 245, 245)
 
 
 def draw_poses(canvas: Canvas, people: Poses, names: Sequence[str]) -> list[Label]:
-    """Draw the people that are certain enough; the surest lie on top."""
+    """Draw the people that are certain enough, with their ids; the surest lie on top."""
     people, pixels, style = canvas.certain(people), canvas.pixels, canvas.style
     visible = people.keypoint_scores >= canvas.keypoint_threshold
     visible = visible & np.isfinite(people.keypoints).all(axis=2)
@@ -44,7 +44,11 @@ def draw_poses(canvas: Canvas, people: Poses, names: Sequence[str]) -> list[Labe
             cv2.circle(pixels, center, radius + (style.rim << (SHIFT - 1)), DARK, -1,
                        cv2.LINE_AA, SHIFT)
             cv2.circle(pixels, center, radius, sides[joint], -1, cv2.LINE_AA, SHIFT)
-    return []
+    # Boxes of objects have the ids of these people, too.
+    return [] if canvas.boxes else [
+        label(track_id, np.array(CENTER), style, box)
+        for box, track_id in zip(people.boxes, id_rows(people).tolist())
+        if track_id and np.isfinite(box).all()]
 
 
 @functools.cache

@@ -130,7 +130,7 @@ def test_the_table_of_memory_is_printed(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize('arguments, code, why', [
-    (['--parts', 'everything'], 2, "'parameters', 'predictor', 'node'"),
+    (['--parts', 'everything'], 2, "'parameters', 'predictor', 'tracking', 'node'"),
     (['--seconds', '0'], 2, 'not a positive time'), (['--batches', '0'], 2, '0 is not positive'),
     (['--parts', 'against'], 2, 'need each other'),
     (['--against', 'x.onnx', '--parts', 'networks'], 2, 'need each other'),

@@ -63,3 +63,19 @@ def test_what_is_wrong_is_told_in_one_line(images, tmp_path, capsys):
             main([*extra, '--out', str(tmp_path / 'bag')])
         assert info.value.code == 1 and capsys.readouterr().err.count('\n') == 1
     assert not (tmp_path / 'bag').exists()
+
+
+def test_a_sequence_of_people_with_ids(images, tmp_path):
+    sequence = tmp_path / 'walk'
+    (sequence / 'gt').mkdir(parents=True)
+    images.rename(sequence / 'img1')
+    for index in reversed(range(3)):
+        (sequence / 'img1' / f'{index}.jpg').rename(sequence / 'img1' / f'{index + 1:06d}.jpg')
+    (sequence / 'seqinfo.ini').write_text(
+        '[Sequence]\nimDir=img1\nframeRate=4\nseqLength=3\nimWidth=32\nimHeight=24\nimExt=.jpg\n')
+    (sequence / 'gt' / 'gt.txt').write_text('1,7,2,2,8,20,1,1\n3,7,4,2,8,20,1,1\n')
+    main(['--mot', str(sequence), '--out', str(tmp_path / 'bag'), '--start-stamp', '1'])
+    content = json.loads((tmp_path / 'bag' / 'annotations.json').read_bytes())
+    assert [image['stamp'] for image in content['images']] == [1, 250_000_001, 500_000_001]
+    assert [(entry['image_id'], entry['track_id']) for entry in content['annotations']] == [
+        (1, 7), (3, 7)]

@@ -298,3 +298,14 @@ def test_what_is_to_be_ignored_is_a_crowd():
     (record,) = read_coco(content(annotations=[
         annotation(ignore=1), annotation(id=4, ignore=0)])).records
     assert record.crowd.tolist() == [True, False]
+
+
+def test_track_ids_are_integers_and_may_be_absent():
+    entries = [annotation(id=number, **extra) for number, extra in enumerate(
+        ({'track_id': 12}, {}, {'track_id': None}, {'track_id': 0}), 1)]
+    file = read_coco(content(annotations=entries))
+    assert file.tracked and file.records[0].track_ids == ('12', '', '', '0')
+    assert not read_coco(content(annotations=[annotation()])).tracked
+    for wrong in ('12', 1.5, True, [1]):
+        with pytest.raises(ValueError, match='annotation 1: track_id: expected an integer'):
+            read_coco(content(annotations=[annotation(id=1, track_id=wrong)]))

@@ -16,6 +16,7 @@ from mcn_ros.data.frames import Frame, image_topics
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.dataset import evaluate
+from mcn_ros.evaluation.iou_tracker import IouTracker
 from mcn_ros.evaluation.stamped import StampedTruth
 from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import build_tasks
@@ -193,3 +194,17 @@ def test_topics_are_texts():
     image = {'id': 5, 'file_name': '', 'width': 1, 'height': 1, 'stamp': 1, 'topic': ['/image']}
     with pytest.raises(ValueError, match='image 5: the topic is no text'):
         StampedTruth({'images': [image], 'annotations': [], 'categories': []}, {})
+
+
+def test_ids_are_scored_where_the_annotations_have_any(bag):
+    truth = content(bag)
+    assert 'tracking' not in run(bag, truth)
+    for entry in truth['annotations']:
+        entry['track_id'] = 5
+    scores = run(bag, truth)['tracking']
+    assert list(scores) == ['person']
+    # The first frame of a track has no id yet.
+    assert scores['person']['MOTA'] == pytest.approx((COUNT - 1) / COUNT)
+    assert scores['person']['id_switches'] == 0
+    plain = run(bag, truth, tracker=IouTracker)['tracking']
+    assert plain['person']['MOTA'] == plain['person']['IDF1'] == 1

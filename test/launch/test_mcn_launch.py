@@ -18,7 +18,7 @@ LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'mcn.launch.py'
 ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'node_name', 'use_sim_time',
              'params_file', 'calibration', 'autostart', 'log_level', 'device', 'backend',
              'precision', 'cameras', 'image_transport', 'respawn', 'respawn_delay',
-             'on_exit_shutdown'}
+             'on_exit_shutdown', 'tracking'}
 PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
@@ -45,7 +45,7 @@ def test_every_argument_is_declared_and_described(launch_file):
     assert all(argument.description for argument in declared)
     choices = {argument.name: argument.choices for argument in declared if argument.choices}
     assert {'rviz', 'use_sim_time', 'autostart', 'image_transport', 'log_level', 'respawn',
-            'on_exit_shutdown'} <= set(choices)
+            'on_exit_shutdown', 'tracking'} <= set(choices)
 
 
 @pytest.mark.parametrize('text, names', [

@@ -270,3 +270,16 @@ def test_an_enlarged_prediction_has_no_frame():
     ones = ScalarMap(np.ones((12, 16), np.float32), stride=4)
     found = ones.warp(np.eye(2, 3), SIZE).values
     np.testing.assert_array_equal(found, np.ones(SIZE, np.float32))
+
+
+@pytest.mark.parametrize('make', OBJECTS)
+def test_ids_stay_with_their_objects(make):
+    some = replace(make(1, 2), ids=np.array(['t1', '']))
+    moved = some.warp(scaling(2), SIZE)
+    assert moved.ids.tolist() == ['t1', ''] and select(moved, [1, 0]).ids.tolist() == ['', 't1']
+    assert some.nothing().ids.tolist() == []
+    others = make(2, 1)
+    assert some.join(others).ids.tolist() == ['t1', '', '']
+    assert others.join(replace(some, ids=np.array(['t10', 't2']))).ids.tolist() == [
+        '', 't10', 't2']
+    assert others.join(others).ids is None

@@ -3,6 +3,9 @@
 
 """Pictures of predictions."""
 
+from dataclasses import replace
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -15,6 +18,7 @@ from mcn_ros.vocabulary import COCO_SKELETON
 
 NAMES = {'detection': ('person', 'traffic light'), 'segmentation': ('person', 'traffic light')}
 NUM_JOINTS = COCO_SKELETON.num_keypoints
+DRAW = import_module('mcn_ros.visualization.draw')  # the package has the function of that name
 
 
 def picture(height=240, width=320):
@@ -225,3 +229,21 @@ def test_directions_leave_a_picture_with_anything_else_alone():
     found = {'detection': boxes((50, 60, 150, 160))}
     np.testing.assert_array_equal(draw(picture(), {**found, 'normals': vectors}, NAMES),
                                   draw(picture(), found, NAMES))
+
+
+def test_ids_are_written_beside_the_names():
+    def texts(monkeypatch, predictions):
+        found = []
+        monkeypatch.setattr(DRAW, 'draw_labels', lambda canvas, labels, taken: found.extend(
+            label.text for label in labels))
+        draw(picture(), predictions, NAMES)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        objects = replace(boxes((9, 9, 99, 99), (150, 9, 250, 99)), ids=np.array(['t7', '']))
+        assert sorted(texts(patch, {'detection': objects})) == ['person 90%', 'person t7 90%']
+        people = replace(person(), ids=np.array(['t3']))
+        assert texts(patch, {'pose': people}) == ['t3']
+        assert texts(patch, {'pose': person()}) == []
+        # Where boxes are drawn, theirs say it.
+        assert texts(patch, {'pose': people, 'detection': boxes()}) == []

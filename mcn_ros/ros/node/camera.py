@@ -4,7 +4,8 @@
 """One camera of the node: the subscription to its images, its outputs and its statistics."""
 
 import os
-from typing import Any, Callable, Mapping, Sequence
+import time
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
@@ -16,14 +17,16 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.utilities import get_rmw_implementation_identifier
 from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from mcn_ros.data.messages import stamp_ns
+from mcn_ros.data.messages import stamp_ns, time_ns
 from mcn_ros.ros.node.arrivals import Arrivals
 from mcn_ros.ros.node.conversions import check_header, compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.node.diagnostics import Statistics
 from mcn_ros.ros.node.intake import has_message, Numbering, PolledCallbackGroup, take_newest
 from mcn_ros.ros.node.outputs import Outputs
 from mcn_ros.ros.transport import TRANSPORT_CHOICES
+from mcn_ros.tracking import id_prefix, Tracker
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -40,12 +43,15 @@ class Camera:
     :param name: '' for the only camera of a node.
     :param tasks: task name -> task, of the heads that run.
     :param transport: a key of TRANSPORTS.
+    :param numbers: prefix -> numbers of the ids of objects, see
+        :class:`mcn_ros.tracking.Tracker`; those of all cameras, for as long as the process lives.
     :ivar subscription: to its images, None while there is none.
     :ivar arrivals: of images that are not numbered.
     :ivar received_ns: when the image that was taken last had come, by the clock of the system.
     """
 
-    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str):
+    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str,
+                 numbers: Mapping[str, Iterator[int]]):
         self._node = node
         self.name = name
         self.statistics = Statistics()
@@ -53,7 +59,9 @@ class Camera:
         self.topic = image_topic(node, f'{name}/image' if name else 'image', transport)
         self._reliability = _declare_reliability(node, self.topic)
         # A name may begin with a slash: only its input is then outside of the node's namespace.
-        self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks)
+        ids = id_prefix(name)
+        self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks,
+                               Tracker(tasks, ids, numbers[ids]))
         self.subscription = None
         self.received_ns = 0
         self._group = PolledCallbackGroup()
@@ -78,6 +86,7 @@ class Camera:
         self.statistics = Statistics()
         self._numbering = Numbering()
         self.arrivals = Arrivals()
+        self.outputs.forget_tracks()
         self._changed = changed
         self._create_subscription(self._wanted_reliability())
 
@@ -107,6 +116,11 @@ class Camera:
             self._changed()
         self.statistics.add_received(stamp_ns(msg), missed, interval)
         return msg
+
+    def taken_ns(self, header: Header) -> int:
+        """Return when the image that was taken last is from: by its stamp, if it has one."""
+        # Not every middleware tells when a message came.
+        return time_ns(header.stamp) or self.received_ns or time.time_ns()
 
     def _count_publishers(self) -> int:
         return self._node.count_publishers(self.topic)

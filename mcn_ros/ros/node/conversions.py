@@ -27,7 +27,7 @@ from vision_msgs.msg import (
 
 from mcn_ros.colors import color_map
 from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, shown
-from mcn_ros.structures import ClassMap, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.structures import ClassMap, id_rows, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.vocabulary import Skeleton
 
 MAX_FRAME_ID = 255  # characters; every single detection repeats them
@@ -113,10 +113,11 @@ def detections_to_msg(instances: Instances, header: Header, class_names: Sequenc
     :param class_id_format: 'id' for the decimal index into LabelInfo, 'name' for the class name.
     """
     detections = [
-        Detection2D(header=header, bbox=_box_to_msg(box),
+        Detection2D(header=header, bbox=_box_to_msg(box), id=track_id,
                     results=[_hypothesis(_class_id(index, class_names, class_id_format), score)])
-        for box, index, score in zip(instances.boxes.tolist(), instances.classes.tolist(),
-                                     instances.scores.tolist())]
+        for box, index, score, track_id in zip(
+            instances.boxes.tolist(), instances.classes.tolist(), instances.scores.tolist(),
+            id_rows(instances).tolist())]
     return Detection2DArray(header=header, detections=detections)
 
 
@@ -141,12 +142,12 @@ def _box_to_msg(box: Sequence[float]) -> BoundingBox2D:
 def poses_to_msg(poses: Poses, header: Header, keypoint_threshold: float) -> HumanPose2DArray:
     """Encode people with all joints: from the threshold on VISIBLE, else LOW_CONFIDENCE."""
     people = zip(poses.boxes.tolist(), poses.scores.tolist(), poses.keypoints.tolist(),
-                 poses.keypoint_scores.tolist())
+                 poses.keypoint_scores.tolist(), id_rows(poses).tolist())
     return HumanPose2DArray(header=header, poses=[
-        HumanPose2D(score=score, bbox=_box_to_msg(box), keypoints=[
+        HumanPose2D(id=track_id, score=score, bbox=_box_to_msg(box), keypoints=[
             _keypoint(x, y, joint_score, keypoint_threshold)
             for (x, y), joint_score in zip(joints, joint_scores)])
-        for box, score, joints, joint_scores in people])
+        for box, score, joints, joint_scores, track_id in people])
 
 
 def _keypoint(x: float, y: float, score: float, threshold: float) -> Keypoint2D:

@@ -8,7 +8,10 @@ Configure loads the network, activate subscribes. One thread takes the newest im
 free, decodes, infers and publishes. Several cameras share the network and take turns.
 """
 
+from collections import defaultdict
+from functools import partial
 from importlib import import_module
+from itertools import count
 import time
 from typing import Any, Callable, Mapping, NoReturn, Sequence
 
@@ -59,6 +62,8 @@ class McnNode(LifecycleNode):
         self._thread = None
         self._arrivals = None
         self._updater = None
+        # An id does not come again, whatever becomes of the camera that had it.
+        self._numbers = defaultdict(partial(count, 1))
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
         warn_of_unknown_parameters(self, lambda name: not _depends_on_weights(name))
@@ -128,7 +133,8 @@ class McnNode(LifecycleNode):
         check_cameras(p.cameras)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
-            self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport))
+            self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport,
+                                        self._numbers))
         warn_of_unknown_parameters(self, _depends_on_weights)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
@@ -232,7 +238,8 @@ class McnNode(LifecycleNode):
         text = f'{camera.statistics.rate:.1f} frames/s'
         if len(latencies):
             text += f', {latencies[-1]:.0f} ms'
-        camera.outputs.publish(image, prediction, header, self.parameters, text)
+        camera.outputs.publish(image, camera.taken_ns(header), prediction, header,
+                               self.parameters, text)
         stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)

@@ -24,6 +24,7 @@ from mcn_ros.ros.node.converters import CONVERTERS
 from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import describe_tasks, Task
+from mcn_ros.tracking import Tracker
 from mcn_ros.visualization import draw, DRAWINGS, OPAQUE
 
 
@@ -70,14 +71,18 @@ class HeadOutput:
         for publisher in self._infos:
             publisher.publish(self._converter.info(header, self.task, parameters))
 
+    def of_classes(self, prediction: Structure, parameters: HeadParameters) -> Structure:
+        """Return the objects that pass the class filter; what has no classes as it is."""
+        if 'classes' not in prediction.ROWS:
+            return prediction
+        wanted = select_classes(self._name, parameters.classes, self.task.classes)
+        return select(prediction, wanted[prediction.classes])
+
     def choose(self, prediction: Structure, parameters: HeadParameters) -> Structure:
-        """Return the objects that pass threshold and class filter, best first; a map as it is."""
+        """Return the objects that are certain enough, best first; a map as it is."""
         if 'scores' not in prediction.ROWS:
             return prediction
         keep = prediction.scores >= parameters.score_threshold
-        if 'classes' in prediction.ROWS:
-            keep &= select_classes(self._name, parameters.classes, self.task.classes)[
-                prediction.classes]
         return select(prediction, np.flatnonzero(keep)[:parameters.max_detections])
 
     def publish(self, prediction: Structure, header: Header, parameters: HeadParameters) -> None:
@@ -93,11 +98,14 @@ class Outputs:
 
     :param prefix: of the topics, '~/' or '~/<camera>/'.
     :param tasks: task name -> task, of the heads that run.
+    :param tracker: of the objects of the camera.
     :raises ValueError: for a head whose predictions or topics cannot be published.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, tasks: Mapping[str, Task]):
+    def __init__(self, node: LifecycleNode, prefix: str, tasks: Mapping[str, Task],
+                 tracker: Tracker):
         self._node = node
+        self._tracker = tracker
         heads = describe(tasks, describe_tasks(tasks))
         self._heads_message = String(data=heads_to_json(heads))
         self._heads = _publisher(node, prefix + HEADS_TOPIC, TEXT_TYPE, latched=True)
@@ -114,21 +122,29 @@ class Outputs:
         for name, output in self._outputs.items():
             output.announce(header, parameters.of(name))
 
-    def publish(self, image: np.ndarray, predictions: Mapping[str, Structure], header: Header,
-                parameters: Parameters, text: str) -> None:
+    def publish(self, image: np.ndarray, time_ns: int, predictions: Mapping[str, Structure],
+                header: Header, parameters: Parameters, text: str) -> None:
         """
         Publish the results of a frame, then its overlay.
 
         :param image: (H, W, 3) uint8 RGB.
+        :param time_ns: when it was taken.
         :param predictions: task name -> structure in camera pixels, not thresholded; what nobody
             wants is not asked for.
         :param header: that of the image.
         :param text: to be written into the overlay.
         """
         in_overlay = self._overlay_heads if self._overlay.get_subscription_count() else ()
-        results = {name: output.choose(predictions[name], parameters.of(name))
-                   for name, output in self._outputs.items()
-                   if name in in_overlay or output.is_subscribed}
+        wanted = {name: output.of_classes(predictions[name], parameters.of(name))
+                  for name, output in self._outputs.items()
+                  if name in in_overlay or output.is_subscribed}
+        if parameters.tracking:
+            # What is not certain enough to be published may keep the track of an object.
+            wanted = self._tracker.update(time_ns, wanted, parameters.thresholds)
+        else:
+            self._tracker.forget()
+        results = {name: self._outputs[name].choose(prediction, parameters.of(name))
+                   for name, prediction in wanted.items()}
         for name, prediction in results.items():
             self._outputs[name].publish(prediction, header, parameters.of(name))
         if in_overlay:
@@ -138,6 +154,10 @@ class Outputs:
                            keypoint_thresholds=thresholds,
                            text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))
+
+    def forget_tracks(self) -> None:
+        """End all tracks of objects."""
+        self._tracker.forget()
 
     def destroy(self) -> None:
         """Take the topics back."""

@@ -22,6 +22,7 @@ from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.structures import ClassPlanes, Instances, Poses
 from mcn_ros.tasks import Task, TASKS, usual_names
+from mcn_ros.tracking import Thresholds
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -105,6 +106,18 @@ class Parameters:
         'retry', 'What is done when the device fails (out of memory, lost): retry (again and '
         'again, at longer intervals) or cpu (go on there, and return when the device works).',
         choices=('retry', 'cpu'))
+    tracking: bool = _parameter(
+        True, 'Whether objects and people have ids that they keep from frame to frame.',
+        live=True)
+    tracking_high: float = _parameter(
+        Thresholds.high, 'Objects with a lower score only keep alive what is tracked already.',
+        'tracking.high', limits=(0.0, 1.0), live=True)
+    tracking_low: float = _parameter(
+        Thresholds.low, 'Objects with a lower score are no objects to the tracker.',
+        'tracking.low', limits=(0.0, 1.0), live=True)
+    tracking_lost: float = _parameter(
+        Thresholds.lost, 'Seconds after which an object that is not found loses its id.',
+        'tracking.lost', limits=(0.0, 60.0), live=True)
     diagnostics_max_latency: float = _parameter(
         1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
         'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
@@ -114,6 +127,11 @@ class Parameters:
     overlay_text: bool = _parameter(
         True, 'Whether rate and latency are written into the overlay.', 'overlay.text', live=True)
     of_heads: Mapping[str, HeadParameters] = field(default_factory=dict)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Return what the tracker is told."""
+        return Thresholds(self.tracking_high, self.tracking_low, self.tracking_lost)
 
     def of(self, head: str) -> HeadParameters:
         """Return what is told about a head; the defaults where it has no parameters."""

@@ -156,6 +156,23 @@ def test_the_fields_of_a_detection(class_id_format, expected):
     assert detection.results[0].hypothesis.score == 0.75
 
 
+def test_ids_come_back():
+    boxes, scores = np.zeros((2, 4), np.float32), np.ones(2, np.float32)
+    joints = np.zeros((2, NUM_JOINTS, 2), np.float32)
+    ids = np.array(['front_12', ''])
+    detections = over_the_wire(conversions.detections_to_msg(
+        Instances(boxes, np.zeros(2, int), scores, ids=ids), HEADER, CLASSES))
+    poses = over_the_wire(conversions.poses_to_msg(
+        Poses(boxes, scores, joints, joints[..., 0], ids=ids), HEADER, 0.2))
+    assert [d.id for d in detections.detections] == [p.id for p in poses.poses] == ids.tolist()
+    assert messages.detections_from_msg(detections, CLASSES).ids.tolist() == ids.tolist()
+    assert messages.poses_from_msg(poses).ids.tolist() == ids.tolist()
+    # Where all are empty, nothing is tracked.
+    none = over_the_wire(conversions.poses_to_msg(
+        Poses(boxes, scores, joints, joints[..., 0]), HEADER, 0.2))
+    assert messages.poses_from_msg(none).ids is None
+
+
 @pytest.mark.parametrize('class_id', ['3', 'dog', '', '-1'])
 def test_unknown_class_ids_are_rejected(class_id):
     objects = Instances(np.zeros((1, 4), np.float32), np.array([0]), np.ones(1, np.float32))

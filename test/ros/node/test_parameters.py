@@ -76,7 +76,7 @@ def test_the_yaml_file_documents_every_parameter():
             continue
         name = line.split(':')[0].strip()
         for full, declared in FIELDS.items():
-            if full.split('.')[-1] == name and full not in seen and comment:
+            if name in (full, full.split('.')[-1]) and full not in seen and comment:
                 text, meta = ' '.join(comment), declared.metadata
                 seen.add(full)
                 assert ('Live.' in text) == meta['live'], full
