@@ -86,10 +86,10 @@ def _on_people(around: Patches, people: SpatialObjects, joints: int,
 
 def _impossible(points: np.ndarray, scores: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Return the joints (M, J) that are the less certain end of a bone that is too long."""
+    one, other = np.array(skeleton.edges).T
+    long = np.linalg.norm(points[:, one] - points[:, other], axis=2) > _LONGEST_BONE
+    person, bone = np.nonzero(long)
+    one, other = one[bone], other[bone]
     lost = np.zeros(scores.shape, bool)
-    for one, other in skeleton.edges:
-        long = np.linalg.norm(points[:, one] - points[:, other], axis=1) > _LONGEST_BONE
-        first = scores[:, one] < scores[:, other]
-        lost[:, one] |= long & first
-        lost[:, other] |= long & ~first
+    lost[person, np.where(scores[person, one] < scores[person, other], one, other)] = True
     return lost

@@ -163,7 +163,7 @@ def test_a_size_is_that_along_the_axes_of_the_frame():
     points = surface(depth).points(*np.mgrid[42:198, 102:158].reshape(2, -1))
     expected = np.subtract(*np.quantile(points @ transform[:, :3].T, [0.98, 0.02], axis=0))
     size = found.high[0] - found.low[0]
-    np.testing.assert_allclose(size, expected, atol=0.015)
+    np.testing.assert_allclose(size, expected, atol=0.025)  # every third pixel
     # What comes of a size that is turned as if it were a vector.
     assert np.abs(np.abs(transform[:, :3] @ (plain.high[0] - plain.low[0])) - size).max() > 0.1
 
