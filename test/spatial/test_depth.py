@@ -78,8 +78,11 @@ def test_compressed_depth_of_real_numbers_is_inverse():
     numerator, offset = 100 * 101.0, 1 - 100 * 101.0 / 10
     with np.errstate(invalid='ignore'):
         values = np.nan_to_num(numerator / METRES + offset).round().astype(np.uint16)
-    depth = depth_from_compressed(compressed(values, '32FC1', (0, numerator, offset)))
-    np.testing.assert_allclose(depth, METRES, rtol=3e-3)
+    msg = compressed(values, '32FC1', (0, numerator, offset))
+    np.testing.assert_allclose(depth_from_compressed(msg), METRES, rtol=3e-3)
+    # By the formula alone, 0 would be a little beyond 10 m.
+    far = depth_from_compressed(msg, DepthRange(far=20.0))
+    np.testing.assert_array_equal(np.isnan(far), values == 0)
 
 
 @pytest.mark.parametrize('change, problem', [

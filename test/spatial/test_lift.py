@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mcn_ros.benchmark.depth_scene import CAMERA, CLASSES, mask, objects, scene, surface
+from mcn_ros.spatial.camera_model import CameraModel
 from mcn_ros.spatial.lift import gated, lift, NOISE
 from mcn_ros.spatial.subjects import Subjects
-from mcn_ros.spatial.surface import surface_of_cloud
+from mcn_ros.spatial.surface import Surface, surface_of_cloud
 
 # From optical axes to x forward, y left, z up.
 BODY = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0.0]])
@@ -36,6 +37,23 @@ def test_a_person_between_a_wall_and_a_bar():
     assert depth == pytest.approx(3.00, abs=0.005) and 0.3 <= gate <= 1
     low, high = np.percentile(masked[kept], [2, 98])
     assert (low, high) == (pytest.approx(2.84, abs=0.01), pytest.approx(3.16, abs=0.01))
+
+
+def test_what_is_kept_is_about_the_median_of_what_was_kept():
+    person = np.random.default_rng(0).normal(3.0, 0.05, 1000)
+    kept, depth, deviation, gate = gated(person, 3.25, 0.15)  # a seed at its edge
+    assert kept.mean() > 0.99
+    assert depth == pytest.approx(3.0, abs=0.01) and deviation == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize('sigma, wall, gate', [
+    (0.02, 3.25, 0.15), (0.1, 3.8, 0.35), (0.3, 4.4, 1)])
+def test_the_gate_is_as_wide_as_the_object_scatters(sigma, wall, gate):
+    thing = np.random.default_rng(0).normal(3.0, sigma, 1000)
+    kept, depth, _, found = gated(np.concatenate([thing, np.full(100, wall)]), 3.0, 0.15)
+    assert found == pytest.approx(gate, abs=0.04)
+    assert kept[:1000].mean() > 0.99 and not kept[1000:].any()
+    assert depth == pytest.approx(np.median(thing), abs=0.01)
 
 
 def test_the_place_of_a_person_before_a_wall():
@@ -68,6 +86,15 @@ def test_two_people_whose_boxes_overlap(masked):
     np.testing.assert_allclose(found.depths, [4.0, 2.0], rtol=0.01)
     # Nor does the near one get what is seen of the far one, or the other way round.
     assert found.low[0, 2] > 3.8 and found.high[1, 2] < 2.2
+
+
+@pytest.mark.parametrize('masked', [True, False])
+def test_two_people_who_are_nearly_at_one_distance(masked):
+    near, far = (60, 20, 160, 220), (120, 60, 190, 180)  # most of the far box is of the near one
+    depth, labels = scene([(*near, 2.0), (*far, 2.45)], noise=0.02)
+    found = find(depth, [near, far], labels if masked else None)
+    np.testing.assert_allclose(found.depths, [2.0, 2.45], rtol=0.01)
+    assert found.high[0, 2] < 2.2 < found.low[1, 2]
 
 
 def test_a_person_who_is_mostly_hidden_is_not_the_one_before():
@@ -199,3 +226,24 @@ def test_the_order_of_objects_does_not_matter():
     forward, backward = find(depth, boxes, labels), find(depth, boxes[::-1], labels)
     for name in ('positions', 'low', 'high', 'covariances', 'depths'):
         np.testing.assert_array_equal(getattr(forward, name), getattr(backward, name)[::-1])
+
+
+def test_whatever_is_seen_the_result_is_finite_and_whole():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        height, width = rng.integers(1, 60, 2)
+        depth = rng.uniform(0.2, 10, (height, width)).astype(np.float32)
+        depth[rng.random(depth.shape) < rng.random()] = np.nan
+        seen = Surface(depth, CameraModel((height, width), 40.0, 40.0, 20.0, 20.0))
+        boxes = rng.uniform(-30, 90, (6, 4))
+        boxes[:, 2:] += boxes[:, :2] * rng.integers(0, 2)
+        boxes[rng.random(boxes.shape) < 0.05] = rng.choice([np.nan, np.inf, -np.inf, 1e30])
+        masked = mask(rng.integers(0, 3, depth.shape).astype(np.uint8), 1)
+        subjects = Subjects.of_objects(objects(*boxes, classes=rng.integers(0, 2, 6).tolist()),
+                                       CLASSES, masked)
+        found = lift(seen, subjects, masked, turned(*rng.uniform(-90, 90, 2)))
+        assert (np.diff(found.rows) > 0).all() and (found.high >= found.low + 0.0199).all()
+        for values in (found.positions, found.low, found.high, found.covariances, found.depths):
+            assert np.isfinite(values).all()
+        for covariance in found.covariances:
+            assert np.linalg.eigvalsh(covariance).min() > 0
