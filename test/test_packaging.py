@@ -189,6 +189,14 @@ def test_package_is_found_by_ros(commands):
         'keypoints': 'sequence<mcn_ros_msgs/Keypoint2D>'}),
     ('HumanPose2DArray', {
         'header': 'std_msgs/Header', 'poses': 'sequence<mcn_ros_msgs/HumanPose2D>'}),
+    ('Keypoint3D', {
+        'position': 'geometry_msgs/Point', 'score': 'float', 'sigma': 'float',
+        'state': 'uint8'}),
+    ('HumanPose3D', {
+        'id': 'string', 'score': 'float', 'bbox': 'vision_msgs/BoundingBox3D',
+        'keypoints': 'sequence<mcn_ros_msgs/Keypoint3D>'}),
+    ('HumanPose3DArray', {
+        'header': 'std_msgs/Header', 'poses': 'sequence<mcn_ros_msgs/HumanPose3D>'}),
     ('SkeletonInfo', {
         'header': 'std_msgs/Header', 'name': 'string', 'keypoint_names': 'sequence<string>',
         'edges': 'sequence<uint16>', 'flip': 'sequence<uint16>', 'threshold': 'float'}),

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from mcn_ros.benchmark import (
-    against, complexity, layers, machine, memory, networks, node, predictor, tracking)
+    against, complexity, layers, lifting, machine, memory, networks, node, predictor, tracking)
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
 from mcn_ros.commands import check_results, clear_errors, node_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
@@ -29,9 +29,9 @@ from mcn_ros.runtime.backends import pick_device
 
 # Part -> its share of the time; what one leaves goes to those after it.
 PARTS = {'parameters': 0.5, 'predictor': 0.5, 'tracking': 0.1, 'node': 3.0, 'networks': 8.0,
-         'layers': 1.0, 'against': 3.0}
+         'layers': 1.0, 'against': 3.0, 'lifting': 0.2}
 # Those of a run that names none; 'against' is one of them where there are files.
-DEFAULT_PARTS = ('parameters', 'predictor', 'tracking', 'node', 'networks')
+DEFAULT_PARTS = ('parameters', 'predictor', 'tracking', 'node', 'networks', 'lifting')
 SECONDS = 540.0
 
 
@@ -212,6 +212,12 @@ class BenchmarkRun:
                 f'{node.latency_table(figures["latency"])}\n\n### Node: several cameras\n\n'
                 f'{node.load_table(figures["load"])}')
 
+    def lifting(self, seconds: float) -> str:
+        """Measure what brings people from the image into space; return a table."""
+        self.tell('lifting')
+        self.results['lifting'] = lifting.measure(seconds)
+        return f'### People in space, ms\n\n{lifting.table(self.results["lifting"])}'
+
 
 def read_networks(names: Sequence[str], full_resolution: bool) -> dict[str, ModelConfig]:
     """Return the networks by name; one that has two names is there once."""
@@ -235,7 +241,7 @@ def measure_parts(args: argparse.Namespace) -> None:
     print(f'{machine.line(result["machine"])}\n', flush=True)
     deadline = time.monotonic() + args.seconds
     steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
-             'predictor': 1, 'tracking': 1, 'node': len(node_times.RUNS),
+             'predictor': 1, 'tracking': 1, 'lifting': 1, 'node': len(node_times.RUNS),
              'layers': len(configs) * len(variants),
              'against': (len(configs) + len(args.against)) * len(variants) + 1}
     with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:

@@ -107,7 +107,7 @@ class RawImage:
         encoding = ENCODINGS[self.encoding]
         if problem := too_large(self.height, self.width, max_pixels):
             self._reject(problem)
-        pixels = self._pixels(encoding)
+        pixels = self.pixels(encoding)
         if encoding.dtype == 'uint16':
             # The copy is in the byte order of this machine, and aligned.
             pixels = cv2.convertScaleAbs(pixels.astype(np.uint16), alpha=255 / 65535)
@@ -115,8 +115,13 @@ class RawImage:
             return cv2.cvtColorTwoPlane(pixels, self._second_plane(), encoding.to_rgb)
         return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
 
-    def _pixels(self, encoding: Encoding) -> np.ndarray:
-        """Return a (H, W, C) view of the data that leaves the padding of the rows out."""
+    def pixels(self, encoding: Encoding) -> np.ndarray:
+        """
+        Return a (H, W, C) view of the data that leaves the padding of the rows out.
+
+        :param encoding: what the name of the encoding means.
+        :raises ValueError: for fields that contradict each other.
+        """
         value = np.dtype(encoding.dtype).newbyteorder('>' if self.is_bigendian else '<')
         pixel = encoding.channels * value.itemsize
         data = np.frombuffer(self.data, np.uint8)
@@ -183,14 +188,15 @@ class EncodedImage:
                              'image')
         return cls(path.suffix.lower().lstrip('.'), data)
 
-    def to_pixels(self) -> np.ndarray:
+    def to_pixels(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """
         Decode, as it is stored: for files that hold something else than a picture.
 
+        :param max_pixels: a larger image is refused before any of it is decoded.
         :return: (H, W) or (H, W, C) uint8 or uint16, colours in the order BGR.
-        :raises ValueError: for data that is no image, is cut off or larger than any of a camera.
+        :raises ValueError: for data that is no image, is cut off or is larger.
         """
-        return self._decode(cv2.IMREAD_UNCHANGED, MAX_PIXELS)
+        return self._decode(cv2.IMREAD_UNCHANGED, max_pixels)
 
     def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """

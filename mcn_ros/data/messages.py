@@ -37,7 +37,7 @@ def detections_from_msg(msg: Any, class_names: Sequence[str]) -> Instances:
     results = [detection.results[0].hypothesis for detection in msg.detections]
     return Instances(
         boxes=boxes_from_msg(msg.detections),
-        classes=np.array([_class_index(r.class_id, class_names) for r in results], np.int64),
+        classes=np.array([class_index(r.class_id, class_names) for r in results], np.int64),
         scores=np.array([r.score for r in results], np.float32), ids=ids_from_msg(msg.detections))
 
 
@@ -111,7 +111,8 @@ def ids_from_msg(objects: Sequence[Any]) -> np.ndarray | None:
     return np.array(ids, str) if any(ids) else None
 
 
-def _class_index(class_id: str, class_names: Sequence[str]) -> int:
+def class_index(class_id: str, class_names: Sequence[str]) -> int:
+    """Return the index of a class by its name or decimal id; ValueError for an unknown one."""
     if class_id in class_names:
         return list(class_names).index(class_id)
     if class_id.isdecimal() and int(class_id) < len(class_names):

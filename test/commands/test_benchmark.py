@@ -29,8 +29,8 @@ def arguments(weights, monkeypatch):
 
 def test_the_parts_without_ros(arguments, tmp_path, capsys):
     path = tmp_path / 'new' / 'benchmark.json'
-    main([*arguments, '--parts', 'networks', 'predictor', 'parameters', '--batches', '1', '2',
-          '--json', str(path)])
+    main([*arguments, '--parts', 'networks', 'predictor', 'parameters', 'lifting', '--batches',
+          '1', '2', '--json', str(path)])
     result, text = json.loads(path.read_text()), capsys.readouterr().out
     assert result['machine']['device'] == 'cpu' and result['notes'] == []
     assert result['command'].split()[0] == 'benchmark'
@@ -38,9 +38,11 @@ def test_the_parts_without_ros(arguments, tmp_path, capsys):
     assert result['networks'][0]['ratio']['rounds'] >= stopwatch.LEAST_ROUNDS
     assert list(result['networks'][0]['batch_ms']) == ['1', '2']
     assert [row['size'] for row in result['predictor']] == [[480, 640], [1080, 1920]]
+    assert [row['people'] for row in result['lifting']] == [1, 10]
     headings = [line for line in text.splitlines() if line.startswith('###')]
     assert headings == ['### Parameters and multiplications', '### Predictor, ms',
-                        '### Networks: one image, ms', '### Networks: batches']
+                        '### Networks: one image, ms', '### Networks: batches',
+                        '### People in space, ms']
     assert text.count('| tiny |') >= 8 + 2
 
 
