@@ -14,6 +14,7 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.structures import Sample
@@ -82,13 +83,17 @@ def collate(samples: Sequence[Sample], tasks: Mapping[str, Any], stride: int = S
     rows = {name: [i for i, sample in enumerate(samples) if name in sample.annotations]
             for name in tasks}
     rows = {name: labelled for name, labelled in rows.items() if labelled}
-    targets = {name: _stack([tasks[name].encode(samples[i].annotations[name], grid)
-                             for i in labelled])
+    targets = {name: stack([tasks[name].encode(samples[i].annotations[name], grid)
+                            for i in labelled])
                for name, labelled in rows.items()}
     return Batch(images.permute(0, 3, 1, 2), targets,
                  {name: torch.tensor(labelled) for name, labelled in rows.items()},
                  tuple(sample.id for sample in samples))
 
 
-def _stack(targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([target[name] for target in targets]) for name in targets[0]}
+def stack(targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Stack the targets of images; lists that are not as long as the longest end with zeros."""
+    # As long as all are equal, this is torch.stack, and as fast.
+    return {name: pad_sequence([target[name] for target in targets], batch_first=True)
+            if targets[0][name].dim() else torch.stack([target[name] for target in targets])
+            for name in targets[0]}

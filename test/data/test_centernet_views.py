@@ -187,7 +187,7 @@ def test_views_make_a_batch():
     assert batch.images.dtype == torch.float32
     np.testing.assert_array_equal(batch.images.permute(0, 2, 3, 1),
                                   np.stack([view.image for view in views]))
-    assert batch.targets['detection']['heatmap'].shape == (2, 5, 16, 16)
+    assert batch.targets['detection']['heatmap_labelled'].shape == (2, 5)
 
 
 def test_other_settings_are_refused():
