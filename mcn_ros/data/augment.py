@@ -15,7 +15,8 @@ from typing import Any, Literal, Mapping
 import cv2
 import numpy as np
 
-from mcn_ros.data.centernet_views import centernet_view, LUMA
+from mcn_ros.data.centernet_views import centernet_view
+from mcn_ros.data.recolor import LUMA, mean_brightness
 from mcn_ros.geometry import crop, Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import Sample, Structure
 
@@ -185,7 +186,7 @@ def jitter_colors(image: np.ndarray, rng: np.random.Generator,
         saturation = 0.0
     to_gray = np.tile(LUMA, (3, 1))
     colors = to_gray + saturation * (_hue_rotation(config.hue * draws[3]) - to_gray)
-    mean = LUMA @ cv2.mean(image)[:3]
+    mean = mean_brightness(image)
     matrix = brightness * contrast * colors
     offset = np.full((3, 1), brightness * (1 - contrast) * mean)
     return cv2.transform(image, np.hstack([matrix, offset]))
