@@ -25,15 +25,15 @@ pytestmark = pytest.mark.usefixtures('monitors')
 def in_workers(config, monkeypatch):
     """Return a function that lets something happen in a worker; whoever waits for it gives up."""
     monkeypatch.setattr(loader, 'PATIENCE', 60)
-    real, trainer = CocoDataset.__getitem__, os.getpid()
+    real, trainer = CocoDataset.read, os.getpid()
 
     def happen(event):
-        def getitem(self, index):
+        def read(self, *arguments):
             if os.getpid() != trainer:
                 event()
-            return real(self, index)
+            return real(self, *arguments)
 
-        monkeypatch.setattr(CocoDataset, '__getitem__', getitem)
+        monkeypatch.setattr(CocoDataset, 'read', read)
         return replace(config, workers=1)
 
     return happen
