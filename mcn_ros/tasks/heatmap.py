@@ -158,15 +158,25 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     :param target: (B, C, H, W): 1 at peaks, Gaussian around them, UNKNOWN where nothing is known.
     :return: scalar; the undivided negative term when there is no peak.
     """
-    if target.device.type == 'cpu':
-        # Most planes of a partially labelled batch are unknown: they cost nothing. Any other
-        # device would have to be waited for.
-        known = (target >= 0).flatten(2).any(dim=2)
-        if not known.all():
-            logits, target = logits[known], target[known]  # (planes, H, W)
+    if target.device.type != 'cpu':
+        return _focal_loss(logits.float(), target)
+    known = (target >= 0).flatten(2).any(dim=2)
+    if not known.all():  # most planes of a partially labelled batch are unknown: they cost nothing
+        logits, target = logits[known], target[known]  # (planes, H, W)
+    logits = logits.float()
+    peaks = logits[target == 1]
+    positive = functional.softplus(-peaks) * torch.sigmoid(-peaks) ** 2
+    # The weight of an unknown cell is 0; that of a peak is (1 - 1)^4 = 0 by itself.
+    weight = torch.where(target >= 0, 1 - target, 0) ** 4
+    negative = functional.softplus(logits) * torch.sigmoid(logits) ** 2 * weight
+    return (positive.sum() + negative.sum()) / max(1, len(peaks))
+
+
+def _focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the focal loss by shapes that do not depend on values: no device is waited for."""
     peak = target == 1
     # The loss of a peak is that of a cell without one, whose logit is the opposite.
-    logits = torch.where(peak, -logits.float(), logits.float())
+    logits = torch.where(peak, -logits, logits)
     weight = torch.where(peak, 1, torch.where(target >= 0, 1 - target, 0) ** 4)
     loss = functional.softplus(logits) * torch.sigmoid(logits) ** 2 * weight
     return loss.sum() / peak.sum().clamp(min=1)

@@ -12,8 +12,8 @@ import torch
 
 from mcn_ros.data.batch import stack
 from mcn_ros.tasks.heatmap import (
-    ALL, count_peaks, draw_heatmap, encode_heatmap, find_peaks, focal_loss, gather_cells,
-    gaussian_radii, PRIOR_BIAS, UNKNOWN, weighted_l1)
+    _focal_loss, ALL, count_peaks, draw_heatmap, encode_heatmap, find_peaks, focal_loss,
+    gather_cells, gaussian_radii, PRIOR_BIAS, UNKNOWN, weighted_l1)
 
 SIZE = 9, 12  # of a heatmap
 
@@ -48,7 +48,8 @@ def test_focal_loss_is_the_formula_of_the_paper(seed, peaks):
     target[1, 1] = UNKNOWN  # a whole plane, too
     logits = torch.randn(target.shape, generator=torch.manual_seed(seed)) * 3
     expected = naive_focal_loss(logits, target)
-    assert focal_loss(logits, target).item() == pytest.approx(expected, rel=1e-4)
+    for loss in (focal_loss, _focal_loss):  # on the CPU, and on other devices
+        assert loss(logits, target).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_focal_loss_by_hand():
