@@ -161,7 +161,7 @@ def test_the_rules_can_be_broken(module, line, why):
     ('mcn_ros.ros.node.mcn_node', 'from mcn_ros.runtime import load_predictor\nimport rclpy'),
     ('mcn_ros.trainer.train', 'from mcn_ros.data import coco\nfrom mcn_ros import runtime'),
     ('mcn_ros.evaluation.bag', 'from mcn_ros.visualization import draw\nimport rosbags.rosbag2'),
-    ('mcn_ros.tasks.pose', 'from mcn_ros.tasks.heatmap import draw_peak'),
+    ('mcn_ros.tasks.pose', 'from mcn_ros.tasks.heatmap import draw_heatmap'),
     ('mcn_ros.tasks.centernet', 'from mcn_ros.tasks.pose import PoseTask'),
 ])
 def test_what_is_allowed_is_no_violation(module, line):

@@ -15,8 +15,11 @@ from typing import Any, Literal, Mapping
 import cv2
 import numpy as np
 
-from mcn_ros.data.centernet_views import centernet_view, LUMA
-from mcn_ros.geometry import crop, Resampling, RESAMPLINGS, Size
+from mcn_ros.data.centernet_views import centernet_view
+from mcn_ros.data.pending_image import PendingImage
+from mcn_ros.data.recolor import LUMA, mean_brightness
+from mcn_ros.geometry import (
+    compose, crop, resample, Resampling, RESAMPLINGS, scaling, Size)
 from mcn_ros.structures import Sample, Structure
 
 # Beyond this, a view around an object would teach what blur looks like.
@@ -100,19 +103,43 @@ def augment(sample: Sample, size: Size, rng: np.random.Generator,
     """
     Return a random view of a sample.
 
-    :param sample: in camera pixels.
+    :param sample: in camera pixels; its image may be a :class:`PendingImage`.
     :param size: (height, width) of the view, input pixels.
     :param rng: draws the same numbers for every view, whatever the sample contains.
     :param resampling: how inference makes an input of an image.
     :return: a sample in input pixels, ready to be encoded.
+    :raises UnreadableImage: if a pending image cannot be read.
     """
     if config.style == 'centernet':
-        return centernet_view(sample, size, rng, resampling)
+        image, _ = _read(sample.image)
+        return centernet_view(replace(sample, image=image), size, rng, resampling)
     box = choose_object(sample.annotations, rng, config)
     affine = random_affine(sample.image.shape[:2], size, rng, config, box)
+    image, reduction = _read(sample.image, reduction_of(affine, resampling))
     # Colours first: the border must come out as inference has it.
-    colored = replace(sample, image=jitter_colors(sample.image, rng, config))
-    return colored.warp(affine, size, resampling).cut(config.min_visible)
+    pixels = resample(jitter_colors(image, rng, config), compose(affine, scaling(reduction)),
+                      size, resampling)
+    annotations = {name: value.warp(affine, size) for name, value in sample.annotations.items()}
+    return replace(sample, image=pixels, annotations=annotations).cut(config.min_visible)
+
+
+def _read(image: np.ndarray | PendingImage, reduction: float = 1) -> tuple[np.ndarray, int]:
+    return image.read(reduction) if isinstance(image, PendingImage) else (image, 1)
+
+
+def reduction_of(affine: np.ndarray, resampling: Resampling) -> float:
+    """Return how many rows and columns of an image become one in a view."""
+    if not resampling.squares:  # pixels are not averaged
+        return 1
+    return 1 / math.sqrt(abs(np.linalg.det(affine[:, :2])))
+
+
+def least_reduction(source: Size, target: Size, config: AugmentConfig, resampling: Resampling,
+                    ) -> float:
+    """Return the least of :func:`reduction_of` that any view of an image can have."""
+    if config.style == 'centernet' or any(config.focus.values()) or not resampling.squares:
+        return 1
+    return 1 / (config.scale[1] * min(target[0] / source[0], target[1] / source[1]))
 
 
 def random_affine(source: Size, target: Size, rng: np.random.Generator, config: AugmentConfig,
@@ -185,7 +212,7 @@ def jitter_colors(image: np.ndarray, rng: np.random.Generator,
         saturation = 0.0
     to_gray = np.tile(LUMA, (3, 1))
     colors = to_gray + saturation * (_hue_rotation(config.hue * draws[3]) - to_gray)
-    mean = LUMA @ cv2.mean(image)[:3]
+    mean = mean_brightness(image)
     matrix = brightness * contrast * colors
     offset = np.full((3, 1), brightness * (1 - contrast) * mean)
     return cv2.transform(image, np.hstack([matrix, offset]))

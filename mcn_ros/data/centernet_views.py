@@ -14,6 +14,7 @@ from typing import Sequence
 import cv2
 import numpy as np
 
+from mcn_ros.data.recolor import LUMA, mean_brightness
 from mcn_ros.geometry import apply_affine, Resampling, Size
 from mcn_ros.structures import Sample
 
@@ -38,9 +39,6 @@ AXES = np.array([[-0.56089297, 0.71832671, 0.41158938],
                  [-0.58752847, -0.69563484, 0.41340352]])
 LIGHT = 0.1
 
-# Weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
-LUMA = np.array([0.299, 0.587, 0.114])
-
 
 def centernet_view(sample: Sample, size: Size, rng: np.random.Generator,
                    resampling: Resampling) -> Sample:
@@ -54,8 +52,8 @@ def centernet_view(sample: Sample, size: Size, rng: np.random.Generator,
     :param size: (height, width) of the view, input pixels.
     :param rng: draws the same numbers for every view, whatever the sample contains.
     :param resampling: how inference makes an input of an image.
-    :return: a sample in input pixels; its image is float32, and what is lighter than white or
-        darker than black has not been cut off.
+    :return: a sample in input pixels, with the colours that it is to have: what then is lighter
+        than white or darker than black is not cut off.
     """
     source = sample.image.shape[:2]
     center, width, mirrored = random_place(source, rng)
@@ -68,7 +66,7 @@ def centernet_view(sample: Sample, size: Size, rng: np.random.Generator,
     view = sample.warp(crop_across(center, width, size), size, resampling)
     # Colours last, those of the border too.
     changes, light = random_colors(rng)
-    return replace(view, image=recolor(view.image, changes, light))
+    return replace(view, colors=color_affine(mean_brightness(view.image), changes, light))
 
 
 def random_place(source: Size, rng: np.random.Generator) -> tuple[np.ndarray, float, bool]:
@@ -118,31 +116,29 @@ def margin(side: int) -> int:
 
 
 def random_colors(rng: np.random.Generator) -> tuple[list[tuple[str, float]], np.ndarray]:
-    """Draw what :func:`recolor` is to do: changes, and the colour (3,) of the light."""
+    """Draw what :func:`color_affine` is to do: changes, and the colour (3,) of the light."""
     factors = 1 + LARGEST_CHANGE * rng.uniform(-1, 1, size=len(CHANGES))
     changes = [(CHANGES[i], float(factors[i])) for i in rng.permutation(len(CHANGES))]
     return changes, AXES @ (VARIANCES * rng.normal(scale=LIGHT, size=len(VARIANCES)))
 
 
-def recolor(image: np.ndarray, changes: Sequence[tuple[str, float]],
-            light: np.ndarray) -> np.ndarray:
+def color_affine(mean: float, changes: Sequence[tuple[str, float]], light: np.ndarray,
+                 ) -> np.ndarray:
     """
-    Change the colours of an image; unlike those of real cameras, they are not limited.
+    Return how the colours of an image change; unlike those of real cameras, they are not limited.
 
     All changes refer to the brightness that the image had before, so they are one affine of RGB.
 
-    :param image: (H, W, 3) uint8 RGB.
+    :param mean: brightness of the image, 0..255.
     :param changes: names, of CHANGES, and factors, one after the other.
     :param light: (3,) is added to red, green and blue, 1 being white.
-    :return: (H, W, 3) float32 RGB, white is 255.
+    :return: (3, 4) float32 affine of RGB, white is 255.
     """
     matrix, offset = np.eye(3), np.zeros(3)
-    mean = LUMA @ cv2.mean(image)[:3]
     for name, factor in changes:
         matrix, offset = factor * matrix, factor * offset
         if name == 'saturation':
             matrix = matrix + (1 - factor) * LUMA
         elif name == 'contrast':
             offset = offset + (1 - factor) * mean
-    offset = offset + 255 * light
-    return cv2.transform(image.astype(np.float32), np.hstack([matrix, offset[:, None]]))
+    return np.hstack([matrix, (offset + 255 * light)[:, None]]).astype(np.float32)

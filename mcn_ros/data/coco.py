@@ -8,6 +8,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from mcn_ros.data.annotation_cache import read_cached
 from mcn_ros.data.coco_file import CocoFile, read_coco, Record
 from mcn_ros.data.image_formats import EncodedImage
 from mcn_ros.data.labels import Labels, MAPPED, MASKED, READERS
@@ -39,14 +40,16 @@ class CocoAnnotations:
     :param source: path of the annotation file, or its content.
     :param tasks: task name -> task; one that COCO files do not label stays absent.
     :param folder: where maps are, by default that of the annotation file.
+    :param cache: folder where other processes find what has been read; None for none.
     :raises ValueError: for a missing or malformed file.
     """
 
     def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task],
-                 folder: Path | str | None = None):
+                 folder: Path | str | None = None, cache: Path | str | None = None):
         self.tasks = {name: task for name, task in tasks.items() if task.annotation in READERS}
-        self.file = read_coco(source, with_masks=any(
-            task.annotation in MASKED for task in self.tasks.values()))
+        masks = any(task.annotation in MASKED for task in self.tasks.values())
+        self.file = (read_coco(source, masks) if cache is None or isinstance(source, Mapping)
+                     else read_cached(source, Path(cache), masks))
         self.folder = self.file.path.parent if folder is None else Path(folder)
         for name, task in self.tasks.items():
             if task.joints and self.file.joints:
@@ -74,15 +77,16 @@ class CocoDataset:
     :param annotations: path of the annotation file, or its content.
     :param images: folder that holds the image files; they are first looked at when read.
     :param tasks: task name -> task; one that COCO files do not label stays absent.
+    :param cache: folder where other processes find what has been read; None for none.
     :raises ValueError: for a missing or malformed file.
     """
 
     def __init__(self, annotations: Path | str | Mapping[str, Any], images: Path | str,
-                 tasks: Mapping[str, Task]):
+                 tasks: Mapping[str, Task], cache: Path | str | None = None):
         self.images = Path(images)
         if not self.images.is_dir():
             raise ValueError(f'{self.images}: no such folder of images')
-        self.annotations = CocoAnnotations(annotations, tasks)
+        self.annotations = CocoAnnotations(annotations, tasks, cache=cache)
         self.file, self.tasks = self.annotations.file, self.annotations.tasks
 
     @property
@@ -96,26 +100,36 @@ class CocoDataset:
     def __getitem__(self, index: int) -> Sample:
         """Read one image; ValueError for one that is unreadable or not of the stated size."""
         record = self.file.records[index]
-        path = self.images / record.file_name
-        image = read_image(path)
-        if image.shape[:2] != record.size:
-            raise ValueError(f'{path}: (height, width) is {image.shape[:2]}, but '
-                             f'{self.file.path} says {record.size}{_turn(path, record.size)}')
-        return Sample(image, self.annotations[record.image_id], str(path))
+        return Sample(self.read(index), self.annotations[record.image_id], str(self.path(index)))
+
+    def path(self, index: int) -> Path:
+        """Return the file of an image."""
+        return self.images / self.file.records[index].file_name
+
+    def read(self, index: int, reduction: int = 1) -> np.ndarray:
+        """Return the pixels of an image, see :func:`read_image`, which is of the stated size."""
+        path, size = self.path(index), self.file.records[index].size
+        image = read_image(path, reduction)
+        found = image.shape[:2] if reduction == 1 else EncodedImage.read(path).size()
+        if found != size:
+            raise ValueError(f'{path}: (height, width) is {found}, but '
+                             f'{self.file.path} says {size}{_turn(path, size)}')
+        return image
 
 
-def read_image(path: Path | str) -> np.ndarray:
+def read_image(path: Path | str, reduction: int = 1) -> np.ndarray:
     """
     Read an image file as stored: annotations refer to pixels before any EXIF rotation.
 
     :param path: a JPEG, PNG or BMP file.
+    :param reduction: 1, 2, 4 or 8: average blocks of so many rows and columns.
     :return: (H, W, 3) uint8 RGB, also of a gray image.
     :raises ValueError: if the file is missing, no image, cut off or larger than any image of a
         camera; it is refused before any of it is decoded.
     """
     file = EncodedImage.read(path)
     try:
-        return file.to_rgb()
+        return file.to_rgb(reduction=reduction)
     except ValueError as error:
         raise ValueError(f'{path}: is not an image that can be read: {error}') from error
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from mcn_ros.data.image_headers import image_extent
+from mcn_ros.data.image_headers import image_extent, JPEG
 from mcn_ros.geometry import Size
 
 # Of an image that is decoded, beyond those of any camera of a robot: 150 MB of RGB.
@@ -66,6 +66,9 @@ ENCODINGS = {
 TWO_PLANES = ('nv12', 'nv21')
 # Encodings whose data, seen as a gray picture, are chequers or stripes.
 _NOT_GRAY = ('bayer', 'yuv', 'uyvy', 'yuyv', *TWO_PLANES)
+# What OpenCV calls decoding of less than all pixels, by how many rows and columns become one.
+_REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
+            8: cv2.IMREAD_REDUCED_COLOR_8}
 # Measurements in the encodings of OpenCV: depths and the like, which are no pictures.
 _NO_PICTURE = re.compile(r'(16|32|64)[USF]C\d*$')
 
@@ -198,11 +201,13 @@ class EncodedImage:
         """
         return self._decode(cv2.IMREAD_UNCHANGED, max_pixels)
 
-    def to_rgb(self, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    def to_rgb(self, max_pixels: int = MAX_PIXELS, reduction: int = 1) -> np.ndarray:
         """
         Decode.
 
         :param max_pixels: a larger image is refused before any of it is decoded.
+        :param reduction: 1, 2, 4 or 8: average blocks of so many rows and columns; the last block
+            may be cut off.
         :return: (H, W, 3) uint8 RGB.
         :raises ValueError: for data that is no image, is cut off or is larger, and where the
             format says that it is no picture.
@@ -217,8 +222,13 @@ class EncodedImage:
             if pixels.ndim == 2:
                 return self._demosaic(encoding, pixels)
         # EXIF does not turn the image: pixels stay where they are.
-        image = self._decode(cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+        decoded = reduction if bytes(self.data[:len(JPEG)]) == JPEG else 1
+        image = self._decode(_REDUCED[decoded] | cv2.IMREAD_IGNORE_ORIENTATION, max_pixels)
+        return _average(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), reduction // decoded)
+
+    def size(self) -> Size:
+        """Return the (height, width) that the file says it has; ValueError if it says none."""
+        return image_extent(bytes(self.data)).size
 
     def upright_size(self) -> Size:
         """Return the (height, width) that viewers show, who turn an image as its EXIF data say."""
@@ -254,6 +264,16 @@ class EncodedImage:
     def _reject(self, problem: str) -> None:
         raise ValueError(f'compressed image of format {shown(self.file_format)} '
                          f'and {len(self.data)} bytes of data: {problem}')
+
+
+def _average(image: np.ndarray, reduction: int) -> np.ndarray:
+    """Average blocks of pixels as decoders of JPEG do."""
+    if reduction == 1:
+        return image
+    height, width = (-(-side // reduction) for side in image.shape[:2])
+    below, beside = (reduction * new - old for new, old in zip((height, width), image.shape))
+    image = cv2.copyMakeBorder(image, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def shown(name: str) -> str:

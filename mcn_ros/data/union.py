@@ -10,6 +10,7 @@ import numpy as np
 
 from mcn_ros.data.augment import augment, AugmentConfig
 from mcn_ros.data.mosaic import mosaic, tile_size, TILES
+from mcn_ros.data.pending_image import UnreadableImage
 from mcn_ros.geometry import Resampling, RESAMPLINGS, Size
 from mcn_ros.structures import Sample
 
@@ -220,13 +221,18 @@ class TrainingSet:
 
     def _view(self, index: int, size: Size, rng: np.random.Generator) -> AugmentedSample:
         """Return a view of a sample, or of the next that can be read."""
-        unreadable = []
+        unreadable, state = [], rng.bit_generator.state
         for turn in range(len(self)):
             try:
                 sample = self.dataset[(index + turn) % len(self)]
             except ValueError as error:
                 unreadable.append(str(error))
-            else:
+                continue
+            try:
                 view = augment(sample, size, rng, self.config, self.resampling)
+            except UnreadableImage as error:
+                unreadable.append(str(error))
+                rng.bit_generator.state = state  # the next is seen as if drawn itself
+            else:
                 return AugmentedSample(view, tuple(unreadable))
         raise ValueError(f'none of {len(self)} samples can be read, the first: {unreadable[0]}')

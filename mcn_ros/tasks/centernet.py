@@ -97,7 +97,7 @@ class CenterNetPoseTask(_Rules, PoseTask):
         """Build the targets: people without joints are centres alone, and have none."""
         people = _objects(annotation, self.max_people, grid)
         targets = super().encode(people, grid)
-        targets['joint_heatmap'].clamp_(min=0)  # nothing is unknown
+        targets['joint_heatmap_unknown'] = targets['joint_heatmap_unknown'][:0]
         jointless = ~(people.keypoint_scores > 0).any(axis=1)
         targets['weights'][np.flatnonzero(jointless)] = 0
         return targets

@@ -19,8 +19,8 @@ from torchvision.ops import distance_box_iou_loss
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.structures import clip_boxes
 from mcn_ros.tasks.heatmap import (
-    count_peaks, draw_peak, find_peaks, focal_loss, gather_cells, gaussian_radius, ignore_box,
-    weighted_l1)
+    count_peaks, draw_heatmap, encode_heatmap, find_peaks, focal_loss, gather_cells,
+    gaussian_radii, weighted_l1)
 
 # Channels of the two regression maps; the heatmap has one channel per class.
 BOX_MAPS = {'size': 2, 'offset': 2}
@@ -45,7 +45,7 @@ class Centers:
     :param boxes: (N, 4) xyxy in grid cells, clipped to the grid.
     :param points: (N, 2) exact centres (x, y) in grid cells.
     :param cells: (N, 2) int64 column and row of the cell that holds the centre.
-    :param radii: (N,) Gaussian radii in grid cells.
+    :param radii: (N,) int64 Gaussian radii in grid cells.
     :param learned: (K,) indices into the above of those whose boxes are learned; of all others,
         only that they are there.
     """
@@ -54,7 +54,7 @@ class Centers:
     boxes: np.ndarray
     points: np.ndarray
     cells: np.ndarray
-    radii: list[int]
+    radii: np.ndarray
     learned: np.ndarray
 
 
@@ -74,8 +74,8 @@ def locate(boxes: np.ndarray, usable: np.ndarray, grid: Grid, limit: int) -> Cen
     points = (clipped[:, :2] + clipped[:, 2:]) / 2
     # The centre of a sliver at the far border can be rounded onto the border.
     cells = np.minimum(points.astype(np.int64), [grid.width - 1, grid.height - 1])
-    radii = [gaussian_radius(np.ceil(h), np.ceil(w)) for w, h in sides]
-    return Centers(rows, clipped, points, cells, radii, evenly(len(rows), limit))
+    return Centers(rows, clipped, points, cells, gaussian_radii(np.ceil(sides)),
+                   evenly(len(rows), limit))
 
 
 def evenly(count: int, limit: int) -> np.ndarray:
@@ -144,33 +144,31 @@ def region(centers: Centers, spread: float, grid: Grid) -> tuple[np.ndarray, np.
     return cells, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def encode_centers(centers: Centers, classes: np.ndarray, num_classes: int, crowds: np.ndarray,
-                   crowd_classes: np.ndarray, grid: Grid, limit: int, spread: float = 0.0,
-                   ) -> dict[str, Tensor]:
+def encode_centers(centers: Centers, classes: np.ndarray, labelled: np.ndarray,
+                   crowds: np.ndarray, crowd_classes: np.ndarray, grid: Grid, limit: int,
+                   spread: float = 0.0) -> dict[str, Tensor]:
     """
     Build the targets of heatmap, size and offset.
 
     :param centers: objects, from :func:`locate`.
     :param classes: (N,) channel of each.
-    :param num_classes: channels of the heatmap, C.
+    :param labelled: (C,) bool: channels of the heatmap of which something is known.
     :param crowds: (M, 4) xyxy in input pixels: regions where class ``crowd_classes`` is unknown.
     :param crowd_classes: (M,) channel of each crowd.
     :param grid: the output raster.
     :param limit: K, rows of the padded lists; every object has a peak, though.
     :param spread: see :func:`region`.
-    :return: heatmap (C, H, W) float32; cells (K, S) int64 at which an object is learned and their
-        weights (K, S) float32, 0 where there is none; size (K, 2) and offset (K, S, 2) of the
-        centre from the corner of each cell, float32 in grid cells.
+    :return: the heatmap as :func:`mcn_ros.tasks.heatmap.encode_heatmap` describes it; cells (K, S)
+        int64 at which an object is learned and their weights (K, S) float32, 0 where there is
+        none; size (K, 2) and offset (K, S, 2) of the centre from the corner of each cell, float32
+        in grid cells.
     """
-    heatmap = np.zeros((num_classes, grid.height, grid.width), np.float32)
-    for box, channel in zip(crowds, crowd_classes):
-        ignore_box(heatmap[channel], box / grid.stride)
-    for (column, row), channel, radius in zip(centers.cells, classes, centers.radii):
-        draw_peak(heatmap[channel], column, row, radius)
+    peaks = np.column_stack([classes, centers.cells, centers.radii])
+    unknown = np.column_stack([crowd_classes, crowds / grid.stride])
     cells, weights = region(centers, spread, grid)
     boxes, points = centers.boxes[centers.learned], centers.points[centers.learned]
     return {
-        'heatmap': torch.from_numpy(heatmap),
+        **encode_heatmap('heatmap', peaks, unknown, labelled, (grid.height, grid.width)),
         'cells': pad(cells[..., 1] * grid.width + cells[..., 0], limit),
         'weights': pad(weights, limit),
         'size': pad((boxes[:, 2:] - boxes[:, :2]).astype(np.float32), limit),
@@ -193,7 +191,8 @@ def center_losses(outputs: dict[str, Tensor], targets: dict[str, Tensor], iou_lo
     size, offset = (values.view_as(target) for values in
                     read_boxes(outputs, targets['cells'].flatten(1), relative))
     unit = scale_of(target, relative)
-    losses = {'heatmap': focal_loss(outputs['heatmap'], targets['heatmap']),
+    heatmap = outputs['heatmap']
+    losses = {'heatmap': focal_loss(heatmap, draw_heatmap(targets, 'heatmap', heatmap.shape[2:])),
               'size': weighted_l1(size, target, weights),
               'offset': weighted_l1(offset / unit, targets['offset'] / unit, weights)}
     if relative:
@@ -264,7 +263,7 @@ def center_weights(iou_loss: bool = False) -> dict[str, float]:
 def center_counts(targets: dict[str, Tensor], iou_loss: bool = False) -> dict[str, Tensor]:
     """Return how many peaks, numbers and boxes the :func:`center_losses` are means over."""
     objects = count_objects(targets)
-    counts = {'heatmap': count_peaks(targets['heatmap']), 'size': 2 * objects,
+    counts = {'heatmap': count_peaks(targets, 'heatmap'), 'size': 2 * objects,
               'offset': 2 * objects}
     return {**counts, 'iou': objects} if iou_loss else counts
 

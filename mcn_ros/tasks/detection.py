@@ -10,6 +10,7 @@ Source: "Objects as Points", section 3; MCN (Heuer et al.), section 3.
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Mapping
 
+import numpy as np
 import torch
 from torch import nn, Tensor
 
@@ -22,7 +23,7 @@ from mcn_ros.tasks.centers import (
     BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_overlap,
     check_spread, decode_centers, duplicates, encode_centers, in_order, locate, LOG_SIZE_BIAS,
     mirror_boxes, to_input_pixels)
-from mcn_ros.tasks.heatmap import PRIOR_BIAS, UNKNOWN
+from mcn_ros.tasks.heatmap import PRIOR_BIAS
 from mcn_ros.tasks.merge import MergesPeople
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES, PERSON
@@ -129,13 +130,12 @@ class DetectionTask(MergesPeople, Task):
         grid = Grid.of_input((grid.height * grid.stride, grid.width * grid.stride), self.stride)
         crowd = crowd_rows(annotation)
         centers = locate(annotation.boxes, ~crowd, grid, self.max_objects)
-        targets = encode_centers(
-            centers, annotation.classes[centers.rows], len(self.classes),
-            annotation.boxes[crowd], annotation.classes[crowd], grid, self.max_objects,
-            self.spread)
-        if annotation.labelled_classes is not None:
-            targets['heatmap'][~annotation.labelled_classes] = UNKNOWN
-        return targets
+        labelled = annotation.labelled_classes
+        if labelled is None:
+            labelled = np.ones(len(self.classes), bool)
+        return encode_centers(
+            centers, annotation.classes[centers.rows], labelled, annotation.boxes[crowd],
+            annotation.classes[crowd], grid, self.max_objects, self.spread)
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return L_center, L_size and L_off of MCN as heatmap, size and offset."""

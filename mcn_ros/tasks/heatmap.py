@@ -8,12 +8,14 @@ Source: X. Zhou, D. Wang, P. Kraehenbuehl, "Objects as Points", 2019, section 3;
 radius is CornerNet's (H. Law, J. Deng, ECCV 2018).
 """
 
-import math
+from typing import Any, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from mcn_ros.geometry import Size
 
 # Target value of a cell that teaches nothing. Below every Gaussian, so drawing a peak over an
 # ignored region by maximum makes the peak count.
@@ -26,56 +28,123 @@ PRIOR_BIAS = -2.19
 # The logit of a cell that is no peak: its score is 0.
 NO_PEAK = -1e4
 
+# In place of a channel: all of them.
+ALL = -1
 
-def gaussian_radius(height: float, width: float, min_overlap: float = 0.7) -> int:
+
+def gaussian_radii(sizes: np.ndarray, min_overlap: float = 0.7) -> np.ndarray:
     """
-    Return how far a corner pair may move while its box keeps an overlap with the true box.
+    Return how far corner pairs may move while their boxes keep an overlap with the true ones.
 
     The three roots are CornerNet's as published in code, ``(b + sqrt(b^2 - 4ac)) / 2`` without the
     division by a: all CenterNet results were made with them.
 
-    :param height: box height in grid cells.
-    :param width: box width in grid cells.
+    :param sizes: (N, 2) sides of boxes in grid cells.
     :param min_overlap: smallest intersection over union.
-    :return: radius in whole grid cells, >= 0.
+    :return: (N,) int64 radii in whole grid cells, >= 0.
     """
-    total, area = height + width, height * width
+    total, area = sizes.sum(axis=1), sizes.prod(axis=1)
     quadratics = (
         (1, total, area * (1 - min_overlap) / (1 + min_overlap)),
         (4, 2 * total, (1 - min_overlap) * area),
         (4 * min_overlap, -2 * min_overlap * total, (min_overlap - 1) * area))
-    radius = min((b + math.sqrt(b * b - 4 * a * c)) / 2 for a, b, c in quadratics)
-    return max(0, int(radius))
+    roots = [(b + np.sqrt(b * b - 4 * a * c)) / 2 for a, b, c in quadratics]
+    return np.maximum(np.min(roots, axis=0), 0).astype(np.int64)
 
 
-def draw_peak(heatmap: np.ndarray, column: int, row: int, radius: int) -> None:
+def encode_heatmap(name: str, peaks: np.ndarray, unknown: np.ndarray, labelled: np.ndarray,
+                   size: Size) -> dict[str, Tensor]:
     """
-    Draw a Gaussian with value 1 at a cell; overlapping peaks keep the larger value.
+    Describe a heatmap in few numbers, of which :func:`draw_heatmap` makes it.
 
-    :param heatmap: (H, W) float32, changed in place.
-    :param column: cell of the peak, inside of the map.
-    :param row: cell of the peak, inside of the map.
-    :param radius: cells; sigma is a sixth of the diameter.
+    :param name: of the heatmap.
+    :param peaks: (P, 4) integers: channel, column and row of the cell, and radius of a Gaussian
+        whose value is 1 there.
+    :param unknown: (M, 5) channel (ALL of them, for every one) and box, xyxy in grid cells: cells
+        that it touches are unknown unless they are of a peak.
+    :param labelled: (C,) bool; where False, the whole channel is unknown.
+    :param size: (height, width) of the heatmap.
+    :return: each with a name that begins with that of the heatmap: peaks (P, 4) int16, each cell
+        of a channel once; windows (T,) bool, as many as there are cells in the squares of all
+        peaks together, True for the first of each; unknown (M, 5) int16 and labelled (C,) bool.
     """
-    height, width = heatmap.shape
-    sigma = (2 * radius + 1) / 6
-    rows = np.arange(max(0, row - radius), min(height, row + radius + 1))
-    columns = np.arange(max(0, column - radius), min(width, column + radius + 1))
-    squares = (rows[:, None] - row) ** 2 + (columns[None] - column) ** 2
-    region = heatmap[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-    np.maximum(region, np.exp(-squares / (2 * sigma * sigma)), out=region)
+    peaks = _widest(peaks[labelled[peaks[:, 0]]])
+    windows = np.zeros((2 * peaks[:, 3] + 1) @ (2 * peaks[:, 3] + 1), bool)
+    windows[_begins(peaks[:, 3])] = True
+    cells = np.concatenate([unknown[:, :1], np.floor(unknown[:, 1:3]), np.ceil(unknown[:, 3:])],
+                           axis=1)
+    cells[:, 1:] = np.clip(cells[:, 1:], 0, [size[1], size[0], size[1], size[0]])
+    arrays = {'peaks': peaks.astype(np.int16), 'windows': windows,
+              'unknown': cells.astype(np.int16), 'labelled': labelled}
+    return {f'{name}_{key}': torch.from_numpy(array) for key, array in arrays.items()}
 
 
-def ignore_box(heatmap: np.ndarray, box: np.ndarray) -> None:
+def _widest(peaks: np.ndarray) -> np.ndarray:
+    """Return peaks (P, 4), of those in the same cell the widest only: no other is above it."""
+    peaks = peaks[np.lexsort(peaks.T[::-1])]
+    last = np.ones(len(peaks), bool)
+    last[:-1] = (peaks[1:, :3] != peaks[:-1, :3]).any(axis=1)
+    return peaks[last]
+
+
+def _begins(radii: Any) -> Any:
+    """Return where the squares of radii (..., P) begin in a list of all their cells."""
+    areas = (2 * radii + 1) ** 2
+    return areas.cumsum(-1) - areas
+
+
+@torch.no_grad()
+def draw_heatmap(targets: dict[str, Tensor], name: str, size: Sequence[int]) -> Tensor:
     """
-    Mark the cells of a box as unknown; call before peaks are drawn.
+    Draw a heatmap where its description is: the device is not waited for.
 
-    :param heatmap: (..., H, W) float32, changed in place.
-    :param box: xyxy in grid cells.
+    :param targets: what :func:`encode_heatmap` made for each of B images, lists of fewer than the
+        longest filled up with zeros.
+    :param name: of the heatmap.
+    :param size: (height, width).
+    :return: (B, C, H, W) float32: 1 at peaks, the largest of the Gaussians around them, 0, and
+        UNKNOWN.
     """
-    left, top = np.maximum(np.floor(box[:2]), 0).astype(int)
-    right, bottom = np.maximum(np.ceil(box[2:]), 0).astype(int)
-    heatmap[..., top:bottom, left:right] = UNKNOWN
+    peaks, windows, unknown, labelled = (
+        targets[f'{name}_{key}'] for key in ('peaks', 'windows', 'unknown', 'labelled'))
+    heatmap = torch.zeros(*labelled.shape, *size, device=labelled.device)
+    if unknown.shape[1]:
+        heatmap.masked_fill_(_inside(unknown, labelled.shape[1], size), UNKNOWN)
+    heatmap.masked_fill_(~labelled[:, :, None, None], UNKNOWN)
+    if peaks.shape[1]:
+        heatmap.flatten(1).scatter_reduce_(1, *_gaussians(peaks.long(), windows, size), 'amax')
+    return heatmap
+
+
+def _inside(boxes: Tensor, channels: int, size: Sequence[int]) -> Tensor:
+    """Return (B, C, H, W) bool: the cells in boxes (B, M, 5) of channel and xyxy."""
+    channel, left, top, right, bottom = boxes[..., None].unbind(dim=2)  # (B, M, 1) each
+    across, down, every = (torch.arange(count, device=boxes.device)
+                           for count in (size[1], size[0], channels))
+    members = (every == channel) | (channel == ALL), (down >= top) & (down < bottom), (
+        across >= left) & (across < right)
+    return torch.einsum('bmc,bmh,bmw->bchw', *(member.float() for member in members)) > 0
+
+
+def _gaussians(peaks: Tensor, windows: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """
+    Return the cells of the squares around peaks, and the values there.
+
+    :return: (B, T) int64 numbers of cells in (C, H, W), and (B, T) float32, UNKNOWN for those
+        that are none.
+    """
+    owners = windows.cumsum(1) - 1  # -1 in an image without peaks
+    own = owners.clamp(min=0)
+    channel, column, row, radius = peaks.gather(1, own[..., None].expand(-1, -1, 4)).unbind(2)
+    place = torch.arange(own.shape[1], device=own.device) - _begins(peaks[..., 3]).gather(1, own)
+    sides = 2 * radius + 1
+    down, across = place // sides - radius, place % sides - radius
+    y, x = row + down, column + across
+    valid = (owners >= 0) & (down <= radius) & (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+    sigma = sides.double() / 6
+    values = torch.exp(-(down ** 2 + across ** 2) / (2 * sigma * sigma)).float()
+    return (torch.where(valid, (channel * size[0] + y) * size[1] + x, 0),
+            torch.where(valid, values, UNKNOWN))
 
 
 def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -89,6 +158,8 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     :param target: (B, C, H, W): 1 at peaks, Gaussian around them, UNKNOWN where nothing is known.
     :return: scalar; the undivided negative term when there is no peak.
     """
+    if target.device.type != 'cpu':
+        return _focal_loss(logits.float(), target)
     known = (target >= 0).flatten(2).any(dim=2)
     if not known.all():  # most planes of a partially labelled batch are unknown: they cost nothing
         logits, target = logits[known], target[known]  # (planes, H, W)
@@ -101,9 +172,19 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     return (positive.sum() + negative.sum()) / max(1, len(peaks))
 
 
-def count_peaks(target: Tensor) -> Tensor:
-    """Return the number of peaks in heatmap targets, a scalar float32."""
-    return (target == 1).sum().float()
+def _focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the focal loss by shapes that do not depend on values: no device is waited for."""
+    peak = target == 1
+    # The loss of a peak is that of a cell without one, whose logit is the opposite.
+    logits = torch.where(peak, -logits, logits)
+    weight = torch.where(peak, 1, torch.where(target >= 0, 1 - target, 0) ** 4)
+    loss = functional.softplus(logits) * torch.sigmoid(logits) ** 2 * weight
+    return loss.sum() / peak.sum().clamp(min=1)
+
+
+def count_peaks(targets: dict[str, Tensor], name: str) -> Tensor:
+    """Return the number of peaks of the heatmap of a name, a scalar float32."""
+    return targets[f'{name}_windows'].sum().float()
 
 
 def find_peaks(logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

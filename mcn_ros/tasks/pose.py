@@ -24,7 +24,8 @@ from mcn_ros.tasks.centers import (
     check_spread, decode_centers, encode_centers, in_order, locate, LOG_SIZE_BIAS,
     mirror_boxes, mirror_points, pad, read_boxes, scale_of, to_input_pixels)
 from mcn_ros.tasks.heatmap import (
-    count_peaks, draw_peak, focal_loss, gather_cells, ignore_box, PRIOR_BIAS, weighted_l1)
+    ALL, count_peaks, draw_heatmap, encode_heatmap, focal_loss, gather_cells, PRIOR_BIAS,
+    weighted_l1)
 from mcn_ros.tasks.location import believe, decide, location_loss, sample
 from mcn_ros.tasks.snap import snap
 from mcn_ros.tasks.task import Objects, Task
@@ -115,13 +116,15 @@ class PoseTask(Task):
         :param annotation: people in input pixels.
         :return: the targets of :func:`mcn_ros.tasks.centers.encode_centers` and displacement
             (K, J, 2) from the centre, joint_cells (K, J) int64, joint_offset (K, J, 2),
-            joint_valid (K, J) bool, joint_heatmap (J, H, W); lengths in grid cells.
+            joint_valid (K, J) bool; lengths in grid cells; joint_heatmap as
+            :func:`mcn_ros.tasks.heatmap.encode_heatmap` describes it.
         """
         crowd = crowd_rows(annotation)
         people = locate(annotation.boxes, ~crowd, grid, self.max_people)
         none = np.zeros(len(annotation), np.int64)
-        targets = encode_centers(people, none[people.rows], 1, annotation.boxes[crowd],
-                                 none[crowd], grid, self.max_people, self.spread)
+        targets = encode_centers(people, none[people.rows], np.ones(1, bool),
+                                 annotation.boxes[crowd], none[crowd], grid, self.max_people,
+                                 self.spread)
         jointless = ~(annotation.keypoint_scores > 0).any(axis=1)
         unknown = annotation.boxes[crowd | jointless] / grid.stride
         keypoints = annotation.keypoints[people.rows] / grid.stride
@@ -135,17 +138,16 @@ class PoseTask(Task):
         valid = labelled & inside.all(axis=2)
         points = np.where(valid[..., None], keypoints, 0)
         cells = points.astype(np.int64)
-        heatmap = np.zeros((self.joints.num_keypoints, grid.height, grid.width), np.float32)
-        for box in unknown:
-            ignore_box(heatmap, box)
-        for person, joint in np.argwhere(valid):
-            column, row = cells[person, joint]
-            draw_peak(heatmap[joint], column, row, people.radii[person])
+        owners, joints = np.nonzero(valid)
+        peaks = np.column_stack([joints, cells[owners, joints], people.radii[owners]])
+        regions = np.column_stack([np.full(len(unknown), ALL), unknown])
         displacement = points - people.points[:, None]
         lists = {'joint_cells': cells[..., 1] * grid.width + cells[..., 0],
                  'joint_offset': (points - cells).astype(np.float32),
                  'displacement': displacement.astype(np.float32), 'joint_valid': valid}
-        return {'joint_heatmap': torch.from_numpy(heatmap),
+        return {**encode_heatmap('joint_heatmap', peaks, regions,
+                                 np.ones(self.joints.num_keypoints, bool),
+                                 (grid.height, grid.width)),
                 **{name: pad(values[people.learned], self.max_people)
                    for name, values in lists.items()}}
 
@@ -161,7 +163,9 @@ class PoseTask(Task):
         losses['displacement'] = weighted_l1(
             found / unit, displacement / unit,
             targets['weights'][..., None, None] * valid[:, :, None])
-        losses['joint_heatmap'] = focal_loss(outputs['joint_heatmap'], targets['joint_heatmap'])
+        heatmap = outputs['joint_heatmap']
+        losses['joint_heatmap'] = focal_loss(
+            heatmap, draw_heatmap(targets, 'joint_heatmap', heatmap.shape[2:]))
         losses['joint_offset'] = weighted_l1(
             self._joint_offsets(outputs, targets['joint_cells']), targets['joint_offset'],
             valid.float())
@@ -173,7 +177,7 @@ class PoseTask(Task):
         """Return how many things each loss is the mean of."""
         numbers = 2 * targets['joint_valid'].sum().float()
         counts = {**center_counts(targets, self.iou_loss), 'displacement': numbers,
-                  'joint_heatmap': count_peaks(targets['joint_heatmap']), 'joint_offset': numbers}
+                  'joint_heatmap': count_peaks(targets, 'joint_heatmap'), 'joint_offset': numbers}
         return {**counts, 'joint_location': numbers / 2} if self.belief else counts
 
     def same_maps(self, other: Task) -> bool:

@@ -101,6 +101,8 @@ class TrainConfig:
     :param save_every: batches between checkpoints.
     :param validate_every: batches between scores.
     :param overlays: validation images that are drawn with what is predicted, at each scoring.
+    :param cache: folder for what is read again and again: pixels of training images, decoded and
+        as small as training can use them, and annotations; see docs/data.md.
     :raises ValueError: for values that make no sense, each with its name and what is possible.
     """
 
@@ -144,6 +146,7 @@ class TrainConfig:
     validate_every: int = 2000
     overlays: int = 8
     sync_batch_norm: bool = False
+    cache: str | None = None
 
     def __post_init__(self):
         for name in ('batch_size', 'save_every', 'validate_every'):

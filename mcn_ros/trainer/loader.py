@@ -16,17 +16,21 @@ from multiprocessing.process import BaseProcess
 import shutil
 import signal
 import sys
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 from tqdm import tqdm
 
+from mcn_ros.data.augment import least_reduction
 from mcn_ros.data.batch import Batch, collate
 from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.image_cache import ImageCache
+from mcn_ros.data.pending_image import PendingImage, whole_reduction
 from mcn_ros.data.union import AugmentedSample, RankBatchSampler, Sampler, TrainingSet, Union
-from mcn_ros.geometry import RESAMPLINGS
+from mcn_ros.geometry import RESAMPLINGS, Size
+from mcn_ros.structures import Sample
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
@@ -40,18 +44,47 @@ REMEDY = ('a larger /dev/shm (docker run --shm-size=4g), fewer workers, or worke
 
 
 def load_samples(config: TrainConfig, datasets: Sequence[CocoDataset]) -> TrainingSet:
-    """Return the augmented samples of all data sets."""
-    union = Union(datasets, [len(dataset) if d.weight is None else d.weight
-                             for d, dataset in zip(config.datasets, datasets)])
-    return TrainingSet(union, config.train_size, config.augment, config.seed,
-                       RESAMPLINGS[config.model.preprocessing])
+    """Return the augmented samples of all data sets; ValueError for a cache that is none."""
+    resampling = RESAMPLINGS[config.model.preprocessing]
+    least = partial(least_reduction, target=config.train_size, config=config.augment,
+                    resampling=resampling)
+    cache = None if config.cache is None else ImageCache(config.cache)
+    union = Union([PendingSamples(dataset, cache, least) for dataset in datasets],
+                  [len(dataset) if d.weight is None else d.weight
+                   for d, dataset in zip(config.datasets, datasets)])
+    return TrainingSet(union, config.train_size, config.augment, config.seed, resampling)
 
 
-def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task]) -> CocoDataset:
+class PendingSamples:
+    """
+    A data set whose images are read when a view of them is known.
+
+    :param dataset: the samples.
+    :param cache: of their pixels, None for none.
+    :param least: (height, width) of an image -> the reduction that every view of it can have.
+    """
+
+    def __init__(self, dataset: CocoDataset, cache: ImageCache | None,
+                 least: Callable[[Size], float]):
+        self.dataset, self.cache, self.least = dataset, cache, least
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample with a :class:`PendingImage`; ValueError for an unreadable map."""
+        dataset, record = self.dataset, self.dataset.file.records[index]
+        image = PendingImage(dataset.path(index), (*record.size, 3), partial(dataset.read, index),
+                             self.cache, whole_reduction(self.least(record.size)))
+        return Sample(image, dataset.annotations[record.image_id], str(image.path))
+
+
+def open_dataset(config: DatasetConfig, tasks: Mapping[str, Task], cache: str | None = None,
+                 ) -> CocoDataset:
     """Return a data set with the labels of its tasks; ValueError if it is malformed or empty."""
     wanted = {name: task for name, task in tasks.items()
               if config.tasks is None or name in config.tasks}
-    dataset = CocoDataset(config.annotations, config.images, wanted)
+    dataset = CocoDataset(config.annotations, config.images, wanted, cache)
     if config.annotated_only:
         dataset.file = replace(dataset.file, records=tuple(
             record for record in dataset.file.records if len(record.categories)))

@@ -193,8 +193,8 @@ def _check_shared(run: RunFolder, first: int, ranks: Ranks) -> None:
 def _open_datasets(config: TrainConfig, tasks: Mapping[str, Task], ranks: Ranks,
                    ) -> tuple[Sequence[CocoDataset], CocoDataset | None]:
     """Return the data sets to learn from, and that of the validation; warn of missing labels."""
-    datasets = [open_dataset(dataset, tasks) for dataset in config.datasets]
-    validation = config.validation and open_dataset(config.validation, tasks)
+    datasets = [open_dataset(dataset, tasks, config.cache) for dataset in config.datasets]
+    validation = config.validation and open_dataset(config.validation, tasks, config.cache)
     warnings = check_labels(config, tasks, datasets)
     if ranks.leads:
         sys.stderr.writelines(f'warning: {warning}\n' for warning in warnings)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.data.batch import collate
+from mcn_ros.data.batch import collate, stack
 from mcn_ros.geometry import Grid
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
 from mcn_ros.tasks import build_tasks
@@ -52,6 +52,13 @@ def test_each_row_is_the_encoding_of_its_image():
         assert set(batch.targets[name]) == set(alone)
         for key, value in alone.items():
             assert torch.equal(batch.targets[name][key][0], value)
+
+
+def test_lists_are_filled_up_to_the_longest():
+    targets = stack([{'list': torch.ones(length, 2), 'number': torch.tensor(length)}
+                     for length in (1, 3, 0)])
+    assert targets['list'].tolist() == [[[1, 1], [0, 0], [0, 0]], [[1, 1]] * 3, [[0, 0]] * 3]
+    assert targets['number'].tolist() == [1, 3, 0]
 
 
 def test_a_batch_with_nothing_labelled_has_images_only():

@@ -13,7 +13,8 @@ import torch
 from mcn_ros.data.augment import augment, AugmentConfig
 from mcn_ros.data.batch import collate
 from mcn_ros.data.centernet_views import (
-    AXES, CHANGES, crop_across, FLIP, margin, random_colors, random_place, recolor, SCALES)
+    AXES, CHANGES, color_affine, crop_across, FLIP, margin, random_colors, random_place, SCALES)
+from mcn_ros.data.recolor import mean_brightness, recolor
 from mcn_ros.geometry import apply_affine, RESAMPLINGS
 from mcn_ros.structures import ClassMap, IGNORE, Instances, Poses, Sample
 from mcn_ros.tasks.centernet import CenterNetDetectionTask
@@ -41,6 +42,16 @@ def make_sample(seed=0):
 def make_view(seed, sample=None, resampling=CENTERNET):
     sample = make_sample() if sample is None else sample
     return augment(sample, INPUT, np.random.default_rng(seed), CONFIG, resampling)
+
+
+def colored(view):
+    """Return the picture (H, W, 3) float32 that is learned from."""
+    images = torch.from_numpy(view.image[None]).permute(0, 3, 1, 2)
+    return recolor(images, torch.from_numpy(view.colors[None]))[0].permute(1, 2, 0).numpy()
+
+
+def change_colors(image, changes, light):
+    return colored(Sample(image, {}, colors=color_affine(mean_brightness(image), changes, light)))
 
 
 def draws(seed):
@@ -79,7 +90,7 @@ def test_points_are_mirrored_and_cropped(seed):
 @SEEDS
 def test_the_image_is_that_of_bilinear_interpolation_between_dots(seed):
     (x, y), factor, mirrored, changes, light = draws(seed)
-    image, view = make_sample().image, make_view(seed).image
+    image, view = make_sample().image, colored(make_view(seed))
     padded = np.pad(image.astype(float), ((1, 1), (1, 1), (0, 0)))
     across, down = np.meshgrid(np.arange(64), np.arange(64))
     columns = x + (across - 32) / factor * (-1 if mirrored else 1)
@@ -90,7 +101,7 @@ def test_the_image_is_that_of_bilinear_interpolation_between_dots(seed):
     expected = ((padded[top, left] * (1 - right) + padded[top, left + 1] * right) * (1 - bottom)
                 + (padded[top + 1, left] * (1 - right) + padded[top + 1, left + 1] * right)
                 * bottom)
-    expected = recolor(expected.astype(np.float32), changes, light)
+    expected = change_colors(expected.astype(np.float32), changes, light)
     # OpenCV interpolates in steps of 1/32 of a pixel and rounds.
     assert np.abs(view - expected).mean() < 1.0 and np.abs(view - expected).max() < 12
     assert view.dtype == np.float32 and view.shape == (*INPUT, 3)
@@ -102,7 +113,8 @@ def test_a_mirror_image_is_the_view_of_the_mirrored_image():
     flipped = np.ascontiguousarray(make_sample().image[:, ::-1])
     affine = np.array([[factor, 0, 32 - factor * (129 - x)], [0, factor, 32 - factor * y]])
     expected = cv2.warpAffine(flipped, affine, INPUT[::-1])
-    np.testing.assert_allclose(make_view(seed).image, recolor(expected, changes, light), atol=1e-3)
+    np.testing.assert_allclose(colored(make_view(seed)),
+                               change_colors(expected, changes, light), atol=1e-3)
 
 
 @pytest.mark.parametrize('resampling', RESAMPLINGS.values(), ids=RESAMPLINGS)
@@ -112,7 +124,7 @@ def test_labels_stay_on_the_image(resampling):
     sample = Sample(image, {'segmentation': ClassMap(image[..., 0] // 255)})
     for seed in range(4):
         view = make_view(seed, sample, resampling)
-        labels, light = view.annotations['segmentation'].labels, view.image.mean(axis=2)
+        labels, light = view.annotations['segmentation'].labels, colored(view).mean(axis=2)
         known = labels != IGNORE
         if 50 < (labels == 1).sum() < known.sum() - 50:
             white = light > (light[labels == 1].mean() + light[labels == 0].mean()) / 2
@@ -156,15 +168,15 @@ def test_colours_change_one_after_the_other(seed):
     for name, factor in changes:
         other = {'brightness': 0, 'contrast': gray.mean(), 'saturation': gray}[name]
         colors = factor * colors + (1 - factor) * other
-    result = recolor(image, changes, light)
+    result = change_colors(image, changes, light)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result / 255, colors + light, atol=1e-5)
 
 
 def test_colours_are_not_cut_off():
     white = np.full((4, 4, 3), 255, np.uint8)
-    assert recolor(white, [('brightness', 1.4)], np.zeros(3)).min() == pytest.approx(357)
-    assert recolor(0 * white, [], np.full(3, -0.1)).max() == pytest.approx(-25.5)
+    assert change_colors(white, [('brightness', 1.4)], np.zeros(3)).min() == pytest.approx(357)
+    assert change_colors(0 * white, [], np.full(3, -0.1)).max() == pytest.approx(-25.5)
 
 
 def test_light_varies_along_its_axes():
@@ -176,18 +188,21 @@ def test_light_varies_along_its_axes():
 
 def test_what_is_labelled_does_not_change_the_view():
     one, two = make_view(3), make_view(3, replace(make_sample(), annotations={}))
-    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(colored(one), colored(two))
     assert one.id == 'one' and not two.annotations
-    assert (make_view(4).image != one.image).any()
+    assert (colored(make_view(4)) != colored(one)).any()
 
 
 def test_views_make_a_batch():
     views = [make_view(seed) for seed in range(2)]
     batch = collate(views, {'detection': CenterNetDetectionTask(tuple('abcde'))})
-    assert batch.images.dtype == torch.float32
+    assert batch.images.dtype == torch.uint8  # a fourth of what is learned from
+    batch = batch.to('cpu')
+    assert batch.images.dtype == torch.float32 and batch.colors is None
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(batch.images.permute(0, 2, 3, 1),
-                                  np.stack([view.image for view in views]))
-    assert batch.targets['detection']['heatmap'].shape == (2, 5, 16, 16)
+                                  np.stack([colored(view) for view in views]))
+    assert batch.targets['detection']['heatmap_labelled'].shape == (2, 5)
 
 
 def test_other_settings_are_refused():

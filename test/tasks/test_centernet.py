@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.data.batch import stack
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import single
 from mcn_ros.network.heads import HeadConfig
@@ -20,6 +21,7 @@ from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import build_tasks
 from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask, MAX_LOGIT
 from mcn_ros.tasks.detection import DetectionTask
+from mcn_ros.tasks.heatmap import draw_heatmap, encode_heatmap
 from mcn_ros.vocabulary import COCO_SKELETON
 
 GRID = Grid(16, 20, 4)
@@ -60,9 +62,12 @@ def random_outputs(task, seed, batch=2, scale=2.0):
     return outputs
 
 
-def stack(task, annotations):
-    encoded = [task.encode(annotation, GRID) for annotation in annotations]
-    return {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]}
+def encode(task, annotations):
+    return stack([task.encode(annotation, GRID) for annotation in annotations])
+
+
+def heatmaps_of(targets, name='heatmap'):
+    return draw_heatmap(targets, name, (16, 20))
 
 
 def radius_of(height, width):
@@ -103,7 +108,7 @@ def test_targets_of_objects(seed):
     heatmap = np.zeros((3, 16, 20))
     for row, _, cell, _, radius in expected:
         draw(heatmap[annotation.classes[row]], cell, radius)
-    np.testing.assert_allclose(targets['heatmap'], heatmap, atol=1e-6)
+    np.testing.assert_allclose(heatmaps_of(stack([targets]))[0], heatmap, atol=1e-6)
     count = len(expected)
     assert targets['weights'][:, 0].tolist() == [1] * count + [0] * (LIMIT - count)
     for number, (_, center, cell, size, _) in enumerate(expected):
@@ -143,8 +148,9 @@ def test_targets_of_people(seed):
                                                                        y / 4 - line]
             from_cell = targets['displacement'][number, joint] + targets['offset'][number, 0]
             assert from_cell.tolist() == [x / 4 - cell[0], y / 4 - cell[1]]
-    np.testing.assert_allclose(targets['heatmap'][0], heatmap, atol=1e-6)
-    np.testing.assert_allclose(targets['joint_heatmap'], joint_heatmap, atol=1e-6)
+    batch = stack([targets])
+    np.testing.assert_allclose(heatmaps_of(batch)[0, 0], heatmap, atol=1e-6)
+    np.testing.assert_allclose(heatmaps_of(batch, 'joint_heatmap')[0], joint_heatmap, atol=1e-6)
     assert not targets['joint_valid'][len(expected):].any()
 
 
@@ -170,7 +176,7 @@ def l1(maps, places):
 @SEEDS
 def test_losses_of_objects(seed):
     annotations = [random_instances(seed), random_instances(seed + 100)]
-    outputs, targets = random_outputs(DETECTION, seed, scale=6.0), stack(DETECTION, annotations)
+    outputs, targets = random_outputs(DETECTION, seed, scale=6.0), encode(DETECTION, annotations)
     assert (outputs['heatmap'].abs() > MAX_LOGIT).any()
     sizes, offsets = [], []
     for image, annotation in enumerate(annotations):
@@ -179,14 +185,14 @@ def test_losses_of_objects(seed):
             offsets.append((image, 0, row * 20 + column, (x - column, y - row)))
     losses = DETECTION.loss(outputs, targets)
     assert {name: value.item() for name, value in losses.items()} == pytest.approx({
-        'heatmap': focal(outputs['heatmap'], targets['heatmap']),
+        'heatmap': focal(outputs['heatmap'], heatmaps_of(targets)),
         'size': l1(outputs['size'], sizes), 'offset': l1(outputs['offset'], offsets)}, rel=1e-5)
 
 
 @SEEDS
 def test_losses_of_people(seed):
     annotations = [random_poses(seed), random_poses(seed + 100)]
-    outputs, targets = random_outputs(POSE, seed), stack(POSE, annotations)
+    outputs, targets = random_outputs(POSE, seed), encode(POSE, annotations)
     places = {name: [] for name in ('size', 'offset', 'displacement', 'joint_offset')}
     for image, annotation in enumerate(annotations):
         for row, center, cell, size, _ in objects(annotation.boxes):
@@ -204,23 +210,24 @@ def test_losses_of_people(seed):
                         (image, 0, int(y) * 20 + int(x), (x - int(x), y - int(y))))
     expected = {name: l1(outputs[name], found) for name, found in places.items()}
     for name in ('heatmap', 'joint_heatmap'):
-        expected[name] = focal(outputs[name], targets[name])
+        expected[name] = focal(outputs[name], heatmaps_of(targets, name))
     losses = POSE.loss(outputs, targets)
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(
         expected, rel=1e-5)
 
 
-def heatmap_loss(logits, target):
+def heatmap_loss(logits, columns):
     maps = {name: torch.zeros(1, 2, *logits.shape[2:]) for name in ('size', 'offset')}
     places = {'cells': torch.zeros(1, 1, 1, dtype=torch.int64), 'weights': torch.zeros(1, 1, 1),
               'size': torch.zeros(1, 1, 2), 'offset': torch.zeros(1, 1, 1, 2)}
-    return DETECTION.loss({'heatmap': logits, **maps}, {'heatmap': target, **places})['heatmap']
+    peaks = np.array([[0, column, 0, 0] for column in columns])  # of a single cell each
+    heatmap = encode_heatmap('heatmap', peaks, np.zeros((0, 5)), np.ones(1, bool), (1, 4))
+    return DETECTION.loss({'heatmap': logits, **maps}, {**stack([heatmap]), **places})['heatmap']
 
 
 def test_what_is_certain_no_longer_learns():
     logits = torch.tensor([[[[20.0, -20.0, 9.0, 0.0]]]], requires_grad=True)
-    target = torch.tensor([[[[0.0, 1.0, 0.0, 1.0]]]])
-    heatmap_loss(logits, target).backward()
+    heatmap_loss(logits, [1, 3]).backward()
     assert (logits.grad == 0).flatten().tolist() == [True, True, False, False]
     p = 1 / (1 + math.exp(-MAX_LOGIT))
     assert p == pytest.approx(1 - 1e-4, abs=1e-12)
@@ -228,7 +235,7 @@ def test_what_is_certain_no_longer_learns():
 
 def test_nothing_known_is_no_loss():
     nothing = Instances(np.zeros((0, 4), 'f4'), np.zeros(0, int), np.zeros(0, 'f4'))
-    losses = DETECTION.loss(random_outputs(DETECTION, 0, 1), stack(DETECTION, [nothing]))
+    losses = DETECTION.loss(random_outputs(DETECTION, 0, 1), encode(DETECTION, [nothing]))
     assert losses['size'] == losses['offset'] == 0
 
 

@@ -15,7 +15,7 @@ from mcn_ros.tasks.centers import (
     cell_points, center_losses, check_spread, decode_centers, duplicates, encode_centers, locate,
     pad, PLACES, region, to_input_pixels)
 from mcn_ros.tasks.detection import DetectionTask
-from mcn_ros.tasks.heatmap import UNKNOWN
+from mcn_ros.tasks.heatmap import draw_heatmap, UNKNOWN
 from mcn_ros.tasks.pose import PoseTask
 
 GRID = Grid(16, 24, 4)  # 64 x 96 input pixels
@@ -23,6 +23,7 @@ LIMIT = 8
 
 NOWHERE = np.zeros((0, 4), np.float32)
 NOTHING = np.zeros(0, np.int64)
+ONE = np.ones(1, bool)  # class, which is labelled
 
 any_boxes = arrays.arrays(
     np.float32, strategies.tuples(strategies.integers(0, 12), strategies.just(4)),
@@ -33,7 +34,7 @@ def encode(boxes, classes=None, num_classes=2, crowds=NOWHERE, crowd_classes=NOT
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     centers = locate(boxes, np.ones(len(boxes), bool), GRID, LIMIT)
     classes = np.zeros(len(boxes), np.int64) if classes is None else np.array(classes)
-    return encode_centers(centers, classes[centers.rows], num_classes,
+    return encode_centers(centers, classes[centers.rows], np.ones(num_classes, bool),
                           np.array(crowds, np.float32).reshape(-1, 4), np.array(crowd_classes),
                           GRID, LIMIT, spread)
 
@@ -42,9 +43,13 @@ def batched(targets):
     return {name: value[None] for name, value in targets.items()}
 
 
+def heatmap_of(targets):
+    return draw_heatmap(batched(targets), 'heatmap', (GRID.height, GRID.width))[0]
+
+
 def perfect(targets):
     """Return the maps that the targets of one image ask for."""
-    outputs = {'heatmap': torch.where(targets['heatmap'] == 1, 20.0, -20.0)[None]}
+    outputs = {'heatmap': torch.where(heatmap_of(targets) == 1, 20.0, -20.0)[None]}
     for name in ('size', 'offset'):
         outputs[name] = torch.zeros(1, 2, GRID.height, GRID.width)
         values = targets[name]
@@ -69,9 +74,9 @@ def test_every_box_with_an_area_in_the_grid_is_located_in_it(boxes, bits):
     assert (centers.points <= centers.boxes[:, 2:]).all()
     offset = centers.points - centers.cells
     assert (offset >= 0).all() and (offset <= 1).all()
-    targets = encode_centers(centers, np.zeros(len(centers.rows), int), 1, boxes[~usable],
+    targets = encode_centers(centers, np.zeros(len(centers.rows), int), ONE, boxes[~usable],
                              np.zeros((~usable).sum(), int), GRID, LIMIT)
-    assert targets['heatmap'].isfinite().all()
+    assert heatmap_of(targets).isfinite().all()
     assert targets['weights'].sum() == len(centers.learned)
 
 
@@ -87,8 +92,8 @@ def test_an_object_that_is_not_learned_keeps_its_cells(spread):
     # The large one is learned, the small one in it is there, and the large one not at its centre.
     boxes = np.float32([[0, 0, 96, 64], [56, 24, 72, 40]])
     centers = locate(boxes, np.ones(2, bool), GRID, 1)
-    targets = encode_centers(centers, np.zeros(2, int), 1, NOWHERE, NOTHING, GRID, 1, spread)
-    assert (targets['heatmap'] == 1).sum() == 2 and targets['size'].tolist() == [[24, 16]]
+    targets = encode_centers(centers, np.zeros(2, int), ONE, NOWHERE, NOTHING, GRID, 1, spread)
+    assert (heatmap_of(targets) == 1).sum() == 2 and targets['size'].tolist() == [[24, 16]]
     both = locate(boxes, np.ones(2, bool), GRID, 2)
     cells, weights = region(both, spread, GRID)
     np.testing.assert_array_equal(targets['weights'][0], weights[0])
@@ -96,13 +101,13 @@ def test_an_object_that_is_not_learned_keeps_its_cells(spread):
 
 def test_targets_of_one_box():
     targets = encode([[10, 20, 50, 40]], [1])  # centre (30, 30) is (7.5, 7.5) in cells
-    assert (targets['heatmap'] == 1).nonzero().tolist() == [[1, 7, 7]]
+    assert (heatmap_of(targets) == 1).nonzero().tolist() == [[1, 7, 7]]
     assert targets['cells'].flatten().tolist() == [7 * 24 + 7] + [0] * 7
     assert targets['size'][0].tolist() == [10, 5] and targets['offset'][0].tolist() == [[0.5, 0.5]]
     assert targets['weights'].flatten().tolist() == [1] + [0] * 7
-    assert not targets['heatmap'][0].any()
-    types = {name: value.dtype for name, value in targets.items()}
-    assert types == {'heatmap': torch.float32, 'cells': torch.int64, 'size': torch.float32,
+    assert not heatmap_of(targets)[0].any()
+    types = {name: value.dtype for name, value in targets.items() if 'heatmap' not in name}
+    assert types == {'cells': torch.int64, 'size': torch.float32,
                      'offset': torch.float32, 'weights': torch.float32}
 
 
@@ -116,23 +121,24 @@ def test_a_sliver_at_the_far_border_is_in_the_last_cell():
     # Its centre, between neighbouring float32 numbers, is rounded to the border itself.
     right, bottom = np.nextafter(np.float32([96, 64]), np.float32(0))
     targets = encode([[right, 8, 200, 20], [8, bottom, 20, 200]])
-    assert targets['weights'].sum() == 2 and (targets['heatmap'] == 1).sum() == 2
+    assert targets['weights'].sum() == 2 and (heatmap_of(targets) == 1).sum() == 2
     assert targets['cells'][:2, 0].tolist() == [3 * 24 + 23, 15 * 24 + 3]
 
 
 def test_two_objects_in_one_cell_both_stay_in_the_lists():
     targets = encode([[10, 10, 20, 20], [12, 12, 18, 18]])
     assert targets['weights'].sum() == 2 and targets['cells'][0] == targets['cells'][1]
-    assert (targets['heatmap'] == 1).sum() == 1
+    assert (heatmap_of(targets) == 1).sum() == 1
 
 
 def test_crowds_are_unknown_for_their_class():
     targets = encode([[40, 20, 48, 28]], [0], 2, [[30, 10, 70, 40], [0, 0, 9, 9]], [0, 1])
-    unknown = targets['heatmap'] == UNKNOWN
-    assert (targets['heatmap'][0] == 1).sum() == 1  # the object within the crowd remains
+    heatmap = heatmap_of(targets)
+    unknown = heatmap == UNKNOWN
+    assert (heatmap[0] == 1).sum() == 1  # the object within the crowd remains
     inside = torch.zeros(16, 24, dtype=torch.bool)
     inside[2:10, 7:18] = True
-    drawn = targets['heatmap'][0] > 0
+    drawn = heatmap[0] > 0
     assert torch.equal(unknown[0], inside & ~drawn)
     assert unknown[1].sum() == 9 and unknown[1, :3, :3].all()
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from mcn_ros.config import from_dict, to_dict
-from mcn_ros.data.batch import collate
+from mcn_ros.data.batch import collate, stack
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.features import PYRAMID, pyramid, single
@@ -203,8 +203,7 @@ def random_annotation(task, seed):
 
 
 def encode(task, *annotations):
-    encoded = [task.encode(annotation, GRID) for annotation in annotations]
-    return {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]}
+    return stack([task.encode(annotation, GRID) for annotation in annotations])
 
 
 def total_loss(task, maps, targets):

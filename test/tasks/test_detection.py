@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.data.batch import stack
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import Instances
 from mcn_ros.tasks.centernet import CenterNetDetectionTask
 from mcn_ros.tasks.detection import DetectionTask
-from mcn_ros.tasks.heatmap import focal_loss, UNKNOWN
+from mcn_ros.tasks.heatmap import draw_heatmap, focal_loss, UNKNOWN
 
 GRID = Grid(16, 16, 4)
 TASK = DetectionTask(('a', 'b', 'c'), HeadConfig(8))
@@ -31,7 +32,11 @@ def instances(classes=(0, 1, 2), crowd=None, labelled=None):
 
 def targets_of(*annotations):
     encoded = [TASK.encode(annotation, GRID) for annotation in annotations]
-    return {name: torch.stack([one[name] for one in encoded]) for name in encoded[0]}
+    return stack(encoded)
+
+
+def heatmaps_of(targets, side=16):
+    return draw_heatmap(targets, 'heatmap', (side, side))
 
 
 def random_outputs(batch=1, seed=0):
@@ -71,7 +76,7 @@ def test_partial_labels_are_a_mask():
     full = targets_of(instances([0, 2]))
     by_hand = TASK.loss(outputs, full)
     keep = [0, 2]
-    by_hand['heatmap'] = focal_loss(outputs['heatmap'][:, keep], full['heatmap'][:, keep])
+    by_hand['heatmap'] = focal_loss(outputs['heatmap'][:, keep], heatmaps_of(full)[:, keep])
     expected = gradients(outputs, by_hand)
     for name in outputs:
         torch.testing.assert_close(found[name], expected[name])
@@ -117,7 +122,7 @@ def test_a_crowd_teaches_nothing_of_its_class():
 def test_an_object_in_a_crowd_is_still_an_object():
     boxes = np.array([[30, 4, 60, 28], [40, 12, 48, 20]], np.float32)
     annotation = Instances(boxes, np.zeros(2, int), np.ones(2), np.array([True, False]))
-    heatmap = TASK.encode(annotation, GRID)['heatmap'][0]
+    heatmap = heatmaps_of(targets_of(annotation))[0, 0]
     assert (heatmap == 1).nonzero().tolist() == [[4, 11]]
     assert heatmap[1, 7] == UNKNOWN
 
@@ -129,14 +134,15 @@ def test_no_object_of_a_crowded_image_is_taught_as_background():
     boxes = np.hstack([corners, corners + 4]).astype(np.float32)
     crowded = Instances(boxes, np.arange(200) // 100, np.ones(200, np.float32))
     targets = DetectionTask(('a', 'b')).encode(crowded, Grid(64, 64, 4))
-    assert (targets['heatmap'] == 1).sum(dim=(1, 2)).tolist() == [100, 100]
+    drawn = heatmaps_of(stack([targets]), 64)[0]
+    assert (drawn == 1).sum(dim=(1, 2)).tolist() == [100, 100]
     # Boxes are learned of as many as there is room for, of both classes.
     assert targets['weights'].sum() == 128
     learned = set(targets['cells'].flatten().tolist())
     assert len(learned) == 128 and len(learned & set(places[:100].tolist())) == 64
     # CenterNet looks at the first 128 alone.
     as_centernet = CenterNetDetectionTask(('a', 'b')).encode(crowded, Grid(64, 64, 4))
-    assert (as_centernet['heatmap'] == 1).sum() <= 128
+    assert (heatmaps_of(stack([as_centernet]), 64) == 1).sum() <= 128
 
 
 def test_a_small_grid_has_fewer_predictions():

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.data.batch import stack
 from mcn_ros.tasks.heatmap import (
-    draw_peak, find_peaks, focal_loss, gather_cells, gaussian_radius, ignore_box, PRIOR_BIAS,
-    UNKNOWN, weighted_l1)
+    _focal_loss, ALL, count_peaks, draw_heatmap, encode_heatmap, find_peaks, focal_loss,
+    gather_cells, gaussian_radii, PRIOR_BIAS, UNKNOWN, weighted_l1)
+
+SIZE = 9, 12  # of a heatmap
 
 
 def naive_focal_loss(logits, target):
@@ -45,7 +48,8 @@ def test_focal_loss_is_the_formula_of_the_paper(seed, peaks):
     target[1, 1] = UNKNOWN  # a whole plane, too
     logits = torch.randn(target.shape, generator=torch.manual_seed(seed)) * 3
     expected = naive_focal_loss(logits, target)
-    assert focal_loss(logits, target).item() == pytest.approx(expected, rel=1e-4)
+    for loss in (focal_loss, _focal_loss):  # on the CPU, and on other devices
+        assert loss(logits, target).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_focal_loss_by_hand():
@@ -105,18 +109,68 @@ def third_root(height, width, overlap=0.7):
 
 @given(strategies.integers(1, 200), strategies.integers(1, 200))
 def test_gaussian_radius_is_the_third_root(height, width):
-    assert gaussian_radius(height, width) == int(third_root(height, width))
+    found = gaussian_radii(np.array([[width, height]]))
+    assert found.tolist() == [int(third_root(height, width))]
 
 
 def test_gaussian_radius_of_the_reference():
-    assert third_root(20, 20) == pytest.approx(5.47, abs=0.005) and gaussian_radius(20, 20) == 5
-    assert gaussian_radius(1, 1) == 0
+    assert third_root(20, 20) == pytest.approx(5.47, abs=0.005)
+    assert gaussian_radii(np.array([[20, 20], [1, 1]])).tolist() == [5, 0]
+    assert gaussian_radii(np.zeros((0, 2))).shape == (0,)
+
+
+def draw_by_hand(peaks, unknown, labelled):
+    """Draw a heatmap peak by peak, as it was once done for each image with NumPy."""
+    heatmap = np.zeros((len(labelled), *SIZE), np.float32)
+    for channel, *box in unknown:
+        left, top, right, bottom = np.maximum([*np.floor(box[:2]), *np.ceil(box[2:])], 0)
+        heatmap[slice(None) if channel == ALL else int(channel),
+                int(top):int(bottom), int(left):int(right)] = UNKNOWN
+    for channel, column, row, radius in peaks:
+        sigma = (2 * radius + 1) / 6
+        rows = np.arange(max(0, row - radius), min(SIZE[0], row + radius + 1))
+        columns = np.arange(max(0, column - radius), min(SIZE[1], column + radius + 1))
+        squares = (rows[:, None] - row) ** 2 + (columns[None] - column) ** 2
+        region = heatmap[channel, rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+        np.maximum(region, np.exp(-squares / (2 * sigma * sigma)), out=region)
+    heatmap[~labelled] = UNKNOWN
+    return heatmap
+
+
+def describe(peaks=(), unknown=(), labelled=(True, True, True)):
+    return (np.array(peaks, np.int64).reshape(-1, 4), np.array(unknown, float).reshape(-1, 5),
+            np.array(labelled))
+
+
+def drawn(*images):
+    return draw_heatmap(stack([encode_heatmap('map', *image, SIZE) for image in images]), 'map',
+                        SIZE)
+
+
+def random_image(rng):
+    """Return many peaks, some of them in one cell, and boxes that reach out of the map."""
+    count = rng.integers(0, 30)
+    peaks = np.column_stack([rng.integers(0, high, count) for high in (3, SIZE[1], SIZE[0], 15)])
+    boxes = rng.uniform(-5, 15, (rng.integers(0, 4), 4))
+    return describe(np.concatenate([peaks, peaks[:count // 4] + [0, 0, 0, 1]]), np.column_stack(
+        [rng.integers(ALL, 3, len(boxes)), np.minimum(boxes[:, :2], boxes[:, 2:]),
+         np.maximum(boxes[:, :2], boxes[:, 2:])]), rng.random(3) < 0.8)
+
+
+@pytest.mark.parametrize('seed', range(30))
+def test_heatmaps_of_a_batch_are_to_the_bit_those_drawn_by_hand(seed):
+    rng = np.random.default_rng(seed)
+    images = [random_image(rng) for _ in range(4)]
+    np.testing.assert_array_equal(drawn(*images), [draw_by_hand(*image) for image in images])
+
+
+def test_a_batch_without_peaks_is_empty():
+    assert not drawn(describe(), describe()).any()
 
 
 @given(strategies.integers(0, 11), strategies.integers(0, 8), strategies.integers(0, 15))
 def test_a_peak_is_a_gaussian_cut_at_the_borders(column, row, radius):
-    heatmap = np.zeros((9, 12), np.float32)
-    draw_peak(heatmap, column, row, radius)
+    heatmap = drawn(describe([[1, column, row, radius]]))[0, 1].numpy()
     rows, columns = np.mgrid[:9, :12]
     sigma = (2 * radius + 1) / 6
     expected = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * sigma ** 2))
@@ -126,12 +180,15 @@ def test_a_peak_is_a_gaussian_cut_at_the_borders(column, row, radius):
 
 
 def test_overlapping_peaks_keep_the_larger_value():
-    both, one, other = (np.zeros((9, 12), np.float32) for _ in range(3))
-    for heatmap, cells in ((both, [(3, 4, 3), (6, 5, 2)]), (one, [(3, 4, 3)]),
-                           (other, [(6, 5, 2)])):
-        for column, row, radius in cells:
-            draw_peak(heatmap, column, row, radius)
-    np.testing.assert_array_equal(both, np.maximum(one, other))
+    one, other = [0, 3, 4, 3], [0, 6, 5, 2]
+    both, first, second = drawn(describe([one, other]), describe([one]), describe([other]))
+    torch.testing.assert_close(both, torch.maximum(first, second), rtol=0, atol=0)
+
+
+def test_peaks_are_counted_once_a_cell():
+    targets = stack([encode_heatmap('map', *describe(peaks, labelled=[True, True, False]), SIZE)
+                     for peaks in ([[0, 3, 4, 3], [0, 3, 4, 5], [1, 3, 4, 5], [2, 1, 1, 1]], [])])
+    assert count_peaks(targets, 'map') == (draw_heatmap(targets, 'map', SIZE) == 1).sum() == 2
 
 
 @pytest.mark.parametrize('box, rows, columns', [
@@ -141,18 +198,17 @@ def test_overlapping_peaks_keep_the_larger_value():
     ((10, 7, 99, 99), slice(7, 9), slice(10, 12)),
     ((-9, -9, -2, -2), slice(0, 0), slice(0, 0)),
     ((50, 2, 60, 4), slice(0, 0), slice(0, 0))])
-def test_an_ignored_box_is_every_cell_that_it_touches(box, rows, columns):
-    heatmap = np.zeros((2, 9, 12), np.float32)
-    ignore_box(heatmap, np.array(box, np.float32))
-    expected = np.zeros_like(heatmap)
+def test_an_unknown_box_is_every_cell_that_it_touches(box, rows, columns):
+    everywhere, somewhere = drawn(describe(unknown=[(ALL, *box)]), describe(unknown=[(1, *box)]))
+    expected = torch.zeros(3, *SIZE)
     expected[:, rows, columns] = UNKNOWN
-    np.testing.assert_array_equal(heatmap, expected)
+    assert torch.equal(everywhere, expected)
+    expected[[0, 2]] = 0
+    assert torch.equal(somewhere, expected)
 
 
-def test_a_peak_in_an_ignored_box_counts():
-    heatmap = np.zeros((9, 12), np.float32)
-    ignore_box(heatmap, np.array([0, 0, 12, 9]))
-    draw_peak(heatmap, 4, 4, 1)
+def test_a_peak_in_an_unknown_box_counts():
+    heatmap = drawn(describe([[0, 4, 4, 1]], [[0, 0, 0, 12, 9]]))[0, 0]
     assert heatmap[4, 4] == 1 and (heatmap == UNKNOWN).sum() == 9 * 12 - 9
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.data.batch import stack
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import single
 from mcn_ros.structures import Poses
@@ -36,8 +37,7 @@ def people(*boxes, joints):
 
 
 def targets_of(*annotations):
-    encoded = [TASK.encode(annotation, GRID) for annotation in annotations]
-    return {name: torch.stack([targets[name] for targets in encoded]) for name in encoded[0]}
+    return stack([TASK.encode(annotation, GRID) for annotation in annotations])
 
 
 def points_of(targets):

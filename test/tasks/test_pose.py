@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from mcn_ros.data.batch import stack
 from mcn_ros.geometry import Grid
 from mcn_ros.structures import Poses
-from mcn_ros.tasks.heatmap import UNKNOWN
+from mcn_ros.tasks.heatmap import draw_heatmap, UNKNOWN
 from mcn_ros.tasks.pose import PoseTask
 
 TASK = PoseTask()
@@ -31,6 +32,10 @@ def poses(boxes, keypoints=None, crowd=None):
 
 def targets_of(annotation):
     return {name: value[None] for name, value in TASK.encode(annotation, GRID).items()}
+
+
+def heatmap_of(targets, name='joint_heatmap'):
+    return draw_heatmap(stack([targets]), name, (20, 20))[0]
 
 
 def empty_outputs(batch=1):
@@ -170,15 +175,15 @@ def test_targets_of_one_person():
     assert targets['joint_cells'][0, 3] == 8 * 20 + 12
     assert targets['joint_offset'][0, 3].tolist() == [0.5, 0.75]
     assert targets['displacement'][0, 3].tolist() == [2, -1.75]  # from the centre
-    assert (targets['joint_heatmap'] == 1).nonzero().tolist() == [[3, 8, 12], [5, 15, 7]]
-    assert not targets['joint_heatmap'][0].any()  # a joint that is not labelled is nowhere
+    assert (heatmap_of(targets) == 1).nonzero().tolist() == [[3, 8, 12], [5, 15, 7]]
+    assert not heatmap_of(targets)[0].any()  # a joint that is not labelled is nowhere
 
 
 def test_a_joint_outside_of_the_input_is_no_target():
     targets = TASK.encode(poses([[22, 18, 62, 90]], {
         (0, 0): (80, 40), (0, 1): (40, -0.1), (0, 2): (79.9, 79.9), (0, 3): (0, 0)}), GRID)
     assert targets['joint_valid'][0].nonzero().flatten().tolist() == [2, 3]
-    assert not targets['joint_heatmap'][:2].any()
+    assert not heatmap_of(targets)[:2].any()
 
 
 def test_a_joint_with_a_score_of_zero_is_not_labelled():
@@ -186,7 +191,7 @@ def test_a_joint_with_a_score_of_zero_is_not_labelled():
     annotation.keypoint_scores[0, 3] = 0
     targets = TASK.encode(annotation, GRID)
     assert targets['joint_valid'].nonzero().tolist() == [[0, 5]]
-    assert not targets['joint_heatmap'][3].any()
+    assert not heatmap_of(targets)[3].any()
 
 
 def gradient_of(annotation, name):
@@ -204,7 +209,7 @@ def test_people_without_labelled_joints_teach_no_joints():
     joints[:, 2:10, 2:10] = 1
     assert joints.all()
     # They are people all the same.
-    assert (TASK.encode(annotation, GRID)['heatmap'] == 1).sum() == 2
+    assert (heatmap_of(TASK.encode(annotation, GRID), 'heatmap') == 1).sum() == 2
     assert gradient_of(annotation, 'heatmap').all()
     moved = gradient_of(annotation, 'displacement').any(dim=0).nonzero().tolist()
     assert moved == [[16, 15]]  # the centre of the other one
@@ -221,7 +226,7 @@ def test_a_crowd_teaches_neither_people_nor_joints():
 
 def test_a_joint_in_an_unknown_region_counts():
     annotation = poses([[8, 8, 40, 40], [4, 4, 36, 60]], {(1, 0): (20, 20)})
-    heatmap = TASK.encode(annotation, GRID)['joint_heatmap'][0]
+    heatmap = heatmap_of(TASK.encode(annotation, GRID))[0]
     assert heatmap[5, 5] == 1 and heatmap[2, 9] == UNKNOWN
 
 
@@ -311,8 +316,8 @@ def test_no_person_of_a_crowded_image_is_taught_as_background():
     corners = np.stack([places % 20, places // 20], axis=1) * 4
     boxes = np.hstack([corners, corners + 4])
     targets = TASK.encode(poses(boxes, {(i, 0): corners[i] + 1 for i in range(50)}), GRID)
-    assert (targets['heatmap'] == 1).sum() == 50
-    assert (targets['joint_heatmap'] == 1).sum(dim=(1, 2)).tolist() == [50] + [0] * 16
+    assert (heatmap_of(targets, 'heatmap') == 1).sum() == 50
+    assert (heatmap_of(targets) == 1).sum(dim=(1, 2)).tolist() == [50] + [0] * 16
     # Boxes and ways to joints are learned of 32, each its own.
     assert targets['weights'].sum() == 32 and targets['joint_valid'][:, 0].sum() == 32
     assert torch.equal(targets['joint_cells'][:, 0], targets['cells'][:, 0])

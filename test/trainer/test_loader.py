@@ -3,6 +3,7 @@
 
 """Whatever happens to the processes that prepare samples, a training ends, and says why."""
 
+from contextlib import closing
 from dataclasses import replace
 import json
 import multiprocessing
@@ -18,6 +19,7 @@ import torch
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer import loader, train as module
+from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.train import train
 
 pytestmark = pytest.mark.usefixtures('monitors')
@@ -27,15 +29,15 @@ pytestmark = pytest.mark.usefixtures('monitors')
 def in_workers(config, monkeypatch):
     """Return a function that lets something happen in a worker; whoever waits for it gives up."""
     monkeypatch.setattr(loader, 'PATIENCE', 60)
-    real, trainer = CocoDataset.__getitem__, os.getpid()
+    real, trainer = CocoDataset.read, os.getpid()
 
     def happen(event):
-        def getitem(self, index):
+        def read(self, *arguments):
             if os.getpid() != trainer:
                 event()
-            return real(self, index)
+            return real(self, *arguments)
 
-        monkeypatch.setattr(CocoDataset, '__getitem__', getitem)
+        monkeypatch.setattr(CocoDataset, 'read', read)
         return replace(config, workers=1)
 
     return happen
@@ -139,3 +141,27 @@ def test_a_worker_obeys_the_second_wish_to_end():
     os.kill(worker.pid, signal.SIGTERM)
     worker.join(20)
     assert worker.exitcode == -signal.SIGTERM
+
+
+def test_a_cache_changes_nothing_but_how_often_is_read(config, monkeypatch, tmp_path):
+    reads, real = [], CocoDataset.read
+    monkeypatch.setattr(CocoDataset, 'read', lambda self, *arguments: (
+        reads.append(arguments), real(self, *arguments))[1])
+
+    def batches(config):
+        tasks = build_tasks(config.model.tasks)
+        datasets = [loader.open_dataset(config.datasets[0], tasks, config.cache)]
+        with closing(Ranks('cpu')) as ranks:
+            return list(loader.load_batches(config, tasks, loader.load_samples(config, datasets),
+                                            0, ranks))
+
+    expected = batches(config)  # 4 batches of 2 of 4 images
+    assert len(reads) == 8
+    cached = replace(config, cache=str(tmp_path / 'cache'))
+    for count in (12, 12):
+        for found, batch in zip(batches(cached), expected, strict=True):
+            assert found.ids == batch.ids and torch.equal(found.images, batch.images)
+            assert all(torch.equal(found.targets[task][name], value)
+                       for task, targets in batch.targets.items()
+                       for name, value in targets.items())
+        assert len(reads) == count
