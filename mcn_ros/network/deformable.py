@@ -54,14 +54,14 @@ class ModulatedConv(DeformConv2d):
         if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):
             if x.device.type == 'cpu':
                 return bag_conv(*values, self.weight.to(wide), self.bias.to(wide))
-            if x.device.type == 'cuda' and not on_default_stream(x.device):
+            if not on_default_stream(x.device):
                 return grid_conv(*values, self.weight, self.bias).to(wide)
         return operator_conv(*values, self.weight.to(wide), self.bias.to(wide))
 
 
 def on_default_stream(device: torch.device) -> bool:
-    """Return whether what is run on a GPU now goes to its default stream."""
-    return torch.cuda.current_stream(device) == torch.cuda.default_stream(device)
+    """Return whether what is run now goes to the default stream of a GPU, or to no GPU at all."""
+    return device.type != 'cuda' or torch.cuda.current_stream(device) == torch.cuda.default_stream(device)
 
 
 def operator_conv(x: Tensor, offsets: Tensor, strengths: Tensor, weight: Tensor, bias: Tensor,

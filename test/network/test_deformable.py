@@ -121,14 +121,15 @@ def test_a_block_keeps_the_type_and_full_precision_inside():
 def test_positions_are_of_full_precision_in_a_wide_map(monkeypatch, way, dtype):
     """At column 100, positions of half precision would be off by up to 1/32, of bfloat16 by 1/4."""
     monkeypatch.setattr(deformable, 'bag_conv', way)
-    built, x = block(), torch.linspace(0, 8, 128).expand(1, 3, 4, 128).to(dtype)
+    torch.manual_seed(0)
+    built, x = block(), torch.randn(1, 3, 4, 128).to(dtype)
     built.sampling.weight.data.zero_()
     built.sampling.bias.data = built.sampling.bias.to(dtype).float()
     # Values of the type, so that the positions alone make a difference.
     built.conv.weight.data = built.conv.weight.to(dtype).float()
     expected = built.float()(x.float())
     difference = (built.to(dtype)(x).float() - expected).abs()
-    assert difference.max() < 8 * torch.finfo(dtype).eps * expected.abs().max()
+    assert difference.max() < 4 * torch.finfo(dtype).eps * expected.abs().max()
 
 
 @pytest.mark.parametrize('default, expected', [(True, OPERATOR), (False, 'grid_sampler')])
@@ -143,10 +144,8 @@ def test_beside_the_default_stream_of_a_gpu_the_operator_is_not_used(monkeypatch
             seen.append(str(func))
             return func(*args, **(kwargs or {}))
 
-    with FakeTensorMode(), torch.device('cuda'):
-        built, x = block(), torch.empty(1, 3, 8, 8)
-        with Names():
-            built(x)
+    with FakeTensorMode(), torch.device('cuda'), Names():
+        block()(torch.empty(1, 3, 8, 8))
     assert any(expected in name for name in seen)
     assert default == any(OPERATOR.partition('.')[2] in name for name in seen)
 
