@@ -35,6 +35,7 @@ from mcn_ros.ros.node.parameters import (
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
+from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
 
 NAME = 'mcn'
@@ -120,7 +121,8 @@ class McnNode(LifecycleNode):
             self._load_on, p.device, p.on_device_error, self.get_logger())
         predictor = self._predictor.predictor
         if p.device == 'auto' and predictor.device == 'cpu':
-            self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
+            self.get_logger().warning(
+                f'running on the CPU: {why_no_gpu()}')
         declare_head_parameters(self, predictor.tasks)
         p = self.parameters = read_parameters(self)
         for name, task in predictor.tasks.items():
