@@ -89,7 +89,8 @@ class TrainConfig:
     :param workers: processes that prepare samples, per process of the training.
     :param seed: of initial weights, sample order and augmentation.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'; one GPU per process where there are several.
-    :param precision: 'auto' (float16 on a GPU, else float32), 'float32', 'float16', 'bfloat16'.
+    :param precision: 'auto' (on a GPU bfloat16, or float16 where it has none; else float32),
+        'float32', 'float16', 'bfloat16', or 'tf32' on a GPU.
     :param save_every: batches between checkpoints.
     :param validate_every: batches between scores.
     :param overlays: validation images that are drawn with what is predicted, at each scoring.
