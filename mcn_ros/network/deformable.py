@@ -61,7 +61,9 @@ class ModulatedConv(DeformConv2d):
 
 def on_default_stream(device: torch.device) -> bool:
     """Return whether what is run now goes to the default stream of a GPU, or to no GPU at all."""
-    return device.type != 'cuda' or torch.cuda.current_stream(device) == torch.cuda.default_stream(device)
+    if device.type != 'cuda':
+        return True
+    return torch.cuda.current_stream(device) == torch.cuda.default_stream(device)
 
 
 def operator_conv(x: Tensor, offsets: Tensor, strengths: Tensor, weight: Tensor, bias: Tensor,

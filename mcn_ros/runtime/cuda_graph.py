@@ -94,7 +94,6 @@ class CudaGraph:
             torch.empty(tensor.shape, dtype=torch.uint8, pin_memory=True)
             for tensor in (images, packed)))
 
-
     def _leave_capture(self) -> None:
         """
         Let the allocator work as before after a recording that has failed.

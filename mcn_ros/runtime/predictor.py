@@ -58,7 +58,8 @@ class Predictor:
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
         _check_views(self._layout.structures, views)
-        self.backend, self.run, self.why = build_backend(backend, graph, device, dtype, tf32, fixed)
+        self.backend, self.run, self.why = build_backend(
+            backend, graph, device, dtype, tf32, fixed)
 
     def __call__(self, image: np.ndarray) -> Mapping[str, Structure]:
         """

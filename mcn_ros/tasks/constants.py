@@ -4,8 +4,8 @@
 """
 Small constants on a device, and orders of channels.
 
-Neither copies anything from the host, as a list of Python numbers would: a CUDA graph that is being
-recorded refuses such a copy.
+Neither copies anything from the host, as a list of Python numbers would: a CUDA graph that is
+being recorded refuses such a copy.
 """
 
 from typing import Sequence

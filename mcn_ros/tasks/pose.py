@@ -226,9 +226,9 @@ class PoseTask(Task):
         """Return the maps of the mirror image, in which left joints are right ones."""
         maps = {name: values.flip(3) for name, values in outputs.items()}
         swap = self.joints.flip
-        displacement = permute_channels(maps['displacement'].unflatten(1, (-1, 2)), swap)
+        ways = permute_channels(maps['displacement'].unflatten(1, (-1, 2)), swap).flatten(1, 2)
         return {**maps, **mirror_boxes(outputs, self.relative),
-                'displacement': mirror_points(displacement.flatten(1, 2), maps['size'], self.relative),
+                'displacement': mirror_points(ways, maps['size'], self.relative),
                 'joint_heatmap': permute_channels(maps['joint_heatmap'], swap),
                 'joint_offset': mirror_points(maps['joint_offset'], maps['size'])}
 

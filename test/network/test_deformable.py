@@ -119,7 +119,7 @@ def test_a_block_keeps_the_type_and_full_precision_inside():
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('way', [bag_conv, grid_conv, operator])
 def test_positions_are_of_full_precision_in_a_wide_map(monkeypatch, way, dtype):
-    """At column 100, positions of half precision would be off by up to 1/32, of bfloat16 by 1/4."""
+    """At column 100, those of half precision are off by up to 1/32, of bfloat16 by 1/4."""
     monkeypatch.setattr(deformable, 'bag_conv', way)
     torch.manual_seed(0)
     built, x = block(), torch.randn(1, 3, 4, 128).to(dtype)
@@ -134,12 +134,14 @@ def test_positions_are_of_full_precision_in_a_wide_map(monkeypatch, way, dtype):
 
 @pytest.mark.parametrize('default, expected', [(True, OPERATOR), (False, 'grid_sampler')])
 def test_beside_the_default_stream_of_a_gpu_the_operator_is_not_used(monkeypatch, default,
-                                                                    expected):
+                                                                     expected):
     """It would run on the default stream in any case: a CUDA graph does not record it."""
     monkeypatch.setattr(deformable, 'on_default_stream', lambda device: default)
     seen = []
 
     class Names(TorchDispatchMode):
+        """Keeps the names of operators."""
+
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             seen.append(str(func))
             return func(*args, **(kwargs or {}))

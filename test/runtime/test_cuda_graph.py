@@ -96,6 +96,8 @@ def test_a_recording_that_fails_tells_the_allocator(monkeypatch, graph):
         return call
 
     class Broken:
+        """A recording that cannot be."""
+
         def __init__(self, *arguments, **settings):
             pass
 

@@ -5,8 +5,8 @@
 What a CUDA graph can record, told without a GPU.
 
 A recording refuses whatever waits for the GPU or copies between it and the host; and what is
-launched on another stream is not in it. So the graphs of all networks are run here on a GPU that has
-shapes and types only, under a watch that refuses these things.
+launched on another stream is not in it. So the graphs of all networks are run here on a GPU that
+has shapes and types only, under a watch that refuses these things.
 """
 
 from itertools import product

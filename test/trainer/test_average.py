@@ -38,7 +38,7 @@ def test_it_forgets_its_start():
 
 
 def test_it_is_that_of_the_formula_and_of_older_checkpoints():
-    """PyTorch's own, with the same rule, tensor by tensor; each can go on from the other's state."""
+    """Those of PyTorch are of the same rule, tensor by tensor, and their state is taken over."""
     def rule(old, new, count):
         share = ((1 + count) / (10 + count)).clamp(max=0.9)
         return old * share + new * (1 - share)
