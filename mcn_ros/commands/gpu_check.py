@@ -20,7 +20,7 @@ from typing import Any, Sequence
 import torch
 
 from mcn_ros.benchmark import machine, memory
-from mcn_ros.benchmark.architectures import build_network, network_config
+from mcn_ros.benchmark.architectures import network_config
 from mcn_ros.benchmark.networks import Variant
 from mcn_ros.commands import check_folder, clear_errors, write_json
 from mcn_ros.gpu import faults, parity, sampling, training
@@ -30,12 +30,14 @@ from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.runtime.backends import pick_device
 from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.weights import models_folders, weights_path
-from mcn_ros.weights_file import load_model
+from mcn_ros.weights_file import load_model, save_model
 
 SECONDS = 450.0  # a run on a GPU takes no longer than about this
 LEAST_S, ENOUGH_S = 60.0, 180.0  # for the benchmark
 PAPER = 'resnet18', 'dla34'
-DRY_VARIANTS = Variant('torch', 'float32'), Variant('torch', 'bfloat16')
+# Of networks of random weights, which make much of every rounding, float32 alone says something.
+UNTRAINED = {'cuda': (Variant('torch', 'float32'), Variant('cuda_graph', 'float32')),
+             'cpu': (Variant('torch', 'float32'),)}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -57,20 +59,20 @@ def check_parity(device: torch.device, out: Path, seconds: float) -> Iterator[Fi
                    for path in folder.glob('*.safetensors'))
     for path in [weights_path()] if dry else paths:
         yield from parity.check(path.stem, load_model(path), device,
-                                DRY_VARIANTS[:1] if dry else ())
+                                UNTRAINED['cpu'] if dry else ())
     for name in () if dry else PAPER:
-        model = build_network(network_config(name))
-        yield from parity.check(name, model, device)
-    model = build_network(small_network())
+        model = parity.untrained(network_config(name))
+        yield from parity.check(name, model, device, UNTRAINED[device.type])
+    model = parity.untrained(small_network())
     for flip in (False, True):
         yield from parity.check('small deformable network', model, device,
-                                DRY_VARIANTS if dry else (), flip)
+                                UNTRAINED[device.type], flip)
 
 
 def small_network() -> ModelConfig:
     """Return a deformable network of all usual tasks that is quick on a CPU, too."""
-    return ModelConfig({'detection': {}, 'pose': {}, 'segmentation': {}},
-                       TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 16, True), (128, 128))
+    tasks = {name: {'head': {'width': 16}} for name in ('detection', 'pose', 'segmentation')}
+    return ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True), (64, 64))
 
 
 def check_deformable(device: torch.device, out: Path, seconds: float) -> Iterator[Finding]:
@@ -80,7 +82,11 @@ def check_deformable(device: torch.device, out: Path, seconds: float) -> Iterato
 
 def check_faults(device: torch.device, out: Path, seconds: float) -> Iterator[Finding]:
     """Bring about what may go wrong."""
-    return faults.check(device, str(weights_path()))
+    path = weights_path()
+    if device.type == 'cpu':
+        path = out / 'small.safetensors'
+        save_model(parity.untrained(small_network()), path)
+    return faults.check(device, str(path))
 
 
 def check_training(device: torch.device, out: Path, seconds: float) -> Iterator[Finding]:

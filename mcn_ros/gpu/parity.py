@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from mcn_ros.benchmark.architectures import build_network
 from mcn_ros.benchmark.networks import Variant
 from mcn_ros.geometry import Size
 from mcn_ros.gpu.finding import Finding
+from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.runtime.backends import build_backend, obstacle, TF32
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.mirror import MirrorAveraged
@@ -23,6 +25,8 @@ from mcn_ros.runtime.mirror import MirrorAveraged
 LIMITS = {'float32': 1e-4, 'tf32': 5e-3, 'float16': 2e-2, 'bfloat16': 0.1}
 # Logits of two images differ by at least so much, in the same unit: else they are of no image.
 LEAST_DIFFERENCE = 0.05
+# By how much last layers of random weights are enlarged: biases would be most of the logits.
+CONTRAST = 20
 PRECISIONS = {'cuda': ('float32', 'tf32', 'float16', 'bfloat16'), 'cpu': ('float32', 'bfloat16')}
 BACKENDS = 'torch', 'cuda_graph', 'onnxruntime', 'openvino'
 
@@ -52,6 +56,16 @@ def check(name: str, model: nn.Module, device: torch.device, variants: Sequence[
                           f'{" ".join(str(error).split())[:300]}')
             continue
         yield _compare(subject, found, expected, LIMITS[variant.precision])
+
+
+@torch.no_grad()
+def untrained(config: ModelConfig) -> MultiTaskNet:
+    """Return a network of random weights whose logits differ from place to place, as trained."""
+    model = build_network(config)
+    for head in model.heads.values():
+        for layers in head.maps.values():
+            layers[-1].weight *= CONTRAST
+    return model
 
 
 def all_variants(device: torch.device) -> list[Variant]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from mcn_ros.benchmark.architectures import build_network
 from mcn_ros.benchmark.networks import Variant
 from mcn_ros.gpu import parity
 from mcn_ros.model import ModelConfig
@@ -19,13 +18,12 @@ CPU = torch.device('cpu')
 @pytest.fixture(scope='module')
 def model():
     head = {'head': {'width': 8}}
-    return build_network(ModelConfig({'detection': {**head, 'classes': ['a']}}, TrunkConfig(
+    return parity.untrained(ModelConfig({'detection': {**head, 'classes': ['a']}}, TrunkConfig(
         'shufflenet_v2_x0_5', 'deconv', 8, deformable=True), (64, 64)))
 
 
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
-def test_what_is_nearly_the_same_holds(model, precision):
-    finding, = parity.check('net', model, CPU, [Variant('torch', precision)])
+def test_what_is_nearly_the_same_holds(model):
+    finding, = parity.check('net', model, CPU, [Variant('torch', 'float32')])
     assert finding.holds, finding.text
 
 
