@@ -11,6 +11,7 @@ of small things.
 import argparse
 from collections.abc import Iterator
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Sequence
 import torch
 
 from mcn_ros.benchmark import machine, memory
-from mcn_ros.benchmark.architectures import network_config
+from mcn_ros.benchmark.architectures import network_config, PAPER_TASKS
 from mcn_ros.benchmark.networks import Variant
 from mcn_ros.commands import check_folder, clear_errors, write_json
 from mcn_ros.gpu import faults, parity, sampling, training
@@ -71,7 +72,7 @@ def check_parity(device: torch.device, out: Path, seconds: float) -> Iterator[Fi
 
 def small_network() -> ModelConfig:
     """Return a deformable network of all usual tasks that is quick on a CPU, too."""
-    tasks = {name: {'head': {'width': 16}} for name in ('detection', 'pose', 'segmentation')}
+    tasks = {name: {'head': {'width': 16}} for name in PAPER_TASKS}
     return ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True), (64, 64))
 
 
@@ -140,6 +141,11 @@ def check(args: argparse.Namespace) -> bool:
     except ValueError as error:
         raise ValueError(f'{error}; for a dry run: --device cpu' if torch.cuda.is_available()
                          else f'no GPU: {why_no_gpu()}; for a dry run: --device cpu') from None
+    if device.type == 'cpu':
+        # Threads that wait for each other would take minutes on a busy machine; processes that
+        # are started are to have one, too.
+        torch.set_num_threads(1)
+        os.environ['OMP_NUM_THREADS'] = '1'
     args.out.mkdir(parents=True, exist_ok=True)
     start, findings = time.monotonic(), []
     facts: dict[str, Any] = {'machine': machine.describe(device), 'seconds': {}}

@@ -33,7 +33,7 @@ def check(name: str, config: ModelConfig, device: torch.device, count: int) -> I
     Train a network for a few steps on one batch.
 
     :param name: of the network.
-    :param config: of a network for detection, pose and segmentation.
+    :param config: of a network whose tasks learn from boxes, people or classes of pixels.
     :param count: images of the batch.
     """
     for precision in PRECISIONS[device.type]:
@@ -107,7 +107,7 @@ def _synchronise(device: torch.device) -> None:
 
 
 def noise_batch(tasks, size: tuple[int, int], count: int) -> Batch:
-    """Return images of noise that are labelled for detection, pose and segmentation."""
+    """Return images of noise that are labelled with boxes, people and classes of pixels."""
     rng, samples = np.random.default_rng(0), []
     height, width = size
     for index in range(count):
@@ -116,11 +116,12 @@ def noise_batch(tasks, size: tuple[int, int], count: int) -> Batch:
         points = corners[:, None] + rng.uniform(0, 0.2, (4, 17, 2)) * (width, height)
         ones, classes = np.ones(4, np.float32), rng.integers(0, 3, 4)
         annotations = {
-            'detection': Instances(boxes.astype(np.float32), classes, ones),
-            'pose': Poses(boxes.astype(np.float32), ones, points.astype(np.float32),
-                          np.ones((4, 17), np.float32)),
-            'segmentation': ClassMap(np.kron(rng.integers(0, 3, (4, 4)), np.ones(
+            Instances: Instances(boxes.astype(np.float32), classes, ones),
+            Poses: Poses(boxes.astype(np.float32), ones, points.astype(np.float32),
+                         np.ones((4, 17), np.float32)),
+            ClassMap: ClassMap(np.kron(rng.integers(0, 3, (4, 4)), np.ones(
                 (height // 4, width // 4))).astype(np.uint8))}
-        samples.append(Sample(rng.integers(0, 256, (height, width, 3), np.uint8),
-                              annotations, f'noise {index}'))
+        samples.append(Sample(rng.integers(0, 256, (height, width, 3), np.uint8), {
+            name: annotations[task.annotation] for name, task in tasks.items()},
+            f'noise {index}'))
     return collate(samples, tasks)
