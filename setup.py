@@ -47,6 +47,7 @@ setup(
             'experiments = mcn_ros.commands.experiments:main',
             'export_onnx = mcn_ros.commands.export_onnx:main',
             'fuzz = mcn_ros.commands.fuzz:main',
+            'gpu_check = mcn_ros.commands.gpu_check:main',
             'images_to_bag = mcn_ros.commands.images_to_bag:main',
             'import_centernet = mcn_ros.commands.import_centernet:main',
             'import_weights = mcn_ros.commands.import_weights:main',

@@ -66,6 +66,12 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: item.get_closest_marker('long') is not None)
 
 
+def pytest_runtest_setup(item):
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+        pytest.skip('no GPU that PyTorch can use on this machine')
+
+
 @pytest.fixture(scope='session', autouse=True)
 def one_thread():
     """Use one thread: on a busy machine two wait for each other six times as long as they work."""

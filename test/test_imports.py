@@ -27,6 +27,7 @@ LAYERS = (
     ('centernet', 'imports'),
     ('trainer', 'ros'),
     ('benchmark', 'trials'),
+    ('gpu',),
     ('commands',),
 )
 # Parts of one layer are siblings that do not import each other, with these exceptions.

@@ -25,7 +25,8 @@ from mcn_ros.benchmark.architectures import build_network, Noise, noise, title
 from mcn_ros.benchmark.stopwatch import interleave, pick_clock, show, spread
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
-from mcn_ros.runtime.backends import Backend, BACKENDS, build_backend, obstacle, pick_precision
+from mcn_ros.runtime.backends import (
+    Backend, BACKENDS, build_backend, obstacle, pick_precision, PRECISIONS, TF32)
 from mcn_ros.runtime.inference_graph import InferenceGraph
 
 # Backends and precisions that are compared, the most important first: time may run short, but some
@@ -33,7 +34,8 @@ from mcn_ros.runtime.inference_graph import InferenceGraph
 VARIANTS = {
     'cpu': ('torch:float32', 'openvino:float32', 'openvino:bfloat16', 'onnxruntime:float32',
             'openvino:int8'),
-    'cuda': ('torch:float32', 'cuda_graph:float16', 'torch:float16', 'onnxruntime:float16'),
+    'cuda': ('torch:float32', 'cuda_graph:float16', 'cuda_graph:bfloat16', 'cuda_graph:tf32',
+             'torch:float16', 'onnxruntime:float16'),
 }
 ALWAYS_BUILT = 2
 BATCHES = {'cpu': (1, 2, 4), 'cuda': (1, 2, 4, 32)}
@@ -65,12 +67,12 @@ class Variant:
         if backend not in BACKENDS:
             raise ValueError(f'backends: {backend!r} (known: {", ".join(BACKENDS)})')
         dtype = pick_precision(precision or 'auto', device)
-        return cls(backend, str(dtype).removeprefix('torch.'))
+        return cls(backend, TF32 if precision == TF32 else str(dtype).removeprefix('torch.'))
 
     @property
     def dtype(self) -> torch.dtype:
         """Return the precision as PyTorch knows it."""
-        return getattr(torch, self.precision)
+        return PRECISIONS[self.precision]
 
     def __str__(self) -> str:
         return f'{self.backend} {self.precision}'
@@ -151,7 +153,8 @@ def _build(variant: Variant, model: torch.nn.Module, device: torch.device) -> Ba
     # A backend may change its network.
     size = model.config.input_size
     graph = InferenceGraph(deepcopy(model), calibration=Noise(size))
-    return build_backend(variant.backend, graph, device, variant.dtype)[1]
+    return build_backend(variant.backend, graph, device, variant.dtype,
+                         variant.precision == TF32)[1]
 
 
 def measure(name: str, config: ModelConfig, variants: Sequence[Variant], device: torch.device,

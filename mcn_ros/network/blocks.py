@@ -1,22 +1,15 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""
-Building blocks of backbones, necks and heads.
-
-The deformable convolution is the modulated one (Zhu et al., "Deformable ConvNets v2", CVPR 2019),
-on torchvision's operator, which runs everywhere and exports to ONNX (DeformConv, opset 19), and in
-eager execution on a CPU on a faster one.
-"""
+"""Building blocks of backbones, necks and heads."""
 
 from typing import Any, Sequence
 
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
-from torchvision.ops import DeformConv2d
 
-from mcn_ros.network.deformable import deformable_conv, TAPS
+from mcn_ros.network.deformable import ModulatedConv, TAPS
 
 SLOPE = 0.1  # of leaky ReLUs, as in NanoDet
 
@@ -35,21 +28,15 @@ class DeformableConv(nn.Module):
         self.sampling = nn.Conv2d(in_channels, 3 * TAPS, 3, padding=1)
         nn.init.zeros_(self.sampling.weight)
         nn.init.zeros_(self.sampling.bias)
-        self.conv = DeformConv2d(in_channels, out_channels, 3, padding=1)
+        self.conv = ModulatedConv(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, H, W) to (B, out_channels, H, W) of the same type."""
-        sampling = self.sampling(x).to(self.conv.weight.dtype)
-        # Autocast passes the operators by on CPU, and they know no bfloat16.
-        inputs = x.to(self.conv.weight.dtype)
+        sampling = self.sampling(x)
+        # Positions and their shares are of full precision, whatever the weights are.
+        sampling = sampling.to(torch.promote_types(sampling.dtype, torch.float32))
         offsets, strengths = sampling[:, :2 * TAPS], sampling[:, 2 * TAPS:].sigmoid()
-        # What looks at a graph, to export or compile it, is to see the operator.
-        traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
-        if x.device.type == 'cpu' and not traced:
-            output = deformable_conv(inputs, offsets, strengths, self.conv.weight, self.conv.bias)
-        else:
-            output = self.conv(inputs, offsets, strengths)
-        return output.to(x.dtype)
+        return self.conv(x, offsets, strengths).to(x.dtype)
 
 
 class ReorderedConv(nn.Conv2d):

@@ -9,6 +9,7 @@ graph, see :class:`mcn_ros.runtime.inference_graph.Layout`, as arrays of its own
 call it.
 """
 
+from functools import partial
 import logging
 from typing import Callable, Sequence
 
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 
 from mcn_ros.runtime.cuda_graph import cuda_graph, cuda_graph_obstacle
+from mcn_ros.runtime.cudnn import cudnn_settings
+from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.onnxruntime_backend import onnxruntime, onnxruntime_obstacle
 from mcn_ros.runtime.openvino_backend import openvino, openvino_obstacle
@@ -26,7 +29,9 @@ Backend = Callable[[np.ndarray], list[np.ndarray]]
 LOG = logging.getLogger('mcn_ros')
 
 PRECISIONS = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16,
-              'int8': torch.int8}
+              'int8': torch.int8, 'tf32': torch.float32}
+# float32 whose layers multiply numbers of 10 bits; only GPUs of NVIDIA do that.
+TF32 = 'tf32'
 # The backend that runs networks of 8-bit integers.
 INTEGERS = 'openvino'
 
@@ -70,7 +75,9 @@ def pick_device(name: str) -> torch.device:
         return torch.device('cuda:0' if gpus else 'cpu')
     wanted = 'cuda:0' if name == 'cuda' else name
     if wanted not in available:
-        raise ValueError(f'device: {name!r} is not available here (known: {", ".join(available)})')
+        reason = '' if gpus or not wanted.startswith('cuda') else f': {why_no_gpu()}'
+        raise ValueError(f'device: {name!r} is not available here (known: {", ".join(available)})'
+                         f'{reason}')
     return torch.device(wanted)
 
 
@@ -80,6 +87,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         name = 'float16' if device.type == 'cuda' else 'float32'
     if name not in PRECISIONS:
         raise ValueError(f'precision: {name!r} (known: auto, {", ".join(PRECISIONS)})')
+    if name == TF32 and device.type != 'cuda':
+        raise ValueError(f'precision: {name!r} needs a GPU of NVIDIA (on {device}: float32)')
     return PRECISIONS[name]
 
 
@@ -125,7 +134,7 @@ def pick_sizes(name: str, varies: bool, dtype: torch.dtype = torch.float32) -> s
 
 
 def build_backend(name: str, graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
-                  ) -> tuple[str, Backend, str]:
+                  tf32: bool = False, fixed_size: bool = True) -> tuple[str, Backend, str]:
     """
     Build a backend.
 
@@ -133,10 +142,27 @@ def build_backend(name: str, graph: InferenceGraph, device: torch.device, dtype:
     :param graph: what it runs; the backend may move or change it.
     :param device: where it runs.
     :param dtype: what the network computes in; predictions are float32 in any case.
+    :param tf32: see :func:`mcn_ros.runtime.cudnn.cudnn_settings`, which is what it runs under on
+        a GPU, as for ``fixed_size``.
     :return: its name, itself, and a line that says why it was taken.
     :raises ValueError: for a backend that is unknown or cannot be had.
     """
     check_backend(name, device, dtype)
+    if device.type != 'cuda':
+        return _build_backend(name, graph, device, dtype)
+    settings = partial(cudnn_settings, tf32, fixed_size)
+    with settings():
+        name, backend, why = _build_backend(name, graph, device, dtype)
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        with settings():
+            return backend(images)
+
+    return name, run, why
+
+
+def _build_backend(name: str, graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
+                   ) -> tuple[str, Backend, str]:
     if name != 'auto':
         return name, BACKENDS[name](graph, device, dtype), 'as asked for'
     *faster, last = PREFERENCES[device.type]

@@ -7,6 +7,7 @@ CUDA graphs as a backend: all kernels of a batch are launched at once.
 Small networks on a large GPU spend most of their time between kernels, waiting for Python.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,11 +84,27 @@ class CudaGraph:
                 pack(self._graph(images))
         self._stream.synchronize()
         kernels = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(kernels, pool=self._pool, stream=self._stream):
-            packed = pack(self._graph(images))
+        try:
+            with torch.cuda.graph(kernels, pool=self._pool, stream=self._stream):
+                packed = pack(self._graph(images))
+        except Exception:
+            self._leave_capture()
+            raise
         return Capture(kernels, images, packed, *(
             torch.empty(tensor.shape, dtype=torch.uint8, pin_memory=True)
             for tensor in (images, packed)))
+
+    def _leave_capture(self) -> None:
+        """
+        Let the allocator work as before after a recording that has failed.
+
+        What ends a recording raises before it tells the allocator, which would then keep all
+        memory of this stream in the pool of the recording for as long as the process lives.
+        """
+        for end in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
+            with suppress(RuntimeError):  # it had been told
+                end(self._device.index, self._pool)
+        self._pool = torch.cuda.graph_pool_handle()
 
 
 def cuda_graph(graph: InferenceGraph, device: torch.device, dtype: torch.dtype) -> CudaGraph:

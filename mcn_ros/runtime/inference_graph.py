@@ -87,8 +87,16 @@ class InferenceGraph(nn.Module):
         :param images: (B, H, W, 3) uint8 RGB, of the size of the graph.
         :return: the outputs that ``names`` names; the first dimension of each is B.
         """
+        return self.read(self.look(images))
+
+    def look(self, images: Tensor) -> Mapping[str, Mapping[str, Tensor]]:
+        """Return the logits of the heads: what may be computed in any precision."""
         # A view, and just what channels_last is: the colours stay innermost in memory.
-        outputs = self._outputs(self.model(images.permute(0, 3, 1, 2)))
+        return self.model(images.permute(0, 3, 1, 2))
+
+    def read(self, maps: Mapping[str, Mapping[str, Tensor]]) -> tuple[Tensor, ...]:
+        """Return the outputs that the logits mean: what is to be computed in full precision."""
+        outputs = self._outputs(maps)
         return tuple(tensor for values in outputs.values() for tensor in _tensors(values).values())
 
     def _outputs(self, maps: Mapping[str, Any]) -> Mapping[str, Any]:

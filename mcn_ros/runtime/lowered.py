@@ -31,28 +31,29 @@ def lowered(graph: InferenceGraph, dtype: torch.dtype) -> InferenceGraph:
     graph = deepcopy(graph)
     fold_batch_norms(graph)
     for module in graph.modules():
-        # torchvision's operator knows no bfloat16; it is given float32 then.
-        if isinstance(module, CONVOLUTIONS) and not (
-                isinstance(module, DeformConv2d) and dtype == torch.bfloat16):
+        if isinstance(module, CONVOLUTIONS):
             module.to(dtype)
         if isinstance(module, MultiTaskNet):
             for backbone in module.trunk.backbones():
                 backbone.stages[0].register_forward_pre_hook(
                     lambda stage, arguments: (arguments[0].to(dtype), *arguments[1:]))
+            for head in module.heads.values():  # some features are float32 in any case
+                head.register_forward_pre_hook(lambda head, arguments: (
+                    {name: values.to(dtype) for name, values in arguments[0].items()},))
     return graph
 
 
 @torch.no_grad()
 def fold_batch_norms(graph: InferenceGraph) -> None:
     """Put every batch norm that follows a convolution into its weights; the network changes."""
-    for norm, conv in _pairs(graph).items():
+    pairs = _pairs(graph)
+    for norm, conv in pairs.items():
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight,
             norm.bias, transpose=isinstance(conv, nn.ConvTranspose2d))
-    folded = _pairs(graph).keys()
     for parent in list(graph.modules()):
         for name, child in list(parent.named_children()):
-            if child in folded:
+            if child in pairs:
                 setattr(parent, name, nn.Identity())
 
 

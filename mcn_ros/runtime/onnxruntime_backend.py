@@ -64,7 +64,9 @@ def _providers(library: Any, device: torch.device, key: str) -> list[Any]:
         'TensorrtExecutionProvider': {
             'device_id': device.index or 0, 'trt_engine_cache_enable': True,
             'trt_engine_cache_path': str(cache_folder() / 'tensorrt' / key)},
-        'CUDAExecutionProvider': {'device_id': device.index or 0},
+        # As PyTorch is to compute now: it has TF32 by default, too.
+        'CUDAExecutionProvider': {'device_id': device.index or 0,
+                                  'use_tf32': int(torch.backends.cudnn.allow_tf32)},
         'CPUExecutionProvider': {}}
     available = library.get_available_providers()
     return [(name, settings[name]) for name in (*PROVIDERS[device.type], 'CPUExecutionProvider')

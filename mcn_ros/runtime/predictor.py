@@ -16,7 +16,7 @@ import numpy as np
 
 from mcn_ros.geometry import BORDER, invert, RESAMPLINGS, Size
 from mcn_ros.model import MultiTaskNet
-from mcn_ros.runtime.backends import build_backend
+from mcn_ros.runtime.backends import build_backend, TF32
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.int8 import Inputs
 from mcn_ros.runtime.mirror import MirrorAveraged
@@ -46,7 +46,8 @@ class Predictor:
                  flip: bool = False, views: Views = Views()):
         device, backend, dtype = runtime.resolve(any_size=views.resolution != 'fixed')
         self.device = str(device)
-        self.precision = str(dtype).removeprefix('torch.')
+        tf32, fixed = runtime.precision == TF32, views.resolution == 'fixed'
+        self.precision = TF32 if tf32 else str(dtype).removeprefix('torch.')
         self.tasks = model.tasks
         self.heads = list(model.tasks)
         self.input_size: Size = model.config.input_size
@@ -57,7 +58,8 @@ class Predictor:
         # The layout alone: many a backend has no more use for the weights in PyTorch.
         self._layout = graph.layout
         _check_views(self._layout.structures, views)
-        self.backend, self.run, self.why = build_backend(backend, graph, device, dtype)
+        self.backend, self.run, self.why = build_backend(
+            backend, graph, device, dtype, tf32, fixed)
 
     def __call__(self, image: np.ndarray) -> Mapping[str, Structure]:
         """

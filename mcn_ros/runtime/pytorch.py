@@ -25,9 +25,12 @@ def torch_eager(graph: InferenceGraph, device: torch.device, dtype: torch.dtype,
     graph.to(device=device, memory_format=torch.channels_last)
 
     def run(images: np.ndarray) -> list[np.ndarray]:
-        with torch.inference_mode(), torch.autocast(device.type, dtype,
-                                                    enabled=dtype != torch.float32):
-            return to_host(graph(torch.from_numpy(images).to(device)))
+        pixels = torch.from_numpy(images).to(device)
+        with torch.inference_mode():
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                maps = graph.look(pixels)
+            # Places are computed by products, too, which are not to be of that precision.
+            return to_host(graph.read(maps))
 
     return run
 

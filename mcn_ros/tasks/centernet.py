@@ -22,6 +22,7 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.features import FEATURES
 from mcn_ros.structures import clip_boxes, Instances, Poses, select
 from mcn_ros.tasks.centers import cell_points, read_boxes
+from mcn_ros.tasks.constants import permute_channels
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.heatmap import find_peaks
 from mcn_ros.tasks.pose import PoseTask
@@ -104,7 +105,8 @@ class CenterNetPoseTask(_Rules, PoseTask):
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take the corner of a cell for that of the mirror image: joints are off by a cell."""
-        ways = outputs['displacement'].flip(3).unflatten(1, (-1, 2))[:, list(self.joints.flip)]
+        ways = outputs['displacement'].flip(3).unflatten(1, (-1, 2))
+        ways = permute_channels(ways, self.joints.flip)
         x, y = ways.unbind(dim=2)
         return {**super().mirror(outputs),
                 'displacement': torch.stack([-x, y], dim=2).flatten(1, 2)}

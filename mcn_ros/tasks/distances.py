@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mcn_ros.network.features import PYRAMID
+from mcn_ros.tasks.constants import permute_channels
 
 BINS = 9  # NanoDet-Plus has 8, which end half a stride nearer on either side
 FIRST = -0.5  # distance of the first bin
@@ -72,7 +73,7 @@ def to_distances(boxes: Tensor, where: Tensor) -> Tensor:
 def mirror_bins(bins: Tensor) -> Tensor:
     """Return (B, 4 * BINS, h, w) of the mirror image, where left is right."""
     sides = bins.flip(3).unflatten(1, (SIDES, BINS))
-    return sides[:, [2, 1, 0, 3]].flatten(1, 2)
+    return permute_channels(sides, (2, 1, 0, 3)).flatten(1, 2)
 
 
 def distribution_focal(bins: Tensor, distances: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mcn_ros.tasks.centers import in_order
+from mcn_ros.tasks.constants import whole_numbers
 from mcn_ros.tasks.task import Objects
 
 # The logarithm of a box' score counts so many times what a logit does.
@@ -47,7 +48,7 @@ def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], st
     planes = logits.float().flatten(2)  # (B, C + 1, cells)
     known = [classes.index(name) + 1 if name in classes else 0 for name in objects.names]
     classes_of_boxes = in_order(objects.classes, surest)
-    labels = torch.tensor(known, device=logits.device)[classes_of_boxes]  # 0 for unknown
+    labels = whole_numbers(known, logits)[classes_of_boxes]  # 0 for unknown
     # Whole planes: to pick cell by cell would take many times longer.
     images = torch.arange(planes.shape[0], device=logits.device)[:, None] * planes.shape[1]
     mine = planes.flatten(0, 1).index_select(0, (images + labels).flatten()).view(

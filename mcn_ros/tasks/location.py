@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mcn_ros.tasks.constants import constant
+
 # A belief is over so many places, across and down, which reach so far from the regressed one, in
 # units of the mean side of the person's box.
 PLACES, REACH = 21, 0.35
@@ -118,7 +120,7 @@ def sample(heatmap: Tensor, points: Tensor) -> Tensor:
 def _to_map(distances: Tensor, heatmap: Tensor) -> Tensor:
     """Return distances (..., 2) xy, in cells, in units of half the map."""
     height, width = heatmap.shape[2:]
-    return distances * _constant([2 / width, 2 / height], distances)
+    return distances * constant([2 / width, 2 / height], distances)
 
 
 def _read(heatmap: Tensor, points: Tensor) -> Tensor:
@@ -138,12 +140,7 @@ def _steps(like: Tensor) -> Tensor:
 
 def _tolerance(sigmas: Sequence[float], like: Tensor) -> Tensor:
     """Return the standard deviations of joints (J,) in units of the person's mean side."""
-    return _constant([sigma * COVERED ** 0.5 for sigma in sigmas], like)
-
-
-def _constant(values: Sequence[float], like: Tensor) -> Tensor:
-    # Number by number: a copy from the host would not be allowed in a CUDA graph.
-    return torch.cat([torch.full((1,), value, device=like.device) for value in values])
+    return constant([sigma * COVERED ** 0.5 for sigma in sigmas], like)
 
 
 def _similarity(distances: Tensor, tolerance: Tensor) -> Tensor:

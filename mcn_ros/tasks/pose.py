@@ -23,6 +23,7 @@ from mcn_ros.tasks.centers import (
     BOX_MAPS, cell_points, center_counts, center_losses, center_weights, Centers, check_limits,
     check_spread, decode_centers, encode_centers, in_order, locate, LOG_SIZE_BIAS,
     mirror_boxes, mirror_points, pad, read_boxes, scale_of, to_input_pixels)
+from mcn_ros.tasks.constants import permute_channels
 from mcn_ros.tasks.heatmap import (
     ALL, count_peaks, draw_heatmap, encode_heatmap, focal_loss, gather_cells, PRIOR_BIAS,
     weighted_l1)
@@ -228,11 +229,11 @@ class PoseTask(Task):
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""
         maps = {name: values.flip(3) for name, values in outputs.items()}
-        swap = list(self.joints.flip)
-        displacement = maps['displacement'].unflatten(1, (-1, 2))[:, swap].flatten(1, 2)
+        swap = self.joints.flip
+        ways = permute_channels(maps['displacement'].unflatten(1, (-1, 2)), swap).flatten(1, 2)
         return {**maps, **mirror_boxes(outputs, self.relative),
-                'displacement': mirror_points(displacement, maps['size'], self.relative),
-                'joint_heatmap': maps['joint_heatmap'][:, swap],
+                'displacement': mirror_points(ways, maps['size'], self.relative),
+                'joint_heatmap': permute_channels(maps['joint_heatmap'], swap),
                 'joint_offset': mirror_points(maps['joint_offset'], maps['size'])}
 
     def _find_boxes(self, outputs: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, in_order, to_input_pixels
+from mcn_ros.tasks.constants import permute_channels
 from mcn_ros.tasks.merge import merge_people, People, people_among
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.task import Objects
@@ -80,7 +81,7 @@ class WindowPoseTask(PoseTask):
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""
         maps = super().mirror(outputs)
-        offsets = maps['joint_offset'].unflatten(1, (-1, 2))[:, list(self.joints.flip)]
+        offsets = permute_channels(maps['joint_offset'].unflatten(1, (-1, 2)), self.joints.flip)
         return {**maps, 'joint_offset': offsets.flatten(1, 2)}
 
     def _joint_offsets(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:

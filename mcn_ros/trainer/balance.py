@@ -102,8 +102,8 @@ class Uncertainty:
             terms = [weighted[name] * losses[name] for name in losses if task_of(name) == task]
             total = sum(terms, torch.zeros_like(log))
             step = (total - 0.5) / (total + 0.5)
-            # Zero: not there, or labelled but unknown everywhere.
-            log -= UNCERTAINTY_RATE * torch.where(total > 0, step, 0)
+            # Zero: not there, or labelled but unknown everywhere. Infinite: float16 overflowed.
+            log -= UNCERTAINTY_RATE * torch.where((total > 0) & total.isfinite(), step, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the logarithms of the factors."""

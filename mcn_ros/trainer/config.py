@@ -95,7 +95,8 @@ class TrainConfig:
     :param workers: processes that prepare samples, per process of the training.
     :param seed: of initial weights, sample order and augmentation.
     :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'; one GPU per process where there are several.
-    :param precision: 'auto' (float16 on a GPU, else float32), 'float32', 'float16', 'bfloat16'.
+    :param precision: 'auto' (on a GPU bfloat16, or float16 where it has none; else float32),
+        'float32', 'float16', 'bfloat16', or 'tf32' on a GPU.
     :param sync_batch_norm: the batch norms of the trunk see the images of all processes, for
         batches that are small in each of them. Alone, a process has all images anyway.
     :param save_every: batches between checkpoints.

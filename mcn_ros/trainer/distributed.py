@@ -135,8 +135,10 @@ class Ranks:
         :param names: the same in all processes.
         :return: name -> scalar float64, on the device.
         """
-        scalars = [torch.as_tensor(values.get(name, 0), dtype=torch.float64, device=self.device)
-                   for name in names]
+        # Numbers are written by the device itself: to copy them would wait for it.
+        scalars = [value.to(self.device, torch.float64) if isinstance(value, Tensor) else
+                   torch.full((), value, dtype=torch.float64, device=self.device)
+                   for value in (values.get(name, 0) for name in names)]
         if self.world > 1 and scalars:
             joint = torch.stack(scalars)
             distributed.all_reduce(joint)

@@ -3,23 +3,26 @@
 
 """The network of a training with all that changes as it learns."""
 
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime.backends import pick_precision
+from mcn_ros.trainer.average import RunningAverage
 from mcn_ros.trainer.balance import build_balance
 from mcn_ros.trainer.batch_norm import synchronise
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.finite import FiniteWatch
 from mcn_ros.trainer.objective import Objective, paper_weights
 from mcn_ros.trainer.owners import Owners
 from mcn_ros.trainer.retention import RetentionLoss
 from mcn_ros.trainer.settings import Settings
 from mcn_ros.trainer.teacher import Teacher
+
+# Losses and gradients of about ten batches are looked at together on a GPU.
+PATIENCE = 20
 
 
 class Learner:
@@ -30,11 +33,12 @@ class Learner:
     :param model: with the weights that it starts from, those of process 0.
     :param ranks: the processes of the training, each of which has an object like this one.
     :ivar amp: type of the forward pass, None for float32.
+    :ivar finite: what losses and gradients are to be shown to.
     :raises ValueError: for settings that do not fit the network.
     """
 
     def __init__(self, config: TrainConfig, model: MultiTaskNet, ranks: Ranks):
-        dtype = pick_precision(config.precision, ranks.device)
+        dtype = pick_training_precision(config.precision, ranks.device)
         if dtype == torch.int8:
             raise ValueError("precision: 'int8' is for trained networks only")
         self.amp = None if dtype == torch.float32 else dtype
@@ -43,9 +47,9 @@ class Learner:
         if config.sync_batch_norm and ranks.world > 1:
             synchronise(self.model.trunk, ranks.device)
         ranks.broadcast(self.model)
-        self.average = AveragedModel(model, avg_fn=running_average(config.ema_decay),
-                                     use_buffers=True)
+        self.average = RunningAverage(model, config.ema_decay)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.amp == torch.float16)
+        self.finite = FiniteWatch(self.scaler, 1 if ranks.device.type == 'cpu' else PATIENCE)
         self.owners = Owners(model, config, ranks)
         balance = build_balance(config.balance, {**paper_weights(model.tasks),
                                                  **config.loss_weights}, model, ranks, self.scaler)
@@ -80,15 +84,16 @@ class Learner:
         self.ranks.average_buffers(self.average.module)
 
 
-def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def pick_training_precision(name: str, device: torch.device) -> torch.dtype:
     """
-    Return the update of an exponential average that forgets the first, random weights quickly.
+    Return the precision of forward passes.
 
-    :param decay: share of the old average; after n updates no more than (1 + n) / (10 + n).
+    'auto' is bfloat16 on a GPU that has it, where nothing overflows that does not in float32;
+    float16 on others.
+
+    :raises ValueError: see :func:`mcn_ros.runtime.backends.pick_precision`.
     """
-    def update(average: Tensor, value: Tensor, count: Tensor) -> Tensor:
-        # On the device of the count: a number in Python would wait for the GPU at every tensor.
-        old = ((1 + count) / (10 + count)).clamp(max=decay)
-        return average * old + value * (1 - old)
-
-    return update
+    if name == 'auto' and device.type == 'cuda':
+        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_it else torch.float16
+    return pick_precision(name, device)

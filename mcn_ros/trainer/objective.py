@@ -71,11 +71,24 @@ class Objective:
         self._tasks, self._auxiliary, self._ranks = tasks, dict(auxiliary), ranks
         self._names = tuple(paper_weights(tasks))
 
-    def weigh(self, batch: Batch) -> LossWeights:
-        """Return the weights of the losses of a batch, of which this process has its part."""
+    def count(self, batch: Batch) -> dict[str, int]:
+        """
+        Count the labelled images of this process.
+
+        :param batch: on the host: to look at rows on a GPU would wait for it.
+        :return: task -> number of images, 'trunk' -> those that are labelled for any task.
+        """
         images = {image for rows in batch.rows.values() for image in rows.tolist()}
-        labelled = {TRUNK: len(images),
-                    **{task: len(batch.rows.get(task, ())) for task in self._tasks}}
+        return {TRUNK: len(images),
+                **{task: len(batch.rows.get(task, ())) for task in self._tasks}}
+
+    def weigh(self, batch: Batch, labelled: Mapping[str, int] | None = None) -> LossWeights:
+        """
+        Return the weights of the losses of a batch, of which this process has its part.
+
+        :param labelled: what :meth:`count` says of the batch; None: it is on the host.
+        """
+        labelled = dict(labelled or self.count(batch))
         share: dict[str, float | Tensor] = dict.fromkeys(self._names, 1.0)
         if self._ranks.world > 1:
             counts = {f'{task}/{loss}': count for task, targets in batch.targets.items()

@@ -32,6 +32,7 @@ from mcn_ros.network.exchanges import MixingWeights
 from mcn_ros.network.trunks import TRUNK
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.finite import FiniteWatch
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     'adamw': AdamW, 'adam': Adam, 'sgd': partial(SGD, momentum=0.9)}
@@ -118,7 +119,8 @@ class Owners:
         for name, owner in self.owners.items():
             owner.seen += labelled[TRUNK if name == ALL else name]
 
-    def step(self, scaler: GradScaler, rate: float) -> set[str]:
+    def step(self, scaler: GradScaler, rate: float, finite: FiniteWatch | None = None,
+             ) -> set[str]:
         """
         Update the owners that have seen enough; they are the same in all processes.
 
@@ -127,15 +129,18 @@ class Owners:
 
         :param scaler: the one that the losses were scaled with.
         :param rate: learning rate relative to the highest.
+        :param finite: is shown the norms of the gradients; by default they are looked at here.
         :return: whose turn it was: the trunk and tasks, or 'all' in the plain setting.
         :raises FloatingPointError: for gradients that are not finite though nothing was scaled.
         """
-        scale = scaler.get_scale()
+        finite = finite or FiniteWatch(scaler)
+        # What waits is scaled; to ask for the scale waits for a GPU.
+        scale = scaler.get_scale() if self.asynchronous else 1.0
         due = [name for name, owner in self.owners.items() if owner.seen >= owner.effective_batch]
-        updated = {name for name in due if self._update(name, scaler, rate)}
+        updated = {name for name in due if self._update(name, scaler, rate, finite)}
         if updated:
             scaler.update()
-        growth = scaler.get_scale() / scale
+        growth = scaler.get_scale() / scale if self.asynchronous else 1.0
         for name, owner in self.owners.items():
             if name in due or growth < 1:
                 owner.clear()
@@ -144,7 +149,7 @@ class Owners:
                     gradient *= growth
         return updated
 
-    def _update(self, name: str, scaler: GradScaler, rate: float) -> bool:
+    def _update(self, name: str, scaler: GradScaler, rate: float, finite: FiniteWatch) -> bool:
         """Update an owner; return False if it has no gradient, as with frozen parts may be."""
         owner = self.owners[name]
         parameters = list(owner.parameters.values())
@@ -156,8 +161,12 @@ class Owners:
             for gradient in owner.gradients():
                 gradient /= owner.seen
         norm = clip_grad_norm_(parameters, self.max_norm)
-        if not scaler.is_enabled() and not norm.isfinite():
-            raise FloatingPointError(f'gradients are not finite: {name}')
+        if not scaler.is_enabled():
+            finite.add('gradients are', {name: norm})
+            if owner.optimizer.defaults['fused']:
+                # Until somebody looks, the device leaves weights alone that would be spoilt.
+                owner.optimizer.grad_scale = None
+                owner.optimizer.found_inf = (~norm.isfinite()).float()
         for group in owner.optimizer.param_groups:
             group['lr'] = rate * group['initial_lr']
         scaler.step(owner.optimizer)
@@ -210,10 +219,12 @@ def _build_owner(parameters: Mapping[str, nn.Parameter], config: TrainConfig,
         prefix = max((p for p in config.rates if name.startswith(p)), key=len, default=None)
         decay = 0.0 if name in undecayed else config.weight_decay
         groups.setdefault((config.rates.get(prefix, 1.0), decay), {})[name] = parameter
+    # One kernel updates all, and obeys ``found_inf`` without asking the host.
+    fused = next(iter(parameters.values())).device.type == 'cuda' or None
     optimizer = OPTIMIZERS[config.optimizer](
         [{'params': list(group.values()), 'initial_lr': rate * config.learning_rate,
           'weight_decay': decay} for (rate, decay), group in groups.items()],
-        lr=config.learning_rate)
+        lr=config.learning_rate, fused=fused)
     ordered = {name: value for group in groups.values() for name, value in group.items()}
     return _Owner(ordered, optimizer, effective_batch)
 

@@ -18,6 +18,7 @@ from torch.amp import GradScaler
 from mcn_ros.data.batch import Batch
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.features import Features, take
+from mcn_ros.trainer.finite import FiniteWatch
 from mcn_ros.trainer.retention import RetentionLoss
 from mcn_ros.trainer.teacher import LOSS, Teacher
 
@@ -26,6 +27,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
              scaler: GradScaler, amp: torch.dtype | None = None, joint: bool = False,
              checkpoint: bool = False, retention: RetentionLoss | None = None,
              teacher: Teacher | None = None, everywhere: Collection[str] = (),
+             finite: FiniteWatch | None = None,
              ) -> dict[str, Tensor]:
     """
     Add the gradients of a batch to those that the parameters have; nothing is updated.
@@ -42,6 +44,7 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
     :param teacher: whose maps are targets, too.
     :param everywhere: tasks for which all processes run the trunk, forward and backward, though no
         image here may be labelled for them: what synchronised batch norms need.
+    :param finite: is shown the losses; by default they are looked at here.
     :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
         no head, gets no gradient and is absent.
     :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
@@ -71,7 +74,9 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
         losses |= {name: value.detach() for name, value in task_losses.items()}
         if not joint:
             _backward([totals.pop()])
-    _check_finite(losses, batch.ids)
+    finite = finite or FiniteWatch(scaler)
+    finite.images = batch.ids
+    finite.add('loss is', losses)
     gradients = {tensor: torch.zeros_like(tensor)
                  for task in everywhere for tensor in features[task].values()}
     if joint:
@@ -102,9 +107,3 @@ def _backward(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None] | No
     learns = [(t, gradient) for t, gradient in zip(tensors, gradients) if t.requires_grad]
     if learns:
         torch.autograd.backward(*zip(*learns))
-
-
-def _check_finite(losses: Mapping[str, Tensor], ids: Sequence[str]) -> None:
-    if losses and not torch.stack(list(losses.values())).isfinite().all():
-        bad = [name for name, value in losses.items() if not value.isfinite()]
-        raise FloatingPointError(f'loss is not finite: {", ".join(bad)}; images {", ".join(ids)}')

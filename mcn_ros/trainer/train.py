@@ -23,9 +23,12 @@ from mcn_ros.evaluation.dataset import evaluate
 from mcn_ros.evaluation.scorers import score_text
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime import Predictor, RuntimeConfig
+from mcn_ros.runtime.backends import TF32
+from mcn_ros.runtime.cudnn import cudnn_settings
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.finite import finite_statistics
 from mcn_ros.trainer.labels import check_labels
 from mcn_ros.trainer.learner import Learner
 from mcn_ros.trainer.loader import load_batches, load_samples, loader_error, open_dataset
@@ -55,7 +58,8 @@ def train(config: TrainConfig, resume: bool = False) -> dict[str, Any]:
     :raises FloatingPointError: when losses or gradients are not finite; names the images.
     :raises KeyboardInterrupt: after SIGINT or SIGTERM, once the batch is done and all is saved.
     """
-    with Ranks(config.device) as ranks:
+    with (Ranks(config.device) as ranks,
+          cudnn_settings(config.precision == TF32, fixed_size=True)):
         try:
             return _train(config, resume or holds_run(config), ranks)
         except RuntimeError as error:
@@ -90,9 +94,11 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             if writes:
                 _store(learner, run, 0, scores, monitor)
         for step in range(first + 1, config.steps + 1):
-            batch = next(batches).to(ranks.device, non_blocking=True)
+            batch = next(batches)
+            labelled = learner.objective.count(batch)
+            batch = batch.to(ranks.device, non_blocking=True)
             rate = relative_rate(step - 1, config)
-            losses = _update(learner, batch, rate)
+            losses = _update(learner, batch, labelled, rate)
             stop_requests, unreadable = ranks.sum_counts(stop.asked, len(batch.unreadable))
             run.log(losses, unreadable)
             bar.update()
@@ -106,6 +112,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             records = validates or step % config.save_every == 0
             if not (records or stop_requests):
                 continue
+            learner.finite.check()  # what is saved is sound
             learner.gather()
             scores = _validate(learner, validation if validates else None, step, monitor, bar)
             if writes:
@@ -118,27 +125,30 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     return scores
 
 
-def _update(learner: Learner, batch: Batch, rate: float) -> dict[str, Tensor]:
+def _update(learner: Learner, batch: Batch, labelled: Mapping[str, int], rate: float,
+            ) -> dict[str, Tensor]:
     """
     Learn from a batch: losses, gradients, a step of the optimisers, the average of the weights.
 
     :param batch: the part of this process.
+    :param labelled: how many of its images are, see
+        :meth:`mcn_ros.trainer.objective.Objective.count`.
     :param rate: learning rate relative to the highest.
     :return: the losses of the joint batch, not weighted, and their weighted 'total'.
     """
     config, owners = learner.config, learner.owners
     set_train_mode(learner.model, config.frozen + config.fixed_statistics)
-    weights = learner.objective.weigh(batch)
-    losses = backward(learner.model, batch, weights.local(per_image=owners.asynchronous),
-                      scaler=learner.scaler, amp=learner.amp, joint=config.backward == 'joint',
-                      checkpoint=config.checkpoint_stages, retention=learner.retention,
-                      teacher=learner.teacher, everywhere=learner.everywhere(weights.labelled))
+    weights = learner.objective.weigh(batch, labelled)
+    with finite_statistics(learner.model) if learner.scaler.is_enabled() else nullcontext():
+        losses = backward(
+            learner.model, batch, weights.local(per_image=owners.asynchronous),
+            scaler=learner.scaler, amp=learner.amp, joint=config.backward == 'joint',
+            checkpoint=config.checkpoint_stages, retention=learner.retention,
+            teacher=learner.teacher, everywhere=learner.everywhere(weights.labelled),
+            finite=learner.finite)
     owners.count(weights.labelled)
-    try:
-        owners.step(learner.scaler, rate)
-    except FloatingPointError as error:
-        raise FloatingPointError(f'{error}; images {", ".join(batch.ids)}') from error
-    learner.average.update_parameters(learner.model)
+    owners.step(learner.scaler, rate, learner.finite)
+    learner.average.update(learner.model)
     return learner.objective.reduce(losses, weights)
 
 

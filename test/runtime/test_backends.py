@@ -13,7 +13,7 @@ from mcn_ros.network.trunks import SeparateTrunksConfig, StreamConfig
 from mcn_ros.runtime import backends, onnxruntime_backend, openvino_backend, pytorch
 from mcn_ros.runtime.backends import (
     BACKENDS, build_backend, check_backend, obstacle, pick_device, pick_precision, pick_sizes,
-    PRECISIONS, PREFERENCES)
+    PRECISIONS, PREFERENCES, TF32)
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.parity import compare
 
@@ -47,9 +47,11 @@ def test_one_backend_takes_inputs_of_any_size():
 def test_devices_of_a_machine_without_a_gpu(monkeypatch):
     gpus(monkeypatch, 0)
     assert pick_device('auto') == pick_device('cpu') == CPU
+    monkeypatch.setattr(backends, 'why_no_gpu', lambda: 'the driver is too old')
     for name in ('cuda', 'cuda:0', 'tpu', '', 'CPU', 'cuda:x'):
+        why = ': the driver is too old' if name.startswith('cuda') else ''
         with pytest.raises(ValueError, match=rf"^device: '{name}' is not available here "
-                                             r'\(known: auto, cpu\)$'):
+                                             rf'\(known: auto, cpu\){why}$'):
             pick_device(name)
 
 
@@ -64,7 +66,11 @@ def test_devices_of_a_machine_with_two_gpus(monkeypatch):
 def test_precisions():
     assert pick_precision('auto', CPU) == torch.float32
     assert pick_precision('auto', GPU) == torch.float16
-    assert {pick_precision(name, CPU) for name in PRECISIONS} == set(PRECISIONS.values())
+    for name, dtype in PRECISIONS.items():
+        assert pick_precision(name, GPU) == dtype
+        assert name == TF32 or pick_precision(name, CPU) == dtype
+    with pytest.raises(ValueError, match="^precision: 'tf32' needs a GPU"):
+        pick_precision(TF32, CPU)
     with pytest.raises(ValueError, match=r"^precision: 'int4' \(known: auto, float32, .*\)$"):
         pick_precision('int4', CPU)
 
@@ -146,6 +152,35 @@ def test_a_backend_that_is_asked_for_is_taken_or_fails(monkeypatch, candidates, 
     assert candidates == ['slow']
 
 
+@pytest.mark.parametrize('tf32', [False, True])
+@pytest.mark.parametrize('fixed', [False, True])
+def test_float32_on_a_gpu_is_tf32_only_where_that_is_asked_for(monkeypatch, graph, tf32, fixed):
+    """While a network is built and while it runs; the process is left as it was."""
+    seen, cudnn = [], torch.backends.cudnn
+
+    def look(*arguments):
+        seen.append((cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32, cudnn.benchmark))
+        return look
+
+    monkeypatch.setitem(BACKENDS, 'watched', look)
+    before = look() and seen.pop()
+    build_backend('watched', graph, GPU, torch.float32, tf32, fixed)[1]('images')
+    assert seen == [(tf32, tf32, fixed)] * 2
+    assert look() and seen.pop() == before
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', ['torch', 'cuda_graph'])
+@pytest.mark.parametrize('tf32', [False, True])
+def test_logits_of_float32_on_a_gpu_are_those_of_float32(make_network, images, run, name, tf32):
+    graph = InferenceGraph(make_network(contrast=20), maps=True)
+    expected = run(graph, images)
+    _, backend, _ = build_backend(name, graph, GPU, torch.float32, tf32)
+    error = max(np.abs(found - values).max() / np.abs(values).max()
+                for found, values in zip(backend(images), expected))
+    assert error < (1e-2 if tf32 else 1e-4)
+
+
 # ---- What a backend must do ----
 
 @pytest.fixture
@@ -218,7 +253,25 @@ def test_predictions_of_low_precision_have_the_same_types(network, images, name,
     assert [array.dtype for array in found] == list(graph.layout.dtypes)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU on this machine')
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_places_are_read_in_full_precision(network, images, dtype):
+    """Of logits in low precision: what autocasting does to products is done with by then."""
+    seen = []
+    graph = InferenceGraph(network)
+    read = graph.read
+    graph.read = lambda maps: seen.append(torch.is_autocast_enabled('cpu')) or read(maps)
+    found = graph.restore(pytorch.torch_eager(graph, CPU, dtype)(images))
+    assert seen == [False]
+    with torch.inference_mode(), torch.autocast('cpu', dtype):
+        maps = graph.look(torch.from_numpy(images))
+    assert {values.dtype for values in maps['pose'].values()} == {dtype}
+    full = {name: {key: values.float() for key, values in logits.items()}
+            for name, logits in maps.items()}
+    expected = graph.restore([values.numpy() for values in read(full)])
+    np.testing.assert_allclose(found['pose'].keypoints, expected['pose'].keypoints, atol=1e-3)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize('name', BACKENDS)
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
 def test_a_gpu_gives_what_the_cpu_does(make_network, images, run, name, precision):

@@ -15,6 +15,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
 from mcn_ros.trainer.distributed import Ranks
+from mcn_ros.trainer.finite import FiniteWatch
 from mcn_ros.trainer.objective import LossWeights
 from mcn_ros.trainer.owners import OPTIMIZERS, Owners, set_train_mode
 
@@ -352,3 +353,28 @@ def test_nothing_happens_where_only_frozen_parts_are_labelled():
     for scaler in (no_scaling(), torch.amp.GradScaler('cpu')):
         assert feed(net, owners, batch, scaler) == set()
     assert_same(net, before)
+
+
+@pytest.mark.parametrize('kind', OPTIMIZERS)
+def test_a_fused_update_that_would_spoil_the_weights_is_left_out_by_the_device(kind):
+    """On a GPU nobody looks at the norms at once: the kernel does."""
+    net = Net()
+    owners = build(net, optimizer=kind)
+    owner, = owners.owners.values()
+    owner.optimizer = OPTIMIZERS[kind](list(owner.parameters.values()), lr=0.1, fused=True)
+    for group in owner.optimizer.param_groups:
+        group['initial_lr'] = 0.1
+    watch = FiniteWatch(no_scaling(), patience=10)
+    weights = [value.detach().clone() for value in net.parameters()]
+
+    def update(gradient):
+        for value in net.parameters():
+            value.grad = torch.full_like(value, gradient)
+        owner.seen = 1
+        owners.step(no_scaling(), 1.0, watch)
+        return [not torch.equal(value, old) for value, old in zip(net.parameters(), weights)]
+
+    assert not any(update(math.nan)) and all(update(1.0))
+    assert all(value.isfinite().all() for value in net.parameters())
+    with pytest.raises(FloatingPointError, match='gradients are not finite: all'):
+        watch.check()

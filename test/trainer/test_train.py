@@ -5,20 +5,24 @@
 
 from dataclasses import replace
 import json
+import math
 import multiprocessing
 from pathlib import Path
 import shutil
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 import yaml
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.tasks import build_tasks
+from mcn_ros.tasks.segmentation import SegmentationTask
+from mcn_ros.trainer import learner
 from mcn_ros.trainer import train as module
 from mcn_ros.trainer.config import DatasetConfig, TrainConfig
-from mcn_ros.trainer.learner import running_average
+from mcn_ros.trainer.finite import FiniteWatch
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.train import summarise, train
@@ -320,14 +324,63 @@ def test_a_data_set_teaches_what_it_is_for(config, dataset):
         replace(config, datasets=(replace(dataset, tasks=('poses',)),))
 
 
-def test_the_running_average_forgets_its_start():
-    update = running_average(0.99)
-    average = torch.tensor([100.0])  # random weights
-    for count in range(1, 50):
-        average = update(average, torch.tensor([1.0]), torch.tensor(count))
-    assert average.item() == pytest.approx(1.0, abs=0.01)
-    average = update(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor(10 ** 6))
-    assert average.item() == pytest.approx(1.01)
+class Waits(TorchDispatchMode):
+    """Names what of a step would wait for a GPU: numbers and shapes that the host has to know."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ('_local_scalar_dense', 'nonzero', 'is_nonzero', 'equal'):
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def segmentation_alone(config, **changes):
+    tasks = {'segmentation': config.model.tasks['segmentation']}
+    return replace(config, model=replace(config.model, tasks=tasks), **changes)
+
+
+def test_a_step_waits_for_nothing(config, monkeypatch):
+    """With the watch of a GPU, that is; what a task's own loss does is another matter."""
+    monkeypatch.setattr(learner, 'FiniteWatch', lambda scaler, patience: FiniteWatch(scaler, 99))
+    update, waits = module._update, Waits()
+
+    def watched(*arguments):
+        with waits:
+            return update(*arguments)
+
+    monkeypatch.setattr(module, '_update', watched)
+    train(segmentation_alone(config, optimizer='sgd'))
+    assert not waits.found
+
+
+def test_an_overflow_of_float16_ends_nothing(config, monkeypatch):
+    """The batch is left out: weights, statistics and their averages remain finite."""
+    loss, calls = SegmentationTask.loss, []
+
+    def overflowing(task, outputs, targets):
+        calls.append(1)
+        return {name: value * (math.inf if len(calls) == 2 else 1)
+                for name, value in loss(task, outputs, targets).items()}
+
+    monkeypatch.setattr(SegmentationTask, 'loss', overflowing)
+    train(segmentation_alone(config, precision='float16'))
+    assert len(calls) == 4
+    assert all(value.isfinite().all() for value in weights_of(config).values())
+    state = torch.load(folder_of(config) / 'checkpoint.pt')
+    assert state['scaler']['scale'] <= 2 ** 15
+
+
+@pytest.mark.parametrize('has_it, expected', [(True, torch.bfloat16), (False, torch.float16)])
+def test_on_a_gpu_training_is_in_bfloat16_where_there_is_that(monkeypatch, has_it, expected):
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: has_it)
+    pick = learner.pick_training_precision
+    assert pick('auto', torch.device('cuda')) == expected
+    assert pick('auto', torch.device('cpu')) == torch.float32
+    assert pick('float16', torch.device('cuda')) == torch.float16
 
 
 @pytest.mark.parametrize('change, message', [

@@ -22,6 +22,7 @@ from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from rclpy.time import Time
 from std_msgs.msg import Header
 
@@ -38,9 +39,12 @@ from mcn_ros.ros.node.parameters import (
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
+from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
 
 NAME = 'mcn'
+# Exit code of a process that works again when it is started anew (EX_TEMPFAIL of sysexits.h).
+RESTART = 75
 
 
 class McnNode(LifecycleNode):
@@ -64,6 +68,7 @@ class McnNode(LifecycleNode):
         self._updater = None
         # An id does not come again, whatever becomes of the camera that had it.
         self._numbers = defaultdict(partial(count, 1))
+        self.ended: Future = Future()  # with an exit code, when the process is to end by itself
         super().__init__(NAME, **kwargs)
         declare_parameters(self)
         warn_of_unknown_parameters(self, lambda name: not _depends_on_weights(name))
@@ -122,10 +127,11 @@ class McnNode(LifecycleNode):
     def _load(self) -> None:
         p = self.parameters
         self._predictor = ResilientPredictor(
-            self._load_on, p.device, p.on_device_error, self.get_logger())
+            self._load_on, p.device, p.on_device_error, self.get_logger(), on_lost=self._end)
         predictor = self._predictor.predictor
         if p.device == 'auto' and predictor.device == 'cpu':
-            self.get_logger().warning('there is no GPU that PyTorch can use: running on the CPU')
+            self.get_logger().warning(
+                f'running on the CPU: {why_no_gpu()}')
         declare_head_parameters(self, predictor.tasks)
         p = self.parameters = read_parameters(self)
         for name, task in predictor.tasks.items():
@@ -141,6 +147,11 @@ class McnNode(LifecycleNode):
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
             f'{", ".join(camera.topic for camera in self._cameras)}'
             + (f'; at most {self._largest_batch} at once' if p.cameras else ''))
+
+    def _end(self, problem: str) -> None:
+        """Let the process end: what it needs is to be started anew."""
+        self.get_logger().fatal(f'the process ends with exit code {RESTART}: {problem}')
+        self.ended.set_result(RESTART)
 
     def _load_on(self, device: str) -> Predictor:
         p = self.parameters
@@ -320,8 +331,8 @@ def run(kind: type[McnNode]) -> int:
                 if transition() != TransitionCallbackReturn.SUCCESS:
                     return 1
         # An executor of its own: what was going on in it when it was interrupted ends with it.
-        rclpy.spin(node, SingleThreadedExecutor())
-        return 0
+        rclpy.spin_until_future_complete(node, node.ended, SingleThreadedExecutor())
+        return node.ended.result() if node.ended.done() else 0
     finally:
         node.destroy_node()
 

@@ -86,8 +86,8 @@ class Parameters:
         'auto', 'What runs the network: auto (the fastest that works on the device), torch, '
         'torch_compile, cuda_graph, onnxruntime or openvino.')
     precision: str = _parameter(
-        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16, bfloat16 or int8 '
-        '(OpenVINO; needs a calibration).')
+        'auto', 'auto (float16 on a GPU, float32 on a CPU), float32, float16, bfloat16, tf32 (a '
+        'GPU only) or int8 (OpenVINO; needs a calibration).')
     calibration: str = _parameter(
         '', 'Images like those of the cameras, which the precision int8 needs: a folder, a video '
         'or a bag.')

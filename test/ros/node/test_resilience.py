@@ -5,9 +5,12 @@
 
 import logging
 
-import pytest
+import weakref
 
-from mcn_ros.ros.node.resilience import FIRST_WAIT_S, LONGEST_WAIT_S, ResilientPredictor
+import pytest
+import torch
+
+from mcn_ros.ros.node.resilience import FIRST_WAIT_S, LONGEST_WAIT_S, LOST, ResilientPredictor
 
 
 class Machine:
@@ -18,12 +21,17 @@ class Machine:
         self.gone = set()  # auto does not even choose them
         self.tasks = {'detection': 1}
         self.loads = []
+        self.alive = []
+        self.error = 'out of memory'
         self.now = 100.0
+        self.most = 0  # networks on one device at a time
 
     def load(self, device):
         self.loads.append(device)
         if device == 'auto':
             device = 'cpu' if 'cuda:0' in self.gone else 'cuda:0'
+        self.most = max(self.most, 1 + sum(
+            net() is not None and net().device == device for net in self.alive))
         if device in self.broken:
             raise RuntimeError('cannot be initialised\nfor developers: ...')
         return Net(self, device)
@@ -34,13 +42,15 @@ class Net:
 
     def __init__(self, machine, device):
         self.machine, self.device, self.tasks = machine, device, dict(machine.tasks)
+        self.backend, self.heads = 'torch', list(self.tasks)
+        machine.alive.append(weakref.ref(self))
 
     def warm_up(self):
         self.batch([0])
 
     def batch(self, images):
         if self.device in self.machine.broken:
-            raise RuntimeError('CUDA error: out of memory\nfor developers: ...')
+            raise RuntimeError(f'CUDA error: {self.machine.error}\nfor developers: ...')
         if min(images) < 0:
             raise RuntimeError('negative')
         return [2 * image for image in images]
@@ -51,9 +61,9 @@ def machine():
     return Machine()
 
 
-def make(machine, on_device_error, device='cuda:0'):
+def make(machine, on_device_error, device='cuda:0', on_lost=lambda problem: None):
     return ResilientPredictor(machine.load, device, on_device_error, logging.getLogger('test'),
-                              lambda: machine.now)
+                              lambda: machine.now, on_lost)
 
 
 def outcome(predictor, number=4):
@@ -145,3 +155,69 @@ def test_other_weights_are_not_taken(machine):
     machine.tasks = {'pose': 2}
     machine.broken = {'cuda:0'}
     assert outcome(predictor) is None and not predictor.works
+
+
+def test_there_are_never_two_networks_on_a_device(machine):
+    """After it ran out of memory there may be no room for a second one, ever."""
+    predictor = make(machine, 'retry')
+    machine.broken = {'cuda:0'}
+    outcome(predictor)
+    for _ in range(3):
+        machine.now += LONGEST_WAIT_S
+        outcome(predictor)
+    assert machine.most == 1 and predictor.predictor.heads == ['detection']
+    machine.broken = set()
+    machine.now += LONGEST_WAIT_S
+    assert outcome(predictor) == 8 and machine.most == 1
+
+
+@pytest.fixture
+def lost():
+    """Return the networks that are never freed; they are after the test."""
+    yield LOST
+    LOST.clear()
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """Return a list that grows with each call for the GPU itself."""
+    calls = []
+    monkeypatch.setattr(torch.cuda, 'empty_cache', lambda: calls.append('empty_cache'))
+    return calls
+
+
+def test_after_a_sticky_error_the_cpu_goes_on_and_the_device_is_left_alone(machine, lost, used):
+    predictor = make(machine, 'cpu')
+    machine.broken, machine.error = {'cuda:0'}, 'device-side assert triggered'
+    on_gpu = machine.alive[0]
+    for _ in range(3):
+        assert outcome(predictor) == 8 and predictor.predictor.device == 'cpu'
+        machine.now += LONGEST_WAIT_S
+        machine.broken = set()  # even if it seemed to work again
+    predictor.free()
+    assert machine.loads == ['cuda:0', 'cpu'] and not used
+    assert on_gpu() is not None and on_gpu() in lost  # its memory was not freed
+    assert 'on the CPU until the node is started anew' in predictor.problem
+
+
+def test_after_a_sticky_error_retry_asks_to_be_started_anew(machine, lost, used):
+    said = []
+    predictor = make(machine, 'retry', on_lost=said.append)
+    machine.broken, machine.error = {'cuda:0'}, 'an illegal memory access was encountered'
+    on_gpu = machine.alive[0]
+    assert outcome(predictor) is None and not predictor.works
+    machine.now += LONGEST_WAIT_S
+    assert outcome(predictor) is None
+    predictor.free()
+    assert len(said) == 1 and 'started anew' in said[0] and 'illegal memory access' in said[0]
+    assert machine.loads == ['cuda:0'] and not used and on_gpu() in lost
+
+
+def test_an_error_that_turns_out_to_be_sticky_while_trying_again(machine, lost, used):
+    said = []
+    predictor = make(machine, 'retry', on_lost=said.append)
+    machine.broken = {'cuda:0'}
+    assert outcome(predictor) is None and not said
+    machine.error = 'unspecified launch failure'
+    machine.now += FIRST_WAIT_S
+    assert outcome(predictor) is None and len(said) == 1
