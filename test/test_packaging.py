@@ -31,6 +31,7 @@ KEYS = {
     'matplotlib': 'python3-matplotlib',
     'numpy': 'python3-numpy',
     'pytest': 'python3-pytest',
+    'scipy': 'python3-scipy',
     'setuptools': 'python3-setuptools',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',

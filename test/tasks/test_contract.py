@@ -4,7 +4,7 @@
 """
 What holds for every task: a new line in KINDS is tested here without a change.
 
-Annotations are made by the type of annotation, which is the type that the task decodes to.
+Annotations are made by the type of annotation, and compared by it with what the task decodes.
 """
 
 from dataclasses import fields, replace
@@ -25,8 +25,11 @@ from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.pyramid_head import map_of
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import (
-    ClassMap, IGNORE, Instances, Poses, Sample, ScalarMap, select, to_numpy)
+    ClassMap, IGNORE, Instances, Poses, RegionMap, Sample, ScalarMap, select, to_numpy,
+    UNKNOWN_REGION, VectorMap)
 from mcn_ros.tasks import build_tasks, describe_tasks, KINDS, TASKS
+from mcn_ros.tasks.boundaries import BoundariesTask
+from mcn_ros.tasks.normals import NormalsTask
 from mcn_ros.tasks.segmentation import SegmentationTask
 
 SIZE = (64, 96)
@@ -88,6 +91,21 @@ def random_scalar_map(task, rng):
     return ScalarMap(cells.repeat(4, axis=0).repeat(4, axis=1))
 
 
+def random_region_map(task, rng):
+    regions = len(task.classes) + 2
+    blocks = rng.choice(np.array([*range(regions + 1), UNKNOWN_REGION], np.uint16),
+                        (GRID.height // 4, GRID.width // 4))
+    classes = np.array([*range(len(task.classes)), -1, -1])
+    return RegionMap(blocks.repeat(16, axis=0).repeat(16, axis=1), classes)
+
+
+def random_vector_map(task, rng):
+    vectors = rng.normal(size=(GRID.height // 2, GRID.width // 2, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    vectors[rng.random(vectors.shape[:2]) < 0.2] = np.nan
+    return VectorMap(vectors.repeat(8, axis=0).repeat(8, axis=1))
+
+
 def poor_instances(task):
     some = random_instances(task, np.random.default_rng(0))
     return {'none': select(some, slice(0, 0)),
@@ -115,6 +133,20 @@ def poor_class_maps(task):
 def poor_scalar_maps(task):
     values = np.zeros(SIZE, np.uint8)
     return {'nothing': ScalarMap(values), 'ignored': ScalarMap(values + np.uint8(IGNORE))}
+
+
+def poor_region_maps(task):
+    labels = np.zeros(SIZE, np.uint16)
+    found = {'nothing': RegionMap(labels, np.zeros(0, np.int64)),
+             'ignored': RegionMap(labels + np.uint16(UNKNOWN_REGION), np.zeros(0, np.int64))}
+    if task.classes:
+        some = random_region_map(task, np.random.default_rng(0))
+        found['unlabelled'] = replace(some, labelled_classes=np.zeros(len(task.classes), bool))
+    return found
+
+
+def poor_vector_maps(task):
+    return {'ignored': VectorMap(np.full((*SIZE, 3), np.nan, np.float32))}
 
 
 def assert_instances(found, expected, atol=0.01, joint_atol=None):
@@ -157,12 +189,36 @@ def assert_scalar_map(found, expected, atol=None):
     np.testing.assert_array_equal(values[labels != IGNORE] > 0.5, labels[labels != IGNORE])
 
 
+def assert_contours(found, expected, atol=None):
+    if isinstance(found, ScalarMap):
+        values, truth = found.values[None], expected.contours().values[None]
+    else:
+        values = found.planes
+        truth = expected.class_contours(len(values)).planes
+    step = found.stride
+    parts = np.stack([truth[:, row::step, column::step] for row in range(step)
+                      for column in range(step)])
+    yes, no = (parts == 1).any(axis=0), (parts == 0).all(axis=0)
+    assert found.size == SIZE and yes.any() and no.any()
+    assert (values[yes] > 0.5).all() and (values[no] < 0.5).all()
+
+
+def assert_vector_map(found, expected, atol=0.01):
+    step = found.stride
+    vectors = expected.vectors[step // 2::step, step // 2::step]
+    known = ~np.isnan(vectors).any(axis=2)
+    assert found.size == SIZE and known.any()
+    np.testing.assert_allclose(found.vectors[known], vectors[known], atol=max(atol, 0.03))
+
+
 RANDOM = {Instances: random_instances, Poses: random_poses, ClassMap: random_class_map,
-          ScalarMap: random_scalar_map}
+          RegionMap: random_region_map, ScalarMap: random_scalar_map,
+          VectorMap: random_vector_map}
 POOR = {Instances: poor_instances, Poses: poor_poses, ClassMap: poor_class_maps,
-        ScalarMap: poor_scalar_maps}
+        RegionMap: poor_region_maps, ScalarMap: poor_scalar_maps, VectorMap: poor_vector_maps}
 ASSERT_SAME = {Instances: assert_instances, Poses: assert_poses, ClassMap: assert_class_map,
-               ScalarMap: assert_scalar_map}
+               RegionMap: assert_contours, ScalarMap: assert_scalar_map,
+               VectorMap: assert_vector_map}
 
 
 def variants():
@@ -179,6 +235,8 @@ def variants():
                 yield pytest.param(thrown, id=f'{name}-{field.name}')
         if any(field.name == 'spread' for field in fields(task)):
             yield pytest.param(replace(task, spread=0.4), id=f'{name}-spread')
+    yield pytest.param(BoundariesTask(criterion='balanced'), id='boundaries-balanced')
+    yield pytest.param(NormalsTask(criterion='l1'), id='normals-l1')
     pyramid_head = HeadConfig(8, 'shared')
     yield pytest.param(SegmentationTask(('person', 'car'), head=pyramid_head, reads='pyramid'),
                        id='segmentation-pyramid')
@@ -312,7 +370,7 @@ def test_the_images_of_a_batch_are_decoded_one_by_one(task):
 @EACH_TASK
 def test_predictions_have_static_shapes(task):
     shapes = [{name: getattr(task.decode(maps_of(task, fill)), name) for name in
-               task.annotation.ROWS} for fill in (torch.zeros, torch.randn, torch.ones)]
+               task.prediction.ROWS} for fill in (torch.zeros, torch.randn, torch.ones)]
     shapes = [{name: value.shape for name, value in each.items() if value is not None}
               for each in shapes]
     assert shapes[0] == shapes[1] == shapes[2]

@@ -9,8 +9,11 @@ One file for each type of annotation; :class:`Scorer` says what the scorers have
 
 from typing import Any, Mapping
 
+from mcn_ros.evaluation.scorers.all_classes import AllClassesScorer
+from mcn_ros.evaluation.scorers.class_contours import ClassContoursScorer
 from mcn_ros.evaluation.scorers.class_map import ClassMapScorer
 from mcn_ros.evaluation.scorers.class_planes import ClassPlanesScorer
+from mcn_ros.evaluation.scorers.contours import ContoursScorer
 from mcn_ros.evaluation.scorers.instances import InstancesScorer
 from mcn_ros.evaluation.scorers.poses import PosesScorer
 from mcn_ros.evaluation.scorers.scalar_map import ScalarMapScorer
@@ -19,9 +22,10 @@ from mcn_ros.evaluation.scorers.vector_map import VectorMapScorer
 from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.tasks import Task
 
-__all__ = ['ClassMapScorer', 'ClassPlanesScorer', 'Figure', 'InstancesScorer', 'Plot',
-           'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer', 'scorer_of', 'Scorers',
-           'SCORERS', 'VectorMapScorer']
+__all__ = ['AllClassesScorer', 'ClassContoursScorer', 'ClassMapScorer', 'ClassPlanesScorer',
+           'ContoursScorer', 'Figure', 'InstancesScorer', 'Plot', 'PosesScorer',
+           'ScalarMapScorer', 'score_text', 'Scorer', 'scorer_of', 'Scorers', 'SCORERS',
+           'VectorMapScorer']
 
 # Type of the annotations of a task, or the name of a scorer that a task asks for.
 SCORERS: dict[type | str, type[Scorer]] = {
@@ -31,6 +35,9 @@ SCORERS: dict[type | str, type[Scorer]] = {
     ScalarMap: ScalarMapScorer,
     VectorMap: VectorMapScorer,
     ClassPlanes: ClassPlanesScorer,
+    'contours': ContoursScorer,
+    'class_contours': ClassContoursScorer,
+    'all_classes': AllClassesScorer,
 }
 
 
@@ -76,9 +83,9 @@ class Scorers:
                 if name not in self._scorers:
                     task = self.tasks[name]
                     self._scorers[name] = scorer_of(task, self._table)(task)
-                prediction = (predictions or {}).get(name)
-                self._scorers[name].add(
-                    annotation, annotation.nothing() if prediction is None else prediction)
+                scorer, prediction = self._scorers[name], (predictions or {}).get(name)
+                scorer.add(annotation,
+                           scorer.nothing(annotation) if prediction is None else prediction)
         self._images += 1
 
     def result(self) -> dict[str, Any]:

@@ -70,6 +70,10 @@ class Scorer(Protocol):
     def add(self, annotation: Any, prediction: Any) -> None:
         """Add one image, in camera pixels; ValueError for maps of different sizes."""
 
+    def nothing(self, annotation: Any) -> Any:
+        """Return what a predictor would say of an image without having looked."""
+        return annotation.nothing()
+
     @abstractmethod
     def result(self) -> dict[str, Any]:
         """
