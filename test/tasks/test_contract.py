@@ -210,7 +210,11 @@ def assert_vector_map(found, expected, atol=0.01):
     vectors = expected.vectors[step // 2::step, step // 2::step]
     known = ~np.isnan(vectors).any(axis=2)
     assert found.size == SIZE and known.any()
-    np.testing.assert_allclose(found.vectors[known], vectors[known], atol=max(atol, 0.03))
+    cosines = (found.vectors[known] * vectors[known]).sum(axis=1)
+    if atol >= 1:  # learned by heart: nearly all are within 30 degrees
+        assert np.mean(cosines > np.sqrt(0.75)) > 0.9, np.quantile(cosines, (0.01, 0.05, 0.1, 0.5))
+    else:
+        assert cosines.min() > 0.999
 
 
 RANDOM = {Instances: random_instances, Poses: random_poses, ClassMap: random_class_map,
