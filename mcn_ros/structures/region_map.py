@@ -10,6 +10,7 @@ import numpy as np
 
 from mcn_ros.geometry import Size
 from mcn_ros.structures.cells import Cells, warp_labels
+from mcn_ros.structures.class_planes import ClassPlanes
 from mcn_ros.structures.labels import both_labelled, IGNORE
 from mcn_ros.structures.scalar_map import ScalarMap
 from mcn_ros.structures.structure import Array
@@ -63,9 +64,41 @@ class RegionMap(Cells):
 
         :return: (H, W) uint8, 255 where one of the three is unknown.
         """
-        labels = np.pad(self.labels, ((0, 1), (0, 1)), mode='edge')
-        here, right, below = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1]
+        here, right, below = self._neighbours
         values = ((here != right) | (here != below)).astype(np.uint8)
-        unknown = np.stack([here, right, below]).max(axis=0) == UNKNOWN_REGION
-        values[unknown] = IGNORE
+        values[self._unsure] = IGNORE
         return ScalarMap(values, self.stride, lines=True)
+
+    def class_contours(self, count: int) -> ClassPlanes:
+        """
+        Return where a region of each class ends: it, or what it meets there, is of that class.
+
+        :param count: number of classes.
+        :return: (count, H, W) uint8, 255 where :meth:`contours` are unknown, and all of a class
+            that is not labelled.
+        """
+        here, *beside = self._neighbours
+        table = np.concatenate([[-1], self.classes, [-1]])
+        unknown = len(table) - 1
+        planes = np.zeros((count, *self.labels.shape), np.uint8)
+        for other in beside:
+            rows, columns = np.nonzero(here != other)
+            for labels in (here, other):
+                classes = table[np.minimum(labels[rows, columns], unknown)]
+                keep = classes >= 0
+                planes[classes[keep], rows[keep], columns[keep]] = 1
+        planes[:, self._unsure] = IGNORE
+        if self.labelled_classes is not None:
+            planes[~np.asarray(self.labelled_classes)] = IGNORE
+        return ClassPlanes(planes, self.labelled_classes, self.stride)
+
+    @property
+    def _neighbours(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the labels (H, W) of all pixels, of those right of them and of those below."""
+        labels = np.pad(self.labels, ((0, 1), (0, 1)), mode='edge')
+        return labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1]
+
+    @property
+    def _unsure(self) -> np.ndarray:
+        """Return where a pixel or one of these neighbours is unknown, (H, W) bool."""
+        return np.maximum.reduce(self._neighbours) == UNKNOWN_REGION

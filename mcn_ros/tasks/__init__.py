@@ -12,11 +12,16 @@ from collections import ChainMap
 from typing import Any, Mapping
 
 from mcn_ros.config import brief, from_dict, to_dict
+from mcn_ros.tasks.boundaries import BoundariesTask
 from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.distance_detection import DistanceDetectionTask
+from mcn_ros.tasks.normals import NormalsTask
+from mcn_ros.tasks.parts import PartsTask
 from mcn_ros.tasks.pose import PoseTask
+from mcn_ros.tasks.saliency import SaliencyTask
 from mcn_ros.tasks.segmentation import SegmentationTask
+from mcn_ros.tasks.semantic_boundaries import SemanticBoundariesTask
 from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.tasks.window_pose import WindowPoseTask
 
@@ -29,6 +34,11 @@ TASKS: dict[str, type[Task]] = {
     'pose': PoseTask,
     'window_pose': WindowPoseTask,
     'segmentation': SegmentationTask,
+    'boundaries': BoundariesTask,
+    'normals': NormalsTask,
+    'saliency': SaliencyTask,
+    'parts': PartsTask,
+    'semantic_boundaries': SemanticBoundariesTask,
 }
 
 # The same to the digit of CenterNet's code: for its weights, not for anything new.

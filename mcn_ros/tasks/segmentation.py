@@ -17,8 +17,8 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid, STRIDE
-from mcn_ros.network.features import FEATURES, Features, Shapes
-from mcn_ros.network.heads import Head, HeadConfig
+from mcn_ros.network.features import FEATURES, Shapes
+from mcn_ros.network.heads import Head, HeadConfig, UpsampledHead
 from mcn_ros.network.pyramid_head import MergedPyramidHead
 from mcn_ros.structures import ClassMap, IGNORE
 from mcn_ros.tasks.labels_in_boxes import labels_in_boxes
@@ -161,22 +161,3 @@ class SegmentationTask(Task):
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the logits of the mirror image."""
         return {'logits': outputs['logits'].flip(3)}
-
-
-class UpsampledHead(nn.Module):
-    """
-    A head whose maps are enlarged to input size.
-
-    The logits are interpolated rather than the features: at 512x512 input that costs a tenth of a
-    convolution there.
-    """
-
-    def __init__(self, head: nn.Module):
-        super().__init__()
-        self.head = head
-
-    def forward(self, features: Features) -> dict[str, Tensor]:
-        """Return {map name: (B, C, 4 H, 4 W)} where the head has (B, C, H, W)."""
-        return {name: functional.interpolate(values, scale_factor=float(STRIDE), mode='bilinear',
-                                             align_corners=False)
-                for name, values in self.head(features).items()}

@@ -55,3 +55,23 @@ def test_contours_are_whole_whatever_the_size(factor):
 def test_nothing_has_no_contours():
     nothing = regions([[1, 2], [3, 4]]).nothing()
     assert not nothing.contours().values.any() and len(nothing.classes) == 0
+
+
+def test_contours_of_a_class_are_of_what_meets_there():
+    """Region 1 is of class 0, region 2 of class 1, region 3 of none."""
+    labels = np.array([[1, 1, 2, 2, 3, 3]] * 2, np.uint16)
+    found = RegionMap(labels, np.array([0, 1, -1])).class_contours(2)
+    assert found.planes.tolist() == [[[0, 1, 0, 0, 0, 0]] * 2, [[0, 1, 0, 1, 0, 0]] * 2]
+    assert found.planes.dtype == np.uint8 and found.labelled_classes is None
+
+
+def test_two_objects_of_a_class_have_a_contour_between_them():
+    found = RegionMap(np.array([[1, 2, 0]], np.uint16), np.array([1, 1])).class_contours(2)
+    assert found.planes.tolist() == [[[0, 0, 0]], [[1, 1, 0]]]
+
+
+def test_contours_of_classes_are_unknown_where_contours_or_classes_are():
+    labels = np.array([[1, UNKNOWN_REGION, 0, 2, 0]], np.uint16)
+    found = RegionMap(labels, np.array([0, 1]), np.array([True, False])).class_contours(2)
+    assert found.planes.tolist() == [[[IGNORE, IGNORE, 0, 0, 0]], [[IGNORE] * 5]]
+    assert found.labelled_classes.tolist() == [True, False]

@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid
-from mcn_ros.network.heads import HeadConfig
+from mcn_ros.network.heads import HeadConfig, UpsampledHead
 from mcn_ros.structures import ClassMap, IGNORE, select, to_numpy
-from mcn_ros.tasks.segmentation import SegmentationTask, UpsampledHead
+from mcn_ros.tasks.segmentation import SegmentationTask
 
 GRID = Grid(8, 12, 4)
 TASK = SegmentationTask(('a', 'b', 'c'))

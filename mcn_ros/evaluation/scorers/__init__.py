@@ -9,8 +9,11 @@ One file for each type of annotation; :class:`Scorer` says what the scorers have
 
 from typing import Any, Mapping
 
+from mcn_ros.evaluation.scorers.all_classes import AllClassesScorer
+from mcn_ros.evaluation.scorers.class_contours import ClassContoursScorer
 from mcn_ros.evaluation.scorers.class_map import ClassMapScorer
 from mcn_ros.evaluation.scorers.class_planes import ClassPlanesScorer
+from mcn_ros.evaluation.scorers.contours import ContoursScorer
 from mcn_ros.evaluation.scorers.instances import InstancesScorer
 from mcn_ros.evaluation.scorers.pedestrians import PEDESTRIAN_SCORERS
 from mcn_ros.evaluation.scorers.poses import PosesScorer
@@ -20,9 +23,10 @@ from mcn_ros.evaluation.scorers.vector_map import VectorMapScorer
 from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
 from mcn_ros.tasks import Task
 
-__all__ = ['ClassMapScorer', 'ClassPlanesScorer', 'Figure', 'InstancesScorer',
-           'PEDESTRIAN_SCORERS', 'Plot', 'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer',
-           'scorer_of', 'Scorers', 'SCORERS', 'VectorMapScorer']
+__all__ = ['AllClassesScorer', 'ClassContoursScorer', 'ClassMapScorer', 'ClassPlanesScorer',
+           'ContoursScorer', 'Figure', 'InstancesScorer', 'PEDESTRIAN_SCORERS', 'Plot',
+           'PosesScorer', 'ScalarMapScorer', 'score_text', 'Scorer', 'scorer_of', 'Scorers',
+           'SCORERS', 'VectorMapScorer']
 
 # Type of the annotations of a task, or the name of a scorer that a task asks for.
 SCORERS: dict[type | str, type[Scorer]] = {
@@ -32,6 +36,9 @@ SCORERS: dict[type | str, type[Scorer]] = {
     ScalarMap: ScalarMapScorer,
     VectorMap: VectorMapScorer,
     ClassPlanes: ClassPlanesScorer,
+    'contours': ContoursScorer,
+    'class_contours': ClassContoursScorer,
+    'all_classes': AllClassesScorer,
 }
 
 
@@ -76,9 +83,9 @@ class Scorers:
         measured = {}
         for name, annotation in annotations.items():
             if name in self.tasks:
-                prediction = (predictions or {}).get(name)
-                measured[name] = self._scorer(name).measure(
-                    annotation, annotation.nothing() if prediction is None else prediction)
+                scorer, prediction = self._scorer(name), (predictions or {}).get(name)
+                measured[name] = scorer.measure(
+                    annotation, scorer.nothing(annotation) if prediction is None else prediction)
         return measured
 
     def accumulate(self, measured: Mapping[str, Any]) -> None:

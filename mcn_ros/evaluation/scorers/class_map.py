@@ -76,12 +76,16 @@ class ClassMapScorer(Scorer):
         met, counts = measured
         self.confusion.reshape(-1)[met] += counts
 
+    @property
+    def union(self) -> np.ndarray:
+        """Return of how many pixels each label is the true one, the predicted one or both."""
+        one, other = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return one + other - np.diag(self.confusion)
+
     def result(self) -> dict[str, Any]:
         """Return the scores."""
-        correct = np.diag(self.confusion)
-        present = self.confusion.sum(axis=1)
-        union = present + self.confusion.sum(axis=0) - correct
-        iou = [float(c / u) if p else None for c, u, p in zip(correct, union, present)]
+        correct, present = np.diag(self.confusion), self.confusion.sum(axis=1)
+        iou = [float(c / u) if p else None for c, u, p in zip(correct, self.union, present)]
         per_class = {name: value for name, value in zip(self.task.classes, iou[1:])
                      if value is not None}
         total = present.sum()

@@ -87,6 +87,10 @@ class Scorer(Protocol):
         """Add one image, in camera pixels; ValueError for maps of different sizes."""
         self.accumulate(self.measure(annotation, prediction))
 
+    def nothing(self, annotation: Any) -> Any:
+        """Return what a predictor would say of an image without having looked."""
+        return annotation.nothing()
+
     @abstractmethod
     def result(self) -> dict[str, Any]:
         """

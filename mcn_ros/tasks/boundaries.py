@@ -1,0 +1,60 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+Boundaries: where one thing ends, whatever it is.
+
+I. Kokkinos, "UberNet", CVPR 2017; S. Xie, Z. Tu, "Holistically-Nested Edge Detection", ICCV 2015.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from mcn_ros.geometry import Grid
+from mcn_ros.network.heads import HeadConfig
+from mcn_ros.structures import RegionMap, ScalarMap
+from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours
+from mcn_ros.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class BoundariesTask(ContourMaps, Task):
+    """
+    How likely every pixel is on a contour.
+
+    What is annotated are regions; contours are taken of them once they have been warped.
+
+    :param full_resolution: logits at input size rather than at stride 4.
+    :param criterion: ``fixed`` weighs contours and the rest by ``positive_weight``; ``balanced``
+        makes both count the same in every image (HED), so that false alarms in an image without
+        contours cost nothing; ``instances`` asks for one pixel of a bag around each of a contour,
+        so that these may be annotated two pixels off.
+    :param positive_weight: of contours, that of the rest is what is left of 1; not for
+        ``balanced``.
+    :param head: width and layout of the head.
+    """
+
+    annotation: ClassVar[type] = RegionMap
+    prediction: ClassVar[type] = ScalarMap
+    figure: ClassVar[str] = 'ODS'
+    scorer: ClassVar[str] = 'contours'
+    teachable: ClassVar[bool] = True
+
+    full_resolution: bool = False
+    criterion: Criterion = 'fixed'
+    positive_weight: float = 0.95
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self):
+        self.check('boundaries')
+
+    def encode(self, annotation: RegionMap, grid: Grid) -> dict[str, Tensor]:
+        """Build the targets of one image, see :func:`encode_contours`."""
+        assert annotation.stride == 1, annotation.stride
+        return encode_contours(annotation.contours().values[None], self.stride, self.criterion)
+
+    def decode(self, outputs: dict[str, Tensor]) -> ScalarMap:
+        """Return the probabilities, (B, H, W) at stride 4 or at input size, as wide as found."""
+        return ScalarMap(outputs['logits'][:, 0].float().sigmoid(), self.stride, lines=True)
