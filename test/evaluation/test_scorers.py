@@ -67,7 +67,7 @@ def random(kind, rng):
         certain = np.ones((6, 17), np.float32)
         return (Poses(rows(6), np.ones(6, np.float32), people[0], certain),
                 Poses(rows(6), scores, people[1], certain))
-    if kind is ClassMap:
+    if kind in (ClassMap, 'all_classes'):
         return tuple(ClassMap(rng.integers(0, 3, (8, 9)).astype(np.uint8)) for _ in range(2))
     truth = rng.integers(0, 2, (2, 8, 9)).astype(np.uint8)
     values = rng.uniform(0, 1, (2, 8, 9)).astype(np.float32)
@@ -75,10 +75,16 @@ def random(kind, rng):
         return ScalarMap(truth[0]), ScalarMap(values[0])
     if kind is ClassPlanes:
         return ClassPlanes(truth), ClassPlanes(values)
+    regions = RegionMap(rng.integers(0, 3, (30, 40)).astype(np.uint16), np.array([0, 1]))
+    lines = rng.uniform(0, 1, (2, 30, 40)).astype(np.float32)
+    if kind == 'contours':
+        return regions, ScalarMap(lines[0])
+    if kind == 'class_contours':
+        return regions, ClassPlanes(lines)
     return tuple(VectorMap(rng.normal(size=(8, 9, 3)).astype(np.float32)) for _ in range(2))
 
 
-@pytest.mark.parametrize('kind', list(SCORERS), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize('kind', list(SCORERS), ids=str)
 def test_what_others_have_measured_gives_the_same_scores_to_the_digit(kind):
     task, rng = TASKS['pose' if kind is Poses else 'detection'], np.random.default_rng(0)
     images = [random(kind, rng) for _ in range(7)]
