@@ -39,9 +39,10 @@ class AllClassesScorer(ClassMapScorer):
     def measure(self, annotation: ClassMap, prediction: ClassMap,
                 ) -> tuple[np.ndarray, np.ndarray]:
         """Return what there is to count in one image: nothing, in one without any class."""
-        found, counts = super().measure(annotation, prediction)
-        seen = ((annotation.labels > 0) & (annotation.labels < IGNORE)).any()
-        return (found, counts) if seen else (found[:0], counts[:0])
+        if ((annotation.labels > 0) & (annotation.labels < IGNORE)).any():
+            return super().measure(annotation, prediction)
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing
 
     def result(self) -> dict[str, Any]:
         """Return the scores."""
