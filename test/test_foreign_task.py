@@ -4,7 +4,7 @@
 """
 Tasks that the package has never heard of go all the way through it.
 
-The README's saliency is of a type that it knows, :mod:`scene_task` brings a type of its own, and
+The README's glass is of a type that it knows, :mod:`scene_task` brings a type of its own, and
 ``parts`` is a second task of a kind.
 """
 
@@ -34,10 +34,10 @@ from mcn_ros.tasks import TASKS
 from mcn_ros.visualization import DRAWINGS
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGINS = 'saliency', 'scene_task'
+PLUGINS = 'glass', 'scene_task'
 COUNT, HEIGHT, WIDTH = 4, 48, 64
-HEADS = {'saliency': {}, 'scene': {}, 'parts': {'kind': 'segmentation', 'classes': ['inside']}}
-FIGURES = {'saliency': 'maxF', 'scene': 'accuracy', 'parts': 'mIoU'}
+HEADS = {'glass': {}, 'scene': {}, 'parts': {'kind': 'segmentation', 'classes': ['inside']}}
+FIGURES = {'glass': 'maxF', 'scene': 'accuracy', 'parts': 'mIoU'}
 TABLES = [TASKS, READERS, SCORERS, DRAWINGS, RESULTS, TRUTHS]
 HAVE_ROS = bool(find_spec('rclpy') and find_spec('vision_msgs'))
 if HAVE_ROS:
@@ -50,7 +50,7 @@ def plugins(tmp_path_factory):
     """Import the tasks, here and in other processes, until the tests of the file are done."""
     folder = tmp_path_factory.mktemp('plugins')
     section = (ROOT / 'README.md').read_text().partition('## Add a task')[2]
-    (folder / 'saliency.py').write_text(re.search('```python\n(.*?)```', section, re.S)[1])
+    (folder / 'glass.py').write_text(re.search('```python\n(.*?)```', section, re.S)[1])
     path = os.pathsep.join(map(str, (folder, Path(__file__).parent)))
     before = [dict(table) for table in TABLES]
     with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +85,7 @@ def folder(tmp_path_factory):
         cv2.imwrite(str(folder / 'maps' / f'{number}.png'), square)
         images.append({'id': number, 'file_name': f'{number}.png', 'width': WIDTH,
                        'height': HEIGHT, 'scene': ('dark', 'bright')[number % 2],
-                       'maps': dict.fromkeys(('saliency', 'parts'), f'maps/{number}.png')})
+                       'maps': dict.fromkeys(('glass', 'parts'), f'maps/{number}.png')})
     categories = [{'id': 1, 'name': 'inside'}]
     (folder / 'annotations.json').write_text(json.dumps(
         {'images': images, 'annotations': [], 'categories': categories}))
@@ -152,13 +152,13 @@ def test_they_are_trained_and_evaluated(weights, folder, tmp_path, capsys):
 def test_they_are_exported(weights, tmp_path, capsys):
     export_onnx.main(['--weights', str(weights), '--out', str(tmp_path / 'tasks.onnx')])
     told = capsys.readouterr().out
-    assert {'saliency', 'scene', 'parts'} <= set(re.findall(r'^  (\w+)', told, re.M)), told
+    assert {'glass', 'scene', 'parts'} <= set(re.findall(r'^  (\w+)', told, re.M)), told
 
 
 def test_the_predictor_finds_them(weights, folder):
     found = load_predictor(weights, None, RuntimeConfig('cpu', 'torch'))(
         np.zeros((40, 50, 3), np.uint8))
-    assert found['saliency'].values.shape == found['parts'].labels.shape == (40, 50)
+    assert found['glass'].values.shape == found['parts'].labels.shape == (40, 50)
     assert found['scene'].chances.shape == (2,)
 
 
