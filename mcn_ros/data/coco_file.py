@@ -27,12 +27,13 @@ from typing import Any, Mapping
 import numpy as np
 
 from mcn_ros.config import brief
+from mcn_ros.data.coco_object import CocoObject, has_joints, read_box, read_object
 from mcn_ros.data.image_formats import MAX_PIXELS, too_large
-from mcn_ros.data.masks import numbers, read_mask
+from mcn_ros.data.json_entries import get_texts, get_value
+from mcn_ros.data.masks import read_mask
 from mcn_ros.geometry import Size
 from mcn_ros.vocabulary import PERSON
 
-FLAGS = 'iscrowd', 'ignore'  # both say that an object is not to be counted
 NAMED = 5  # objects that are left out, in a message
 
 
@@ -127,7 +128,7 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
     categories = _by_id(file, 'categories', path)
     classes = _classes(categories, path)
     person = classes.get(PERSON)
-    joints = () if person is None else _texts(
+    joints = () if person is None else get_texts(
         categories[person], 'keypoints', f'{path}: category {person}') or ()
     entries = _entries_by_image(file, categories, path)
     records, left_out = [], []
@@ -136,10 +137,10 @@ def read_coco(source: Path | str | Mapping[str, Any], with_masks: bool = True) -
         objects = []
         for entry in entries.pop(image_id, ()):
             where = f'{path}: annotation {entry["id"]}'
-            box = _box(entry, where)
+            box = read_box(entry, where)
             if _is_seen(box, size):
                 mask = entry.get('segmentation') if with_masks else None
-                objects.append(_object(
+                objects.append(read_object(
                     entry, box, len(joints) if entry['category_id'] == person else None,
                     read_mask(mask, size, f'{where}: segmentation'), where))
             else:
@@ -161,7 +162,7 @@ def _map_classes(file: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ..
     names, where = file.get('map_classes') or {}, f'{path}: map_classes'
     if not isinstance(names, dict):
         raise ValueError(f'{where}: expected a list of names for each task, got {brief(names)}')
-    return {task: _texts(names, task, where) or () for task in names}
+    return {task: get_texts(names, task, where) or () for task in names}
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -176,32 +177,10 @@ def _load(path: Path) -> Mapping[str, Any]:
     return file
 
 
-def _get(entry: Mapping[str, Any], key: str, where: str, kind: type = object) -> Any:
-    """Return a value of an entry, which has to be of a type."""
-    if not isinstance(entry, Mapping) or key not in entry:
-        raise ValueError(f'{where} has no {key!r}')
-    value = entry[key]
-    # bool is an int in Python; more than 64 bits have no place in an array.
-    if not isinstance(value, kind) or kind is int and (
-            isinstance(value, bool) or value.bit_length() > 63):
-        raise ValueError(f'{where}: {key}: expected {kind.__name__}, got {brief(value)}')
-    return value
-
-
-def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...] | None:
-    """Return a list of texts that may be absent."""
-    values = entry.get(key)
-    if values is None:
-        return None
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f'{where}: {key}: expected a list of texts, got {brief(values)}')
-    return tuple(values)
-
-
 def _by_id(file: Mapping[str, Any], key: str, path: Path) -> dict[int, Mapping[str, Any]]:
     entries: dict[int, Mapping[str, Any]] = {}
-    for entry in _get(file, key, str(path), list):
-        number = _get(entry, 'id', f'{path}: an entry of {key}', int)
+    for entry in get_value(file, key, str(path), list):
+        number = get_value(entry, 'id', f'{path}: an entry of {key}', int)
         if number in entries:
             raise ValueError(f'{path}: two entries of {key} have the same id, {number}')
         entries[number] = entry
@@ -212,7 +191,7 @@ def _classes(categories: Mapping[int, Mapping[str, Any]], path: Path) -> dict[st
     """Return class name -> category id."""
     classes: dict[str, int] = {}
     for number, category in categories.items():
-        name = _get(category, 'name', f'{path}: category {number}', str)
+        name = get_value(category, 'name', f'{path}: category {number}', str)
         if name in classes:
             raise ValueError(f'{path}: categories {classes[name]} and {number} have the same '
                              f'name, {brief(name)}')
@@ -225,51 +204,20 @@ def _entries_by_image(file: Mapping[str, Any], categories: Mapping[int, Any],
     entries: dict[int, list[Mapping[str, Any]]] = {}
     for number, entry in _by_id(file, 'annotations', path).items():
         where = f'{path}: annotation {number}'
-        category = _get(entry, 'category_id', where, int)
+        category = get_value(entry, 'category_id', where, int)
         if category not in categories:
             raise ValueError(f'{where}: category {category} is not in the file')
-        entries.setdefault(_get(entry, 'image_id', where, int), []).append(entry)
+        entries.setdefault(get_value(entry, 'image_id', where, int), []).append(entry)
     return entries
 
 
 def _size(image: Mapping[str, Any], where: str) -> Size:
-    size = _get(image, 'height', where, int), _get(image, 'width', where, int)
+    size = get_value(image, 'height', where, int), get_value(image, 'width', where, int)
     if min(size) < 1:
         raise ValueError(f'{where}: (height, width) is {size}')
     if problem := too_large(*size, MAX_PIXELS):
         raise ValueError(f'{where}: {problem}')
     return size
-
-
-def _numbers(values: Any, count: int, where: str) -> np.ndarray:
-    array = numbers(values, where)
-    if array.shape != (count,):
-        raise ValueError(f'{where}: expected {count} finite numbers, got {brief(values)}')
-    return array
-
-
-def _box(entry: Mapping[str, Any], where: str, key: str = 'bbox') -> np.ndarray:
-    """Return (4,) float64 xyxy, camera pixels."""
-    _numbers(_get(entry, key, where), 4, f'{where}: {key}')
-    x, y, width, height = entry[key]
-    return np.array([x, y, x + width, y + height])
-
-
-def _extent(entry: Mapping[str, Any], box: np.ndarray, where: str,
-            ) -> tuple[np.ndarray, float] | None:
-    """Return the box of all of an object, and the part of it that is seen; None if not told."""
-    full, ratio = entry.get('full_bbox'), entry.get('vis_ratio')
-    if full is None and ratio is None:
-        return None
-    full = box if full is None else _box(entry, where, 'full_bbox')
-    width, height = full[2:] - full[:2]
-    if width <= 0 or height <= 0:
-        raise ValueError(f'{where}: full_bbox: {brief(entry["full_bbox"])} has no area')
-    if ratio is None:
-        return full, min(1.0, float(np.prod(box[2:] - box[:2]) / (width * height)))
-    if not 0 <= _number(entry, 'vis_ratio', where, 'a number in 0..1') <= 1:
-        raise ValueError(f'{where}: vis_ratio: expected a number in 0..1, got {brief(ratio)}')
-    return full, float(ratio)
 
 
 def _is_seen(box: np.ndarray, size: Size) -> bool:
@@ -278,52 +226,7 @@ def _is_seen(box: np.ndarray, size: Size) -> bool:
     return left < min(right, size[1]) and top < min(bottom, size[0]) and min(right, bottom) > 0
 
 
-def _object(entry: Mapping[str, Any], box: np.ndarray, num_joints: int | None, mask: Any,
-            where: str) -> tuple[Any, ...]:
-    """Return category, box, area, crowd, keypoints, extent (None if not told), mask, track id."""
-    keypoints = None
-    if num_joints is not None:
-        values = entry['keypoints'] if num_joints and _has_joints(entry) else [0] * 3 * num_joints
-        keypoints = _numbers(values, 3 * num_joints, f'{where}: keypoints').reshape(-1, 3)
-    area = _number(entry, 'area', where, 'square pixels')
-    if not 0 <= area < 1e12:
-        raise ValueError(f'{where}: area: expected square pixels, got {brief(area)}')
-    crowd = 0
-    for key in FLAGS:
-        value = _number(entry, key, where, '0 or 1')
-        if value not in (0, 1):
-            raise ValueError(f'{where}: {key}: expected 0 or 1, got {brief(value)}')
-        crowd |= int(value)
-    area = area or entry['bbox'][2] * entry['bbox'][3]
-    return (entry['category_id'], box, area, bool(crowd), keypoints,
-            _extent(entry, box, where), mask, _track_id(entry, where))
-
-
-def _track_id(entry: Mapping[str, Any], where: str) -> str:
-    """Return the integer that tells an object from others in all images, as text; '' for none."""
-    value = entry.get('track_id')
-    if value is None:
-        return ''
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f'{where}: track_id: expected an integer, got {brief(value)}')
-    return str(value)
-
-
-def _has_joints(entry: Mapping[str, Any]) -> bool:
-    return entry.get('keypoints') not in (None, [])
-
-
-def _number(entry: Mapping[str, Any], key: str, where: str, meaning: str) -> int | float:
-    """Return a number that may be absent, which means 0; a text of a number is none."""
-    value = entry.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, (int, float)) or isinstance(value, bool) and key not in FLAGS:
-        raise ValueError(f'{where}: {key}: expected {meaning}, got {brief(value)}')
-    return value
-
-
-def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[tuple[Any, ...]],
+def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[CocoObject],
             num_joints: int, path: Path) -> Record:
     where = f'{path}: image {image_id}'
     categories, boxes, areas, crowd, keypoints, extents, masks, track_ids = (
@@ -333,7 +236,7 @@ def _record(image_id: int, image: Mapping[str, Any], size: Size, objects: list[t
     persons = [rows for rows in keypoints if rows is not None]
     return Record(
         image_id=image_id, file_name=_file_name(image, where), size=size,
-        labelled=_texts(image, 'labelled', where),
+        labelled=get_texts(image, 'labelled', where),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         categories=np.array(categories, np.int64), areas=np.array(areas, np.float32),
         crowd=np.array(crowd, bool),
@@ -352,7 +255,7 @@ def _maps(image: Mapping[str, Any], where: str) -> dict[str, str]:
 
 def _file_name(entry: Mapping[str, Any], where: str, key: str = 'file_name') -> str:
     """Return the name of an image file; a file of annotations leads to no other folders."""
-    name = _get(entry, key, where, str)
+    name = get_value(entry, key, where, str)
     if PurePath(name).is_absolute() or '..' in PurePath(name).parts or '\0' in name:
         raise ValueError(f'{where}: {key}: {brief(name)} is not in the folder of images')
     return name
@@ -376,7 +279,7 @@ def _tell_left_out(annotations: list[int], path: Path) -> None:
 
 def _tell_unnamed_joints(file: Mapping[str, Any], person: int, path: Path) -> None:
     people = [entry['id'] for entry in file['annotations']
-              if entry['category_id'] == person and _has_joints(entry)]
+              if entry['category_id'] == person and has_joints(entry)]
     if people:
         logging.getLogger(__name__).warning(
             '%s: %d people have joints, but the category person names no keypoints: boxes and '
