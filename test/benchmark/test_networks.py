@@ -55,7 +55,7 @@ def test_ratios_are_of_times_that_follow_each_other():
 def test_all_tasks_are_run_on_the_same_image(tiny, monkeypatch):
     seen = []
 
-    def build(name, graph, device, dtype):
+    def build(name, graph, device, dtype, tf32):
         return name, lambda images: seen.append((tuple(graph.model.tasks), images.shape)), ''
 
     monkeypatch.setattr(networks, 'build_backend', build)
@@ -66,7 +66,7 @@ def test_all_tasks_are_run_on_the_same_image(tiny, monkeypatch):
 
 
 def test_a_backend_that_fails_is_named_and_the_others_measured(tiny, monkeypatch):
-    def build(name, graph, device, dtype):
+    def build(name, graph, device, dtype, tf32):
         if name == 'openvino':
             raise RuntimeError('no\n such operator')
         return name, lambda images: None, ''
