@@ -25,6 +25,9 @@ from mcn_ros.tasks.window import likeliest_cells
 # What is less likely than that is no joint that is seen.
 SEEN = 0.05
 
+# The mean score of the joints of people who are seen well.
+WELL_SEEN = 0.6
+
 # The centre of a person is within this share of the shorter side from the middle of the box.
 CENTRAL = 0.15
 
@@ -77,6 +80,11 @@ class WindowPoseTask(PoseTask):
         scores, best = merged.scores.topk(count, dim=1)
         boxes = in_order(merged.boxes, best) / STRIDE
         return self._read_poses(outputs, boxes, scores, _central_cells(outputs, boxes))
+
+    def objects(self, prediction: Poses) -> Objects:
+        """Return the people; one who is seen well is as likely as the centre, or the box."""
+        people = super().objects(prediction)
+        return people._replace(scores=(people.scores / WELL_SEEN).clamp(max=1))
 
     def mirror(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the maps of the mirror image, in which left joints are right ones."""

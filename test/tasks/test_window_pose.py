@@ -81,6 +81,21 @@ def test_a_person_is_as_likely_as_centre_and_joints_that_are_seen():
     assert found.scores[0, 1:].max() < 1e-3  # nobody, nothing seen
 
 
+def test_who_is_seen_well_is_as_likely_for_others_as_the_centre():
+    outputs = maps()
+    add_person(outputs, score=1.0)
+    for joint, score in enumerate((2.0, 0.4055, -0.4055)):  # .881, .6 and .4
+        add_joint(outputs, joint, (12, 9), score)
+    found = TASK.decode(outputs)
+    people = TASK.objects(found)
+    mean = torch.tensor([2.0, 0.4055, -0.4055]).sigmoid().mean() / 0.6
+    torch.testing.assert_close(people.scores[0, 0], mean * torch.tensor(1.0).sigmoid())
+    assert torch.equal(people.boxes, found.boxes) and people.scores.max() <= 1
+    add_joint(outputs, 1, (12, 9), 8.0)
+    add_joint(outputs, 2, (12, 9), 8.0)
+    assert TASK.objects(TASK.decode(outputs)).scores.max() == 1
+
+
 def test_people_come_in_the_order_of_their_poses():
     outputs = maps()
     add_person(outputs, (5, 10), score=1.0, displacement=(0.0, 0.0))
