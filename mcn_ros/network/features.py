@@ -74,9 +74,10 @@ def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
     :raises ValueError: if there is no such map, or it is of another stride.
     """
     if name not in shapes and skips(shapes):
-        raise ValueError(f'no features {name!r} in a trunk of kind skip: only tasks that say '
-                         'something of every pixel read its stages, others need a trunk of another '
-                         'kind (shared, separate, branched, cross_stitch, cross_connected)')
+        raise ValueError(f'no features {name!r}: the stages of a trunk of kind skip, or of a '
+                         'stream with scales, are read by tasks that say something of every pixel '
+                         'only; others need another stream, or a trunk of kind shared, separate, '
+                         'branched, cross_stitch or cross_connected')
     if name not in shapes:
         raise ValueError(f'no features {name!r} (the trunk has {", ".join(shapes)})')
     if shapes[name].stride != stride:

@@ -41,7 +41,7 @@ class SkipTrunkConfig:
         if self.backbone not in BACKBONES:
             raise ValueError(f'backbone: {self.backbone!r} is not one of {", ".join(BACKBONES)}')
         if self.scales[:1] != (1,) or list(self.scales) != sorted({*self.scales}):
-            raise ValueError(f'trunk.scales: {self.scales} do not rise from 1')
+            raise ValueError(f'scales: {self.scales} do not rise from 1')
 
     def build(self, tasks: Sequence[str], colours: Colours) -> 'SkipTrunk':
         """Build the trunk, which is the same for any tasks."""
@@ -56,12 +56,12 @@ class SkipTrunkConfig:
         """
         backbone = BACKBONES[self.backbone]()
         if STRIDE not in backbone.strides:
-            raise ValueError(f'trunk.backbone: {self.backbone} has no stage of stride {STRIDE}')
+            raise ValueError(f'backbone: {self.backbone} has no stage of stride {STRIDE}')
         try:
             if self.output_stride is not None:
                 densify(backbone, self.output_stride)
         except ValueError as error:
-            raise ValueError(f'trunk.{error} ({self.backbone})') from error
+            raise ValueError(f'{error} ({self.backbone})') from error
         return backbone, StageNorms(backbone)
 
     def of_tasks(self, tasks: Sequence[str]) -> 'SkipTrunkConfig':
@@ -78,11 +78,11 @@ class StageNorms(nn.ModuleDict):
     """
 
     def __init__(self, backbone: Backbone) -> None:
-        stages = zip(backbone.channels, backbone.strides)
-        self.shapes = {number: MapShape(channels, stride)
-                       for number, (channels, stride) in enumerate(stages, 1) if stride >= STRIDE}
+        stages = enumerate(map(MapShape, backbone.channels, backbone.strides), 1)
+        shapes = {number: shape for number, shape in stages if shape.stride >= STRIDE}
         super().__init__({str(number): nn.BatchNorm2d(shape.channels)
-                          for number, shape in self.shapes.items()})
+                          for number, shape in shapes.items()})
+        self.shapes = shapes
 
     def forward(self, stages: Sequence[Tensor]) -> dict[int, Tensor]:
         """Return number -> map (B, channels, H, W), normalised."""
@@ -123,7 +123,7 @@ class SkipTrunk(SharedTrunk):
         height, width = images.shape[-2:]
         multiple = self.backbone.strides[-1] * self.config.scales[-1]
         if height % multiple or width % multiple:
-            raise ValueError(f'images of {height}x{width}: not multiples of {multiple}, as '
-                             f'trunk.scales need ({self.backbone.strides[-1]} times '
+            raise ValueError(f'images of {height}x{width}: not multiples of {multiple}, as the '
+                             f'scales need ({self.backbone.strides[-1]} times '
                              f'{self.config.scales[-1]})')
         return images
