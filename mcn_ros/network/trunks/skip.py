@@ -8,6 +8,7 @@ Source: I. Kokkinos, "UberNet", CVPR 2017, figure 2.
 """
 
 from dataclasses import dataclass, field
+import math
 from typing import Literal, Mapping, Sequence
 
 from torch import nn, Tensor
@@ -107,8 +108,8 @@ class SkipTrunk(SharedTrunk):
         """
         Compute the features; see :class:`mcn_ros.network.trunks.Trunk`.
 
-        :param images: (B, 3, H, W) float, normalised; H and W multiples of the coarsest stride of
-            the smallest scale.
+        :param images: (B, 3, H, W) float, normalised; at each scale H and W are multiples of the
+            coarsest stride.
         :raises ValueError: for images of another size.
         """
         images, features = self.prepare(images), {}
@@ -121,9 +122,9 @@ class SkipTrunk(SharedTrunk):
     def prepare(self, images: Tensor) -> Tensor:
         """Return the images; ValueError for a size that a scale cannot be of."""
         height, width = images.shape[-2:]
-        multiple = self.backbone.strides[-1] * self.config.scales[-1]
+        factor = math.lcm(*self.config.scales)
+        multiple = self.backbone.strides[-1] * factor
         if height % multiple or width % multiple:
             raise ValueError(f'images of {height}x{width}: not multiples of {multiple}, as the '
-                             f'scales need ({self.backbone.strides[-1]} times '
-                             f'{self.config.scales[-1]})')
+                             f'scales need ({self.backbone.strides[-1]} times {factor})')
         return images

@@ -87,9 +87,11 @@ def test_at_inference_there_is_the_sum_alone():
 
 
 @pytest.mark.parametrize('size', [(128, 192), (96, 128)])
-def test_images_must_fit_the_smallest_scale(size):
+def test_images_must_fit_each_scale(size):
     with pytest.raises(ValueError, match=f'{size[0]}x{size[1]}: not multiples of 128.*32 times 4'):
         build(TINY)(torch.randn(1, 3, *size), ['any'])
+    with pytest.raises(ValueError, match='not multiples of 192.*32 times 6'):
+        build(SkipTrunkConfig(TINY.backbone, (1, 2, 3)))(torch.randn(1, 3, 96, 96), ['any'])
 
 
 @pytest.mark.parametrize('arguments, words', [
