@@ -4,6 +4,7 @@
 """Features: the named maps that a trunk gives a task, and what their shapes are."""
 
 from dataclasses import dataclass
+import re
 from typing import Mapping, Sequence
 
 from torch import Tensor
@@ -15,6 +16,7 @@ READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.
 # The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) -> strides, 2 to
 # the power of the number.
 PYRAMID = {'p3': 8, 'p4': 16, 'p5': 32, 'p6': 64}
+_STAGE = re.compile(r'stage_(\d+)_scale_(\d+)')  # see :func:`stage_of`
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,36 @@ def pyramid(channels: int) -> dict[str, MapShape]:
     return {level: MapShape(channels, stride) for level, stride in PYRAMID.items()}
 
 
+def stage_of(number: int, scale: int) -> str:
+    """Return the name of the map of a stage, from 1, of an image that is smaller by a factor."""
+    return f'stage_{number}_scale_{scale}'
+
+
+def skips(shapes: Shapes) -> dict[int, dict[int, MapShape]]:
+    """
+    Return the shapes of the maps of stages, see :func:`stage_of`.
+
+    :return: scale -> number of the stage -> shape; nothing where there are no such maps.
+    """
+    found: dict[int, dict[int, MapShape]] = {}
+    for name, shape in shapes.items():
+        if match := _STAGE.fullmatch(name):
+            number, scale = map(int, match.groups())
+            found.setdefault(scale, {})[number] = shape
+    return found
+
+
 def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
     """
     Return the shape of a map that a head reads.
 
     :raises ValueError: if there is no such map, or it is of another stride.
     """
+    if name not in shapes and skips(shapes):
+        raise ValueError(f'no features {name!r}: the stages of a trunk of kind skip, or of a '
+                         'stream with scales, are read by tasks that say something of every pixel '
+                         'only; others need another stream, or a trunk of kind shared, separate, '
+                         'branched, cross_stitch or cross_connected')
     if name not in shapes:
         raise ValueError(f'no features {name!r} (the trunk has {", ".join(shapes)})')
     if shapes[name].stride != stride:

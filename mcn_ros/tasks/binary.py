@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import IGNORE
+from mcn_ros.tasks.dense import DenseMaps
 from mcn_ros.tasks.task import Task
 
 Weight = Tensor | float
@@ -80,15 +80,8 @@ def cells(values: np.ndarray, step: int) -> np.ndarray:
     return np.where((blocks == 1).any(axis=(2, 4)), np.uint8(1), rest)
 
 
-class BinaryMaps:
+class BinaryMaps(DenseMaps):
     """What tasks have in common whose logits say yes or no: one plane, or one for each class."""
-
-    full_resolution: bool
-
-    @property
-    def stride(self) -> int:
-        """Return the input pixels per value."""
-        return 1 if self.full_resolution else STRIDE
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many pixels the loss is the mean of."""

@@ -16,7 +16,6 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.network.features import Shapes
-from mcn_ros.network.heads import Head, HeadConfig, UpsampledHead
 from mcn_ros.structures import ridges
 from mcn_ros.tasks.binary import balance, BinaryMaps, cells, cross_entropy, known_pixels
 from mcn_ros.tasks.heatmap import PRIOR_BIAS
@@ -107,16 +106,16 @@ class ContourMaps(BinaryMaps):
     classes: tuple[str, ...]
     criterion: Criterion
     positive_weight: float
-    head: HeadConfig
 
     def check(self, name: str) -> None:
-        """Raise ValueError, with the name of the task, for an unknown criterion or no weight."""
+        """Raise ValueError, with the name of the task, for an unknown criterion or no weights."""
         if self.criterion not in get_args(Criterion):
             raise ValueError(f'{name}.criterion: {self.criterion!r} is not one of '
                              f'{", ".join(get_args(Criterion))}')
         if not 0 < self.positive_weight < 1:
             raise ValueError(f'{name}.positive_weight: {self.positive_weight} is not between 0 '
                              'and 1')
+        self.check_side_weight(name)
 
     @property
     def losses(self) -> dict[str, float]:
@@ -125,11 +124,8 @@ class ContourMaps(BinaryMaps):
 
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (a channel for each class, or one)."""
-        maps = {'logits': len(self.classes) or 1}
-        head = Head(shapes, maps, self.head, {'logits': PRIOR_BIAS})
-        return UpsampledHead(head) if self.full_resolution else head
+        return self.dense_head(shapes, len(self.classes) or 1, PRIOR_BIAS)
 
-    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+    def map_loss(self, values: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss of all classes per known pixel."""
-        return {'cross_entropy': contour_loss(outputs['logits'], targets, self.criterion,
-                                              self.positive_weight)}
+        return contour_loss(values, targets, self.criterion, self.positive_weight)

@@ -15,10 +15,11 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.geometry import Grid
 from mcn_ros.network.features import Shapes
-from mcn_ros.network.heads import Head, HeadConfig, UpsampledHead
+from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import VectorMap
+from mcn_ros.tasks.dense import DenseMaps
 from mcn_ros.tasks.task import Task
 
 Criterion = Literal['cosine', 'l1']
@@ -27,7 +28,7 @@ SMALLEST = 1e-6  # length of a vector that still has a direction
 
 
 @dataclass(frozen=True)
-class NormalsTask(Task):
+class NormalsTask(DenseMaps, Task):
     """
     A unit vector for every pixel, in the optical frame of the camera.
 
@@ -35,35 +36,34 @@ class NormalsTask(Task):
     :param criterion: ``cosine``, 1 less the cosine of the angle, or ``l1``, the mean difference of
         the components, which does not always grow with the angle.
     :param head: width and layout of the head.
+    :param side_weight: of the loss of each scale beside that of their sum, see
+        :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
 
     annotation: ClassVar[type] = VectorMap
     figure: ClassVar[str] = 'mean'
     teachable: ClassVar[bool] = True
+    map_name: ClassVar[str] = 'vectors'
 
     full_resolution: bool = False
     criterion: Criterion = 'cosine'
     head: HeadConfig = field(default_factory=HeadConfig)
+    side_weight: float = 1.0
 
     def __post_init__(self):
         if self.criterion not in get_args(Criterion):
             raise ValueError(f'normals.criterion: {self.criterion!r} is not one of '
                              f'{", ".join(get_args(Criterion))}')
+        self.check_side_weight('normals')
 
     @property
     def losses(self) -> dict[str, float]:
         """Return the loss with a weight that suits it beside those of other dense tasks."""
         return {'direction': 10.0}
 
-    @property
-    def stride(self) -> int:
-        """Return the input pixels per vector."""
-        return 1 if self.full_resolution else STRIDE
-
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> vectors (3 channels) of any length."""
-        head = Head(shapes, {'vectors': 3}, self.head)
-        return UpsampledHead(head) if self.full_resolution else head
+        return self.dense_head(shapes, 3)
 
     def encode(self, annotation: VectorMap, grid: Grid) -> dict[str, Tensor]:
         """
@@ -80,10 +80,9 @@ class NormalsTask(Task):
         return {'normals': torch.from_numpy(np.ascontiguousarray(normals)),
                 'known': torch.from_numpy(known)}
 
-    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+    def map_loss(self, values: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss per known pixel."""
-        return {'direction': self._difference(outputs['vectors'], targets['normals'],
-                                              targets['known'])}
+        return self._difference(values, targets['normals'], targets['known'])
 
     def _difference(self, vectors: Tensor, normals: Tensor, known: Tensor) -> Tensor:
         """Return how far vectors (B, 3, H, W) are from unit vectors, mean of the known pixels."""

@@ -17,7 +17,7 @@ from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import Shapes
-from mcn_ros.network.heads import Head, HeadConfig, UpsampledHead
+from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import ScalarMap
 from mcn_ros.tasks.binary import balance, BinaryMaps, cross_entropy, known_pixels
 from mcn_ros.tasks.task import Task
@@ -31,6 +31,8 @@ class SaliencyTask(BinaryMaps, Task):
     :param full_resolution: logits at input size rather than at stride 4.
     :param balanced: whether what stands out counts as much as all that does not, in every image.
     :param head: width and layout of the head.
+    :param side_weight: of the loss of each scale beside that of their sum, see
+        :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
 
     annotation: ClassVar[type] = ScalarMap
@@ -40,6 +42,10 @@ class SaliencyTask(BinaryMaps, Task):
     full_resolution: bool = False
     balanced: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
+    side_weight: float = 1.0
+
+    def __post_init__(self):
+        self.check_side_weight('saliency')
 
     @property
     def losses(self) -> dict[str, float]:
@@ -48,8 +54,7 @@ class SaliencyTask(BinaryMaps, Task):
 
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (1 channel)."""
-        head = Head(shapes, {'logits': 1}, self.head)
-        return UpsampledHead(head) if self.full_resolution else head
+        return self.dense_head(shapes, 1)
 
     def encode(self, annotation: ScalarMap, grid: Grid) -> dict[str, Tensor]:
         """
@@ -62,15 +67,15 @@ class SaliencyTask(BinaryMaps, Task):
         values = annotation.values[None, step // 2::step, step // 2::step]
         return {'values': torch.from_numpy(np.ascontiguousarray(values))}
 
-    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+    def map_loss(self, values: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """Return the cross-entropy per known pixel."""
-        values = targets['values']
+        truth = targets['values']
         positive, negative = 1.0, 1.0
         if self.balanced:
-            positive = balance(values)
+            positive = balance(truth)
             negative = 1 - positive
-        total = cross_entropy(outputs['logits'], values, positive, negative)
-        return {'cross_entropy': total / known_pixels(values).clamp(min=1)}
+        total = cross_entropy(values, truth, positive, negative)
+        return total / known_pixels(truth).clamp(min=1)
 
     def decode(self, outputs: dict[str, Tensor]) -> ScalarMap:
         """Return the probabilities, (B, H, W) at stride 4 or at input size."""

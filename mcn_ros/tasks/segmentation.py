@@ -16,11 +16,12 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.geometry import Grid
 from mcn_ros.network.features import FEATURES, Shapes
-from mcn_ros.network.heads import Head, HeadConfig, UpsampledHead
+from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.pyramid_head import MergedPyramidHead
 from mcn_ros.structures import ClassMap, IGNORE
+from mcn_ros.tasks.dense import DenseMaps
 from mcn_ros.tasks.labels_in_boxes import labels_in_boxes
 from mcn_ros.tasks.task import Objects, Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
@@ -29,7 +30,7 @@ LEVELS = 'pyramid'
 
 
 @dataclass(frozen=True)
-class SegmentationTask(Task):
+class SegmentationTask(DenseMaps, Task):
     """
     A class for every pixel.
 
@@ -42,6 +43,8 @@ class SegmentationTask(Task):
         layout is ``shared``, and the width is that of the towers.
     :param boxes_from: name of a task whose boxes tell where classes are, too, see
         :mod:`mcn_ros.tasks.labels_in_boxes`; '' for none; without that task, the logits alone do.
+    :param side_weight: of the loss of each scale beside that of their sum, see
+        :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
 
     annotation: ClassVar[type] = ClassMap
@@ -56,6 +59,7 @@ class SegmentationTask(Task):
     head: HeadConfig = field(default_factory=HeadConfig)
     reads: Literal['features', 'pyramid'] = FEATURES
     boxes_from: str = ''
+    side_weight: float = 1.0
 
     def __post_init__(self):
         check_classes(self.classes, 'segmentation.classes')
@@ -68,23 +72,19 @@ class SegmentationTask(Task):
         if self.reads == LEVELS and (self.head.layout != 'shared' or self.head.direct):
             raise ValueError(f'segmentation.head: on a {LEVELS} its layout is shared, and not '
                              'direct')
+        self.check_side_weight('segmentation')
 
     @property
     def losses(self) -> dict[str, float]:
         """Return the loss with its weight in MCN."""
         return {'cross_entropy': 5.0}
 
-    @property
-    def stride(self) -> int:
-        """Return the input pixels per label."""
-        return 1 if self.full_resolution else STRIDE
-
     def build_head(self, shapes: Shapes) -> nn.Module:
         """Return a module: features -> logits (C + 1 channels)."""
-        maps = {'logits': len(self.classes) + 1}
-        head = (MergedPyramidHead(shapes, maps, self.head.width) if self.reads == LEVELS else
-                Head(shapes, maps, self.head))
-        return UpsampledHead(head) if self.full_resolution else head
+        channels = len(self.classes) + 1
+        if self.reads == LEVELS:
+            return self.enlarged(MergedPyramidHead(shapes, {'logits': channels}, self.head.width))
+        return self.dense_head(shapes, channels)
 
     def encode(self, annotation: ClassMap, grid: Grid) -> dict[str, Tensor]:
         """
@@ -104,14 +104,14 @@ class SegmentationTask(Task):
         return {'labels': torch.from_numpy(np.ascontiguousarray(labels)),
                 'other': torch.from_numpy(other)}
 
-    def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
+    def map_loss(self, values: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """
         Return the mean cross-entropy over the known pixels (L_seg of MCN).
 
         Label 0 has the summed probability of background and all unlabelled classes: an image that
         is labelled for people only pushes nothing between "car" and "background".
         """
-        log_probability = functional.log_softmax(outputs['logits'].float(), dim=1)
+        log_probability = functional.log_softmax(values.float(), dim=1)
         other = targets['other'][:, :, None, None]
         rest = log_probability.masked_fill(~other, -torch.inf).logsumexp(dim=1)
         labels = targets['labels'].long()
@@ -119,7 +119,7 @@ class SegmentationTask(Task):
         own = log_probability.gather(1, (labels * known)[:, None]).squeeze(1)
         likelihood = torch.where(labels == 0, rest, own)
         total = torch.where(known, likelihood, 0).sum()
-        return {'cross_entropy': -total / known.sum().clamp(min=1)}
+        return -total / known.sum().clamp(min=1)
 
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many pixels the loss is the mean of."""

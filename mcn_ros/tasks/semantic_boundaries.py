@@ -34,6 +34,8 @@ class SemanticBoundariesTask(ContourMaps, Task):
     :param positive_weight: of contours, that of the rest is what is left of 1; not for
         ``balanced``.
     :param head: width and layout of the head.
+    :param side_weight: of the loss of each scale beside that of their sum, see
+        :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
 
     annotation: ClassVar[type] = RegionMap
@@ -48,6 +50,7 @@ class SemanticBoundariesTask(ContourMaps, Task):
     criterion: Criterion = 'balanced'
     positive_weight: float = 0.95
     head: HeadConfig = field(default_factory=HeadConfig)
+    side_weight: float = 1.0
 
     def __post_init__(self):
         check_classes(self.classes, 'semantic_boundaries.classes')

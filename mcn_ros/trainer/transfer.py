@@ -13,6 +13,7 @@ from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.pyramid_head import map_of, PyramidHead
+from mcn_ros.network.skip_head import SkipHead
 from mcn_ros.network.trunks.shared import check_colours, SharedTrunk
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.config import TrainConfig
@@ -124,9 +125,8 @@ def _start_head(model: MultiTaskNet, source: MultiTaskNet, task: str) -> str:
         new, pairs = _match_classes(mine, theirs)
         channel_map, first = mine.class_map
         pairs += [(row, row) for row in range(first)]
-        for layer in _last_layers(model.heads[task], channel_map):
-            for key in (f'{layer}.weight', f'{layer}.bias'):
-                state[key] = _copy_rows(start[key], state[key], pairs)
+        for key in _last_weights(model.heads[task], channel_map):
+            state[key] = _copy_rows(start[key], state[key], pairs)
     model.heads[task].load_state_dict(state)
     return _in_words('taken', new)
 
@@ -185,8 +185,14 @@ def _layers(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape[1:]) for name, value in state.items()}
 
 
-def _last_layers(head: nn.Module, channel_map: str) -> list[str]:
-    """Return the names of the convolutions that a map ends with, of each level if it has some."""
+def _last_weights(head: nn.Module, channel_map: str) -> list[str]:
+    """
+    Return the names of the weights whose rows are the channels of a map.
+
+    They are those of the convolution that it ends with, of each level if it has some, or all.
+    """
+    if any(isinstance(module, SkipHead) for module in head.modules()):
+        return list(head.state_dict())
     names = {channel_map, *(map_of(channel_map, level) for level in PYRAMID)}
     last = {}
     for name, module in head.named_modules():
@@ -194,7 +200,7 @@ def _last_layers(head: nn.Module, channel_map: str) -> list[str]:
         own = rest.partition('.')[0]
         if isinstance(module, nn.Conv2d) and own in names:
             last[before, own] = name
-    return list(last.values())
+    return [f'{layer}.{part}' for layer in last.values() for part in ('weight', 'bias')]
 
 
 def _copy_rows(value: Tensor, source: Tensor, pairs: list[tuple[int, int]]) -> Tensor:

@@ -108,6 +108,26 @@ def test_gradients_are_those_of_the_total_of_the_paper(model, labels, joint):
                                total.detach())
 
 
+@pytest.mark.parametrize('checkpoint', [False, True])
+def test_stages_at_several_scales_are_gone_back_to(model, checkpoint):
+    streams = {'objects': {'tasks': ['detection', 'pose'], 'backbone': 'shufflenet_v2_x0_5'},
+               'areas': {'tasks': ['segmentation'], 'backbone': 'shufflenet_v2_x0_5',
+                         'scales': [1, 2]}}
+    trunk = {'kind': 'separate', 'streams': streams}
+    model = MultiTaskNet(replace(model.config, trunk=trunk)).double()
+    _, expected = run(model, PARTIAL, joint=True)
+    losses, gradients = run(model, PARTIAL, checkpoint=checkpoint)
+    assert_close(gradients, expected)
+    assert len(gradients) == len(list(model.parameters()))
+    with torch.no_grad():  # the loss is that of three maps
+        batch = batch_of(model, PARTIAL)
+        maps = model(batch.images, batch.rows)['segmentation']
+        alone = model.tasks['segmentation'].loss({'logits': maps['logits']},
+                                                 batch.targets['segmentation'])
+    assert len(maps) == 3
+    assert losses['segmentation/cross_entropy'] > 2 * alone['cross_entropy']
+
+
 @pytest.mark.parametrize('amp, rtol', [(None, 1e-7), (torch.bfloat16, 0.1)])
 @pytest.mark.parametrize('checkpoint', [False, True])
 def test_task_by_task_the_gradients_are_the_joint_ones(model, checkpoint, amp, rtol):

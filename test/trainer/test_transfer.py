@@ -17,7 +17,7 @@ from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.backbones.pretrained import load_backbone, load_detectors
 from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
-from mcn_ros.network.trunks import OwnTrunksConfig, TrunkConfig
+from mcn_ros.network.trunks import OwnTrunksConfig, SkipTrunkConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.trainer.transfer import start_from_weights
 from mcn_ros.weights_file import save_model
@@ -152,6 +152,22 @@ def test_classes_are_matched_by_name(tmp_path, task, channel_map, first):
     assert torch.equal(found[2].bias[first + 1], new[2].bias[first + 1])
     for name in set(source.heads[task].maps) - {channel_map}:
         assert equal(model.heads[task].maps[name], source.heads[task].maps[name])
+
+
+def test_classes_of_heads_on_stages_are_matched_by_name(tmp_path):
+    trunk = SkipTrunkConfig(TRUNK.backbone, (1, 2))
+    source, path = saved(tmp_path, trunk, segmentation={'classes': ['cat', 'dog', 'cow']})
+    model, before = (small(trunk=trunk, segmentation={'classes': ['cow', 'forklift']})
+                     for _ in range(2))
+    with torch.no_grad():
+        for values in source.heads.parameters():
+            values += 1
+    save_model(source, path)
+    assert start_from_weights(model, path)[1] == 'segmentation: taken, but for the new forklift'
+    assert equal(model.trunk, source.trunk)
+    found, new, old = (net.heads['segmentation'].state_dict() for net in (model, before, source))
+    for name, values in found.items():
+        assert torch.equal(values, torch.stack([old[name][0], old[name][3], new[name][2]]))
 
 
 def test_new_heads_begin_anew(tmp_path):

@@ -22,11 +22,12 @@ from mcn_ros.network.trunks.exchanging import (
 from mcn_ros.network.trunks.separate import (
     OwnTrunksConfig, SeparateTrunksConfig, StreamConfig)
 from mcn_ros.network.trunks.shared import SHARED, SharedTrunk, TRUNK, TrunkConfig
+from mcn_ros.network.trunks.skip import SkipTrunk, SkipTrunkConfig
 
 __all__ = ['BranchedTrunk', 'BranchedTrunkConfig', 'build_trunk_config', 'CrossConnectedConfig',
            'CrossStitchConfig', 'ExchangingTrunk', 'OwnTrunksConfig', 'SeparateTrunksConfig',
-           'SHARED', 'SharedTrunk', 'StreamConfig', 'Trunk', 'TRUNK', 'TrunkConfig', 'TrunkKind',
-           'TRUNKS']
+           'SHARED', 'SharedTrunk', 'SkipTrunk', 'SkipTrunkConfig', 'StreamConfig', 'Trunk',
+           'TRUNK', 'TrunkConfig', 'TrunkKind', 'TRUNKS']
 
 
 class TrunkKind(Protocol):
@@ -98,6 +99,7 @@ TRUNKS: dict[str, type[TrunkKind]] = {
     'branched': BranchedTrunkConfig,
     'cross_stitch': CrossStitchConfig,
     'cross_connected': CrossConnectedConfig,
+    'skip': SkipTrunkConfig,
 }
 
 

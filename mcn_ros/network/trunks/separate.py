@@ -14,6 +14,7 @@ from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks.shared import (
     SHARED, SharedTrunk, start_streams, TRUNK, TrunkConfig)
+from mcn_ros.network.trunks.skip import SkipTrunk, SkipTrunkConfig
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class StreamConfig:
     :param mean: per channel, of values in 0..1, in its order; None: that of the model, which is
         brought into its order.
     :param std: as the mean.
+    :param scales: of a trunk of kind skip in place of one with a neck, see
+        :class:`SkipTrunkConfig`; (): no such.
+    :param output_stride: of such a trunk.
     """
 
     tasks: tuple[str, ...]
@@ -38,13 +42,19 @@ class StreamConfig:
     channel_order: ChannelOrder | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    scales: tuple[int, ...] = ()
+    output_stride: int | None = None
 
-    def trunk(self) -> TrunkConfig:
+    def trunk(self) -> TrunkConfig | SkipTrunkConfig:
         """
         Return what its trunk is made of.
 
         :raises ValueError: if there are no such parts.
         """
+        if self.scales:
+            return SkipTrunkConfig(self.backbone, self.scales, self.output_stride)
+        if self.output_stride is not None:
+            raise ValueError('output_stride: only with scales')
         return TrunkConfig(self.backbone, self.neck, self.channels, self.deformable)
 
     def colours(self, default: Colours) -> Colours:
@@ -117,6 +127,10 @@ def check_backbones(streams: Mapping[str, StreamConfig], kind: str) -> None:
         raise ValueError(f'trunk.streams: {kind} is of two or more, not of '
                          f'{", ".join(streams) or "none"} alone')
     backbones = {name: stream.backbone for name, stream in streams.items()}
+    pyramids = [name for name, stream in streams.items() if stream.scales]
+    if pyramids:
+        raise ValueError(f'trunk.streams: {kind} is of streams without scales, not of '
+                         f'{", ".join(pyramids)}')
     if len(set(backbones.values())) > 1:
         each = ', '.join(f'{name}: {backbone}' for name, backbone in backbones.items())
         raise ValueError(f'trunk.streams: {kind} is of streams with the same backbone, not {each}')
@@ -207,6 +221,10 @@ class Stream(SharedTrunk):
         return images * self.scale + self.shift if self._converts else images
 
 
+class SkipStream(Stream, SkipTrunk):
+    """A stream with scales."""
+
+
 class SeparateTrunks(nn.ModuleDict):
     """
     Streams by name.
@@ -217,7 +235,8 @@ class SeparateTrunks(nn.ModuleDict):
     """
 
     def __init__(self, streams: Mapping[str, StreamConfig], colours: Colours) -> None:
-        super().__init__({name: Stream(stream, colours) for name, stream in streams.items()})
+        super().__init__({name: (SkipStream if stream.scales else Stream)(stream, colours)
+                          for name, stream in streams.items()})
         self._tasks = {name: stream.tasks for name, stream in streams.items()}
         self._names = {task: name for name, tasks in self._tasks.items() for task in tasks}
 

@@ -48,6 +48,16 @@ class TrunkConfig:
         """Build the trunk, which is the same for any tasks."""
         return SharedTrunk(self, colours)
 
+    def parts(self) -> tuple[Backbone, nn.Module]:
+        """
+        Build a backbone, and a neck on all of its stages.
+
+        :raises ValueError: if they do not fit together.
+        """
+        backbone = BACKBONES[self.backbone]()
+        return backbone, NECKS[self.neck](backbone.channels, backbone.strides, self.channels,
+                                          self.deformable)
+
     def of_tasks(self, tasks: Sequence[str]) -> 'TrunkConfig':
         """Return the same: all of it is needed by any task."""
         return self
@@ -66,9 +76,7 @@ class SharedTrunk(nn.Module):
         super().__init__()
         self.config = config
         self.colours = colours
-        self.backbone = BACKBONES[config.backbone]()
-        self.neck = NECKS[config.neck](self.backbone.channels, self.backbone.strides,
-                                       config.channels, config.deformable)
+        self.backbone, self.neck = config.parts()
         if colours.channel_order == 'bgr':  # images are RGB; the weights are what is turned round
             self.backbone.reverse_colours()
 

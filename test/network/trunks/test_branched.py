@@ -104,6 +104,9 @@ def test_all_start_from_a_public_backbone(tmp_path):
      'trunk.streams: b is for other colours than a, but their first stages are the same'),
     ({'streams': {'a': {**SMALL, 'tasks': ['detection']}, 'b': {'tasks': ['pose']}}},
      'trunk.streams: branched is of streams with the same backbone'),
+    ({'streams': {'a': {**SMALL, 'tasks': ['detection']},
+                  'b': {**SMALL, 'tasks': ['pose'], 'scales': [1, 2]}}},
+     'trunk.streams: branched is of streams without scales, not of b'),
     ({'streams': {'a': {**SMALL, 'tasks': TASKS}, 'b': {**SMALL, 'tasks': []}}},
      'trunk.streams.b.tasks: none given')])
 def test_bad_branches(change, words):

@@ -12,8 +12,8 @@ from mcn_ros.config import to_dict
 from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import (
-    build_trunk_config, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk, StreamConfig,
-    TrunkConfig)
+    build_trunk_config, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk, SkipTrunkConfig,
+    StreamConfig, TrunkConfig)
 
 TASKS = 'detection', 'pose', 'segmentation'
 COLOURS = Colours()
@@ -153,6 +153,28 @@ def test_it_starts_from_the_stream_that_fits(trunk):
             trunk.start_from(SharedTrunk(alone.config, replace(PEOPLE, **change)), ['people'])
 
 
+def test_one_stream_may_have_scales_beside_one_with_a_neck():
+    """It is as a trunk of kind skip, with the weights of one, for colours of its own."""
+    skip = SkipTrunkConfig('shufflenet_v2_x0_5', (1, 2), 16)
+    streams = {'objects': {'tasks': ['detection', 'pose'], 'backbone': skip.backbone},
+               'areas': {'tasks': ['segmentation'], 'backbone': skip.backbone, 'scales': [1, 2],
+                         'output_stride': 16, 'std': [0.2, 0.3, 0.4]}}
+    config = build_trunk_config({'kind': 'separate', 'streams': streams}, TASKS)
+    assert build_trunk_config(to_dict(config), TASKS) == config
+    trunk = config.build(TASKS, COLOURS).eval()
+    own = skip.build(['segmentation'], config.streams['areas'].colours(COLOURS)).eval()
+    assert trunk.start_from(own, ['areas']) == {'areas': 'shared'}
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        found = trunk(images, TASKS)
+        expected = own(trunk['areas'].prepare(images), ['segmentation'])
+    assert list(found['pose']) == ['features']
+    torch.testing.assert_close(found['segmentation'], expected['segmentation'])
+    assert trunk.shapes('segmentation') == own.shapes('segmentation')
+    with pytest.raises(ValueError, match='another architecture'):
+        trunk.start_from(own, ['objects'])
+
+
 STREAM = {'tasks': ['detection', 'pose']}
 
 
@@ -169,6 +191,8 @@ STREAM = {'tasks': ['detection', 'pose']}
     ({'a': {**STREAM, 'mean': [1, 2]}}, 'trunk.streams.a.mean: expected 3 values'),
     ({'a': {**STREAM, 'std': [1, 0, 1]}}, r'trunk.streams.a.std: \(1.0, 0.0, 1.0\) are not all'),
     ({'a': {**STREAM, 'channel_order': 'gbr'}}, "trunk.streams.a.channel_order: 'gbr' is not one"),
+    ({'a': {**STREAM, 'scales': [2]}}, r'trunk.streams.a.scales: \(2,\) do not rise'),
+    ({'a': {**STREAM, 'output_stride': 16}}, 'trunk.streams.a.output_stride: only with scales'),
     ({'a.b': STREAM}, "trunk.streams: 'a.b' cannot be the name of a stream"),
     ({'keys': STREAM}, "trunk.streams: 'keys' cannot be")])
 def test_bad_streams(streams, words):
