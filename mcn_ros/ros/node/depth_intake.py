@@ -93,6 +93,11 @@ class DepthIntake:
         self.nearest_s: float | None = None
 
     @property
+    def source(self) -> str:
+        """Return the topics, for people."""
+        return self.topic + (f' ({self.info_topic})' if self.info_topic else '')
+
+    @property
     def is_open(self) -> bool:
         """Return whether depth is subscribed to."""
         return self._depth.subscription is not None

@@ -149,6 +149,8 @@ class McnNode(LifecycleNode):
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
             f'{", ".join(camera.topic for camera in self._cameras)}'
+            + ''.join(f'; depth from {camera.space.intake.source}' for camera in self._cameras
+                      if camera.space is not None)
             + (f'; at most {self._largest_batch} at once' if p.cameras else ''))
 
     def _end(self, problem: str) -> None:
