@@ -313,15 +313,16 @@ def hostile_depth(message: Image | PointCloud2, seed: int, index: int) -> Image 
     :param index: of this one.
     """
     rng = np.random.default_rng([seed, index])
+    names = message.get_fields_and_field_types()
     numbers = [name for name in ('height', 'width', 'step', 'point_step', 'row_step')
-               if hasattr(message, name)]
+               if name in names]
     for name in rng.permutation(numbers)[:rng.integers(len(numbers) + 1)]:
         setattr(message, str(name), int(rng.integers(0, 2 ** rng.integers(1, 33))))
     message.is_bigendian = type(message.is_bigendian)(rng.integers(2))
-    if hasattr(message, 'encoding'):
-        names = ['16UC1', '32FC1', 'mono16', '', 'e' * 1000, *ENCODINGS]
-        message.encoding = names[rng.integers(len(names))]
-    for field in getattr(message, 'fields', ()):
+    if 'encoding' in names:
+        encodings = ['16UC1', '32FC1', 'mono16', '', 'e' * 1000, *ENCODINGS]
+        message.encoding = encodings[rng.integers(len(encodings))]
+    for field in message.fields if 'fields' in names else ():
         field.offset = int(rng.integers(0, 2 ** rng.integers(1, 33)))
         field.datatype, field.count = int(rng.integers(4, 9)), int(rng.integers(0, 3))
     data = message.data.tobytes()

@@ -37,10 +37,12 @@ from mcn_ros.spatial.surface import Surface
 from mcn_ros.structures import ClassMap, Instances, Poses, Structure
 from mcn_ros.vocabulary import COCO_SKELETON
 
-# Structure of predictions -> what its topic in space ends with, and the type of the messages.
-_KINDS = {Instances: ('{}_3d', 'vision_msgs/msg/Detection3DArray'),
-          Poses: ('{}_3d', 'mcn_ros_msgs/msg/HumanPose3DArray'),
-          ClassMap: ('{}/points', 'sensor_msgs/msg/PointCloud2')}
+_OBJECTS, _PEOPLE, _AREAS = 'objects', 'people', 'areas'
+# What is published -> structure of the predictions that it is made of, its topic (by that of the
+# predictions) and the type of the messages.
+_KINDS = {_OBJECTS: (Instances, '{topic}_3d', 'vision_msgs/msg/Detection3DArray'),
+          _PEOPLE: (Poses, '{topic}_3d', 'mcn_ros_msgs/msg/HumanPose3DArray'),
+          _AREAS: (ClassMap, '{folder}/points', 'sensor_msgs/msg/PointCloud2')}
 _MARKERS = 'markers', 'visualization_msgs/msg/MarkerArray'
 _CELLS = 128  # of the network, along the longer side of an image: a mask is uncertain within one
 
@@ -83,12 +85,15 @@ class SpatialOutput:
         self._node, self._heads = node, heads
         self.intake, self._reader = intake, reader
         self.statistics = DepthStatistics()
-        # Structure -> name of the head.
-        self._names = {kind: name for kind in _KINDS for name in reversed(heads)
-                       if heads[name].task.prediction is kind}
-        self._publishers = {
-            kind: create_publisher(node, prefix + _topic(kind, heads[name].topic), _KINDS[kind][1])
-            for kind, name in self._names.items()}
+        # What is published -> the head that it is of.
+        self._names = {kind: name for kind, (structure, *_) in _KINDS.items()
+                       for name in reversed(heads) if heads[name].task.prediction is structure}
+        self._publishers = {}
+        for kind, name in self._names.items():
+            _, pattern, msgtype = _KINDS[kind]
+            topic = heads[name].topic
+            self._publishers[kind] = create_publisher(node, prefix + pattern.format(
+                topic=topic, folder=topic.rpartition('/')[0]), msgtype)
         self._markers = create_publisher(node, prefix + _MARKERS[0], _MARKERS[1])
 
     @property
@@ -99,7 +104,7 @@ class SpatialOutput:
                  if markers or publisher.get_subscription_count()}
         # What the pixels are tells which of them are of an object.
         return {name for kind, name in self._names.items()
-                if kind in kinds or kinds and kind is ClassMap}
+                if kind in kinds or kinds and kind is _AREAS}
 
     def follow(self) -> None:
         """Subscribe to depth while somebody wants results; called again and again."""
@@ -146,7 +151,7 @@ class SpatialOutput:
                 throttle_duration_sec=REPEAT_S)
 
     def _mask(self, results: Mapping[str, Structure], surface: Surface) -> Mask | None:
-        name = self._names.get(ClassMap)
+        name = self._names.get(_AREAS)
         if name not in results:
             return None
         labels = results[name]
@@ -159,36 +164,36 @@ class SpatialOutput:
         draw = self._markers.get_subscription_count() > 0
         wanted = {kind for kind, publisher in self._publishers.items()
                   if self._names[kind] in results
-                  and (publisher.get_subscription_count() or draw and kind is not ClassMap)}
+                  and (publisher.get_subscription_count() or draw and kind is not _AREAS)}
         detections, distances, placeless = Detection3DArray(header=scene.header), np.zeros(0), 0
         people = HumanPose3DArray(header=scene.header)
-        if Instances in wanted:
+        if _OBJECTS in wanted:
             detections, distances, lost = self._objects(scene, results, parameters)
-            self._publishers[Instances].publish(detections)
+            self._publishers[_OBJECTS].publish(detections)
             placeless += lost
-        if Poses in wanted:
+        if _PEOPLE in wanted:
             people, lost = self._people(scene, results, parameters)
-            self._publishers[Poses].publish(people)
+            self._publishers[_PEOPLE].publish(people)
             placeless += lost
-        if ClassMap in wanted:
-            self._publishers[ClassMap].publish(
+        if _AREAS in wanted:
+            self._publishers[_AREAS].publish(
                 semantic_cloud_msg(scene.surface, scene.mask, scene.header))
         if draw:
             self._markers.publish(markers_msg(
-                detections, people, self._task(Instances, 'classes', ()),
-                self._task(Poses, 'joints', COCO_SKELETON), distances.tolist(),
+                detections, people, self._task(_OBJECTS, 'classes', ()),
+                self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(),
                 optical_up(scene.surface)))
         return placeless
 
-    def _task(self, kind: type, name: str, default: Any) -> Any:
-        """Return what the task of a structure says, a default where there is no such head."""
+    def _task(self, kind: str, name: str, default: Any) -> Any:
+        """Return what the task of a kind says, a default where there is no such head."""
         return (getattr(self._heads[self._names[kind]].task, name) if kind in self._names
                 else default)
 
     def _objects(self, scene: Scene, results: Mapping[str, Structure],
                  parameters: Parameters) -> tuple[Detection3DArray, np.ndarray, int]:
         """Return objects, the metres to each, and how many others have no place."""
-        name = self._names[Instances]
+        name = self._names[_OBJECTS]
         head, objects = self._heads[name], results[name]
         places = scene.lift(Subjects.of_objects(
             objects.warp(scene.affine, scene.surface.size), head.task.classes, scene.mask))
@@ -199,7 +204,7 @@ class SpatialOutput:
     def _people(self, scene: Scene, results: Mapping[str, Structure],
                 parameters: Parameters) -> tuple[HumanPose3DArray, int]:
         """Return people, and how many others have no place."""
-        name = self._names[Poses]
+        name = self._names[_PEOPLE]
         of_head = parameters.of(name)
         people = results[name].warp(scene.affine, scene.surface.size)
         places = scene.lift(Subjects.of_people(people, of_head.keypoint_threshold, scene.mask))
@@ -213,9 +218,3 @@ class SpatialOutput:
         self.intake.close()
         for publisher in [*self._publishers.values(), self._markers]:
             self._node.destroy_lifecycle_publisher(publisher)
-
-
-def _topic(kind: type, topic: str) -> str:
-    """Return the topic in space of a head whose predictions are on another topic."""
-    end = _KINDS[kind][0]
-    return end.format(topic.rpartition('/')[0] if kind is ClassMap else topic)
