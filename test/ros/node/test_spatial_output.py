@@ -187,6 +187,14 @@ def test_off_there_are_no_topics_in_space(world):
     world.wait_for_topics('/mcn/poses', '/mcn/skeleton_info', '/mcn/heads', '/mcn/overlay')
 
 
+def test_each_camera_has_its_own_depth(world):
+    node = world.start(depth__source='image', cameras=['left', 'right'], heads='detection')
+    assert [camera.space.intake.source for camera in node._cameras] == [
+        '/left/depth (/left/depth_info)', '/right/depth (/right/depth_info)']
+    world.wait(lambda: {f'/mcn/{camera}/{topic}' for camera in ('left', 'right')
+                        for topic in ('detections_3d', 'markers')} <= world.topics(), 'topics')
+
+
 def test_without_depth_the_results_in_the_image_are_the_same_and_the_others_silent(world):
     rig = Rig(world)
     node = rig.start(depth__wait=0.2)
@@ -251,6 +259,11 @@ def test_without_camera_info_there_is_nothing_and_a_model_is_made_once(world):
     world.spin(0.2)
     np.testing.assert_allclose(positions(rig.see(depth_image(4)))[0, :2],
                                np.array(EXPECTED)[0, :2] / 2, atol=0.03)
+    rig.info.publish(camera_info(focal=0.0))
+    world.spin(0.2)
+    rig.send(depth_image(5))
+    world.wait(lambda: rig.totals()['depth refused'] == 2)
+    assert rig.told()[0] == b'\x01' and 'not calibrated, P has fx = 0.0' in rig.told()[1]
 
 
 def test_after_a_jump_back_old_depth_is_forgotten(world):
