@@ -74,6 +74,13 @@ ARGUMENTS = [
         'tracking', default_value='', choices=BOOL + [''],
         description='Whether objects and people have ids that they keep' + UNSET),
     DeclareLaunchArgument(
+        'depth', default_value='',
+        description='Topic of depth images, registered to the images, with camera_info beside it; '
+        'for results in space; with several cameras a pattern such as /{camera}/depth' + UNSET),
+    DeclareLaunchArgument(
+        'points', default_value='',
+        description='Topic of organised clouds likewise, instead of depth images' + UNSET),
+    DeclareLaunchArgument(
         'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'mcn.yaml']),
         description='Parameters of the node'),
     DeclareLaunchArgument(
@@ -120,8 +127,9 @@ def start(context):
     check(given)
     read = read_parameters(given['params_file'], full_name(context, given))
     cameras = split(given['cameras'] or read.get('cameras', ''))
-    images = name_images(given['image'], cameras)
-    node = run_node(given, images)
+    images = name_topics('image', given['image'], cameras)
+    source, inputs = name_depth(given, cameras)
+    node = run_node(given, source, [*images.values(), *inputs])
     actions = [SetEnvironmentVariable(*variable)
                for variable in default_transport(context.environment).items()]
     rviz = None
@@ -176,18 +184,24 @@ def read_parameters(path, node):
     return parameters
 
 
-def run_node(given, images):
-    """Return the node with the arguments that were given."""
+def run_node(given, source, inputs):
+    """
+    Return the node with the arguments that were given.
+
+    :param source: of depth, '' for the one that the parameters have.
+    :param inputs: topics of the node, and those that they come on.
+    """
     parameters = {name: ParameterValue(given[name], value_type=str)
                   for name in STRINGS if given[name]}
     parameters.update({name: split(given[name]) for name in LISTS if given[name]})
     parameters.update({name: given[name] == 'true'
                        for name in ('autostart', 'use_sim_time', 'tracking') if given[name]})
+    parameters.update({'depth.source': source} if source else {})
     # As a lifecycle node, it lets other launch files wait until it is active.
     return LifecycleNode(
         package='mcn_ros', executable='mcn_node', name=given['node_name'],
         namespace=given['namespace'], parameters=[given['params_file'], parameters],
-        remappings=[(topic, image) for topic, image in images.values() if topic != image],
+        remappings=[(topic, other) for topic, other in inputs if topic != other],
         ros_arguments=['--log-level', given['log_level']], output='screen',
         respawn=given['respawn'] == 'true', respawn_delay=float(given['respawn_delay']))
 
@@ -213,19 +227,43 @@ def split(names):
     return [str(name).strip() for name in names if str(name).strip()]
 
 
-def name_images(image, cameras):
+def name_topics(name, given, cameras):
     """
-    Return camera -> topic of the node for its images, and the topic that they come on.
+    Return camera -> a topic of the node that it listens to, and the topic that this comes on.
 
+    :param name: of the topic.
+    :param given: the topic that is asked for, '' for none; with cameras, a pattern.
     :raises ValueError: if several cameras would have one topic.
     """
     if not cameras:
-        return {'': ('image', image or 'image')}
-    if image and '{camera}' not in image:
-        raise ValueError(f'image: with several cameras, {{camera}} has to be part of {image!r}')
-    topics = {name: f'{name}/image' for name in cameras}
-    return {name: (topic, image.replace('{camera}', name.strip('/')) or topic)
-            for name, topic in topics.items()}
+        return {'': (name, given or name)}
+    if given and '{camera}' not in given:
+        raise ValueError(f'{name}: with several cameras, {{camera}} has to be part of {given!r}')
+    topics = {camera: f'{camera}/{name}' for camera in cameras}
+    return {camera: (topic, given.replace('{camera}', camera.strip('/')) or topic)
+            for camera, topic in topics.items()}
+
+
+def name_depth(given, cameras):
+    """
+    Return what tells depth, '' if nothing is given, and topics of the node with where they come.
+
+    :raises ValueError: for two sources, and if several cameras would have one topic.
+    """
+    if given['depth'] and given['points']:
+        raise ValueError('points: there is depth already, one of them tells how far things are')
+    if given['points']:
+        return 'points', list(name_topics('points', given['points'], cameras).values())
+    if not given['depth']:
+        return '', []
+    # As image_transport has it, what is known of the camera is beside the images.
+    folder, slash, _ = given['depth'].rpartition('/')
+    if cameras and '{camera}' not in folder:
+        raise ValueError(f'depth: with several cameras, {{camera}} has to be in the name before '
+                         f'the last / of {given["depth"]!r}, where camera_info is')
+    return 'image', [
+        *name_topics('depth', given['depth'], cameras).values(),
+        *name_topics('depth_info', f'{folder}{slash}camera_info', cameras).values()]
 
 
 def end(event, context, rviz, whole):

@@ -18,7 +18,7 @@ import zlib
 import cv2
 import numpy as np
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from mcn_ros.data.image_formats import ENCODINGS
 from mcn_ros.data.image_headers import MAX_METADATA, MAX_SCANS, MAX_TEXTS, PNG
@@ -302,3 +302,29 @@ KINDS = {'raw': RAW, 'compressed': COMPRESSED}
 
 def _keep(msg: CompressedImage, data: bytes) -> None:
     msg.data = array('B', data)
+
+
+def hostile_depth(message: Image | PointCloud2, seed: int, index: int) -> Image | PointCloud2:
+    """
+    Return a message of depth with random damage; what becomes of it is open.
+
+    :param message: a right one, which is changed.
+    :param seed: of all messages.
+    :param index: of this one.
+    """
+    rng = np.random.default_rng([seed, index])
+    names = message.get_fields_and_field_types()
+    numbers = [name for name in ('height', 'width', 'step', 'point_step', 'row_step')
+               if name in names]
+    for name in rng.permutation(numbers)[:rng.integers(len(numbers) + 1)]:
+        setattr(message, str(name), int(rng.integers(0, 2 ** rng.integers(1, 33))))
+    message.is_bigendian = type(message.is_bigendian)(rng.integers(2))
+    if 'encoding' in names:
+        encodings = ['16UC1', '32FC1', 'mono16', '', 'e' * 1000, *ENCODINGS]
+        message.encoding = encodings[rng.integers(len(encodings))]
+    for field in message.fields if 'fields' in names else ():
+        field.offset = int(rng.integers(0, 2 ** rng.integers(1, 33)))
+        field.datatype, field.count = int(rng.integers(4, 9)), int(rng.integers(0, 3))
+    data = message.data.tobytes()
+    message.data = array('B', (_flip, _cut, _noise)[rng.integers(3)](rng, data))
+    return message

@@ -18,7 +18,7 @@ LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'mcn.launch.py'
 ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'node_name', 'use_sim_time',
              'params_file', 'calibration', 'autostart', 'log_level', 'device', 'backend',
              'precision', 'cameras', 'image_transport', 'respawn', 'respawn_delay',
-             'on_exit_shutdown', 'tracking'}
+             'on_exit_shutdown', 'tracking', 'depth', 'points'}
 PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
@@ -56,13 +56,34 @@ def test_lists(launch_file, text, names):
 
 
 def test_topics_of_images(launch_file):
-    assert launch_file.name_images('', []) == {'': ('image', 'image')}
-    assert launch_file.name_images('/x', []) == {'': ('image', '/x')}
-    assert launch_file.name_images('', ['a']) == {'a': ('a/image', 'a/image')}
-    assert launch_file.name_images('/{camera}/raw', ['a', '/b']) == {
+    assert launch_file.name_topics('image', '', []) == {'': ('image', 'image')}
+    assert launch_file.name_topics('image', '/x', []) == {'': ('image', '/x')}
+    assert launch_file.name_topics('image', '', ['a']) == {'a': ('a/image', 'a/image')}
+    assert launch_file.name_topics('image', '/{camera}/raw', ['a', '/b']) == {
         'a': ('a/image', '/a/raw'), '/b': ('/b/image', '/b/raw')}
     with pytest.raises(ValueError, match='{camera}'):
-        launch_file.name_images('/x', ['a', 'b'])
+        launch_file.name_topics('image', '/x', ['a', 'b'])
+
+
+@pytest.mark.parametrize('depth, points, cameras, source, inputs', [
+    ('', '', ['a'], '', []),
+    ('/c/depth/image_raw', '', [], 'image', [
+        ('depth', '/c/depth/image_raw'), ('depth_info', '/c/depth/camera_info')]),
+    ('image', '', [], 'image', [('depth', 'image'), ('depth_info', 'camera_info')]),
+    ('/{camera}/depth/image', '', ['/a'], 'image', [
+        ('/a/depth', '/a/depth/image'), ('/a/depth_info', '/a/depth/camera_info')]),
+    ('', '/c/points', [], 'points', [('points', '/c/points')])])
+def test_topics_of_depth(launch_file, depth, points, cameras, source, inputs):
+    assert launch_file.name_depth({'depth': depth, 'points': points}, cameras) == (source, inputs)
+
+
+@pytest.mark.parametrize('depth, points, error', [
+    ('/d', '/p', 'points: there is depth already'),
+    ('/x/{camera}', '', 'depth: with several cameras, {camera} has to be in the name before'),
+    ('', '/p', "points: with several cameras, {camera} has to be part of '/p'")])
+def test_wrong_topics_of_depth(launch_file, depth, points, error):
+    with pytest.raises(ValueError, match=re.escape(error)):
+        launch_file.name_depth({'depth': depth, 'points': points}, ['a', 'b'])
 
 
 @pytest.mark.parametrize('content, parameters', [
@@ -106,8 +127,9 @@ def test_wrong_arguments(launch_file, wrong, error):
 def test_the_node_gets_what_is_asked_for(launch, environment, tiny_weights):
     launched = launch('mcn.launch.py', weights=tiny_weights, heads='[detection]',
                       namespace='robot', node_name='eye', image='/front/image_raw',
-                      backend='torch')
+                      depth='/front/depth/image', backend='torch')
     log = launched.wait_for('images from')
+    assert 'depth from /front/depth/image (/front/depth/camera_info)' in log
     assert 'heads detection on' in log and 'images from /front/image_raw' in log
     assert "['detection']" in ask(environment, 'param', 'get', '/robot/eye', 'heads')
     topics = ask(environment, 'topic', 'list').split()

@@ -3,7 +3,6 @@
 
 """One camera of the node: the subscription to its images, its outputs and its statistics."""
 
-import os
 import time
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
@@ -11,27 +10,28 @@ import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import (
-    qos_check_compatible, QoSCompatibility, QoSPolicyKind, QoSProfile, ReliabilityPolicy)
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.utilities import get_rmw_implementation_identifier
 from rclpy.validate_topic_name import validate_topic_name
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from mcn_ros.data.messages import stamp_ns, time_ns
 from mcn_ros.ros.node.arrivals import Arrivals
 from mcn_ros.ros.node.conversions import check_header, compressed_to_rgb, image_to_rgb
+from mcn_ros.ros.node.depth_intake import DepthIntake
+from mcn_ros.ros.node.depth_surface import DEPTH_TYPES, SurfaceReader
 from mcn_ros.ros.node.diagnostics import Statistics
-from mcn_ros.ros.node.intake import has_message, Numbering, PolledCallbackGroup, take_newest
+from mcn_ros.ros.node.intake import (
+    has_message, Numbering, offered_reliability, PolledCallbackGroup, take_newest)
 from mcn_ros.ros.node.outputs import Outputs
-from mcn_ros.ros.transport import TRANSPORT_CHOICES
+from mcn_ros.ros.node.parameters import Parameters
+from mcn_ros.ros.node.silence import Input, why_silent
+from mcn_ros.ros.node.spatial_output import SpatialOutput
 from mcn_ros.tracking import id_prefix, Tracker
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
-DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+IMAGES = Input('image', 'images', (Image, CompressedImage), 'image_transport')
 MATCHING = ReliabilityPolicy.BEST_AVAILABLE.name.lower()
 
 
@@ -42,32 +42,49 @@ class Camera:
     :param node: creates the topics.
     :param name: '' for the only camera of a node.
     :param tasks: task name -> task, of the heads that run.
-    :param transport: a key of TRANSPORTS.
+    :param parameters: of the node, as it is configured.
     :param numbers: prefix -> numbers of the ids of objects, see
         :class:`mcn_ros.tracking.Tracker`; those of all cameras, for as long as the process lives.
+    :ivar space: its results in space, None where there are none.
     :ivar subscription: to its images, None while there is none.
     :ivar arrivals: of images that are not numbered.
     :ivar received_ns: when the image that was taken last had come, by the clock of the system.
     """
 
-    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any], transport: str,
-                 numbers: Mapping[str, Iterator[int]]):
+    def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any],
+                 parameters: Parameters, numbers: Mapping[str, Iterator[int]]):
         self._node = node
         self.name = name
         self.statistics = Statistics()
-        self._msg_type, self._decode = TRANSPORTS[transport]
-        self.topic = image_topic(node, f'{name}/image' if name else 'image', transport)
+        self._msg_type, self._decode = TRANSPORTS[parameters.image_transport]
+        self.topic = self._input('image', parameters.image_transport)
         self._reliability = _declare_reliability(node, self.topic)
         # A name may begin with a slash: only its input is then outside of the node's namespace.
         ids = id_prefix(name)
-        self.outputs = Outputs(node, f'~/{name.strip("/")}/' if name else '~/', tasks,
-                               Tracker(tasks, ids, numbers[ids]))
+        prefix = f'~/{name.strip("/")}/' if name else '~/'
+        self.outputs = Outputs(node, prefix, tasks, Tracker(tasks, ids, numbers[ids]))
+        self.space = self._space(prefix, parameters) if parameters.depth_source else None
         self.subscription = None
         self.received_ns = 0
         self._group = PolledCallbackGroup()
         self._numbering = Numbering()
         self.arrivals = Arrivals()
         self._changed = None
+
+    def _input(self, name: str, transport: str = 'raw') -> str:
+        """Return the full name of a topic of the camera that is listened to."""
+        return image_topic(self._node, f'{self.name}/{name}' if self.name else name, transport)
+
+    def _space(self, prefix: str, parameters: Parameters) -> SpatialOutput:
+        if parameters.depth_source == 'points':
+            intake = DepthIntake(self._node, PointCloud2, self._input('points'), '')
+        else:
+            kind = DEPTH_TYPES[parameters.depth_transport]
+            intake = DepthIntake(
+                self._node, kind, self._input('depth', parameters.depth_transport),
+                self._input('depth_info'))
+        reader = SurfaceReader(parameters.depth_range, parameters.depth_rectified, self.topic)
+        return SpatialOutput(self._node, prefix, self.outputs.heads, intake, reader)
 
     def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
         """
@@ -89,12 +106,22 @@ class Camera:
         self.outputs.forget_tracks()
         self._changed = changed
         self._create_subscription(self._wanted_reliability())
+        if self.space is not None:
+            self.space.follow()
 
     def unsubscribe(self) -> None:
         """Receive no more images."""
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
             self._node.destroy_subscription(subscription)
+        if self.space is not None:
+            self.space.intake.close()
+
+    def forget_times(self) -> None:
+        """Forget what was measured or kept by times that are no longer those of the clock."""
+        self.statistics.forget_latencies()
+        if self.space is not None:
+            self.space.intake.forget()
 
     def take(self) -> Image | CompressedImage | None:
         """
@@ -114,6 +141,8 @@ class Camera:
             interval = arrivals.measure(info) if missed is None else None
         if missed is None:
             self._changed()
+        if self.space is not None:
+            self.space.intake.collect()
         self.statistics.add_received(stamp_ns(msg), missed, interval)
         return msg
 
@@ -139,30 +168,8 @@ class Camera:
 
     def describe_silence(self) -> str:
         """Return that no images come, why that may be, and what may help."""
-        return f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: {self._cause()}'
-
-    def _cause(self) -> str:
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
-        text = f'{len(publishers)} publishers'
-        wanted = f'sensor_msgs/msg/{self._msg_type.__name__}'
-        wrong = {publisher.topic_type for publisher in publishers} - {wanted}
-        if wrong:
-            text += f', of type {", ".join(sorted(wrong))}, where {wanted} is expected'
-            return text + ('; see the parameter image_transport' if wrong & set(IMAGE_TYPES)
-                           else '')
-        if not publishers and os.environ.get(DISCOVERY) == 'OFF':
-            return f'{text}: {DISCOVERY}=OFF, so that other processes are not found'
-        if not publishers:
-            return (f'{text}; images are published on, and image may be remapped to: '
-                    f'{", ".join(self._image_topics()) or "none"}')
-        for publisher in publishers:
-            compatible, reason = qos_check_compatible(
-                publisher.qos_profile, self.subscription.qos_profile)
-            if compatible == QoSCompatibility.ERROR:
-                return f'{text}, {_incompatibility(publisher.qos_profile, reason)}'
-        if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
-            return f'{text}, with best effort: {_transport_advice()}'
-        return f'{text}, which send nothing'
+        return (f'no image on {self.topic} for {self.statistics.silence_s:.0f} s: '
+                + why_silent(self._node, self.subscription, IMAGES))
 
     def describe_publishers(self) -> str:
         """Return what is wrong with who publishes while images come, '' if nothing is."""
@@ -173,17 +180,12 @@ class Camera:
         return (f'{len(names)} publishers on {self.topic}, whose images get mixed: '
                 f'{", ".join(names)}; give each a topic of its own, see the parameter cameras')
 
-    def _image_topics(self) -> list[str]:
-        """Return the topics that others publish images on."""
-        prefix = self._node.get_fully_qualified_name() + '/'
-        return [name for name, types in self._node.get_topic_names_and_types()
-                if set(types) & set(IMAGE_TYPES) and not name.startswith(prefix)
-                and self._node.count_publishers(name)]
-
     def destroy(self) -> None:
         """Take all topics back."""
         self.unsubscribe()
         self.outputs.destroy()
+        if self.space is not None:
+            self.space.destroy()
 
     def _create_subscription(self, reliability: ReliabilityPolicy) -> None:
         kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY)
@@ -194,37 +196,10 @@ class Camera:
         self._changed()
 
     def _wanted_reliability(self) -> ReliabilityPolicy:
-        """
-        Return the user's choice or the best that all publishers offer.
-
-        Best effort matches every publisher, but without a transport made for it DDS loses large
-        images that way; so it is not asked for where all publishers are reliable.
-        """
+        """Return the user's choice or the best that all publishers offer."""
         if self._reliability != MATCHING:
             return ReliabilityPolicy[self._reliability.upper()]
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
-        reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
-        both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
-        return both[0] if reliable and all(reliable) else both[1]
-
-
-def _incompatibility(offered: QoSProfile, reason: str) -> str:
-    if offered.reliability == ReliabilityPolicy.BEST_EFFORT:
-        return 'with best effort, where reliable is asked for: see qos_overrides in mcn.yaml'
-    return ' '.join(reason.split())
-
-
-def _transport_advice() -> str:
-    """Return what to do about large images that are lost on their way."""
-    if get_rmw_implementation_identifier() not in FAST_DDS:
-        return 'large images may need another transport'
-    if any(os.environ.get(name) for name in TRANSPORT_CHOICES):
-        return ('images of more than 0.5 MB are lost unless the camera has this transport, too: '
-                + ', '.join(f'{name}={os.environ[name]}' for name in TRANSPORT_CHOICES
-                            if os.environ.get(name)))
-    return ('images of more than 0.5 MB are lost with this transport: set '
-            'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the camera and for this node, or publish '
-            'with reliable')
+        return offered_reliability(self._node.get_publishers_info_by_topic(self.topic))
 
 
 def check_cameras(names: Sequence[str]) -> None:
@@ -240,17 +215,17 @@ def image_topic(node: Node, name: str, transport: str) -> str:
     Return the full name of the topic that images come on, remappings applied.
 
     As in image_transport, the topic of compressed images is that of the raw ones plus
-    '/compressed', and it is enough to remap the latter.
+    '/compressed' (or another name of a transport), and it is enough to remap the latter.
 
     :raises rclpy.exceptions.InvalidTopicNameException: for a name that is none.
     """
     validate_topic_name(name)  # its message has the name, unlike that of the next line
     base = node.resolve_topic_name(name)
-    if transport == 'raw' or base.endswith('/compressed'):
+    if transport == 'raw' or base.endswith(f'/{transport}'):
         return base
-    remapped = node.resolve_topic_name(f'{name}/compressed')
-    expanded = node.resolve_topic_name(f'{name}/compressed', only_expand=True)
-    return remapped if remapped != expanded else f'{base}/compressed'
+    remapped = node.resolve_topic_name(f'{name}/{transport}')
+    expanded = node.resolve_topic_name(f'{name}/{transport}', only_expand=True)
+    return remapped if remapped != expanded else f'{base}/{transport}'
 
 
 def _declare_reliability(node: Node, topic: str) -> str:

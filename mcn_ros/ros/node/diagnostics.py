@@ -14,6 +14,7 @@ import numpy as np
 
 WINDOW_S = 5.0  # rates and latencies are those of this time
 SILENCE_S = 3.0  # a camera is stale after this time without images
+REPEAT_S = 5.0  # the same complaint is not logged more often
 MAX_LINE = 500  # characters of an error that is told
 STUCK_S = 5.0  # for which the network may be at work while images wait
 # A latency outside of these limits says that stamps and clock are not of the same time.

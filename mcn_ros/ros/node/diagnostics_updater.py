@@ -11,11 +11,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from mcn_ros.ros.node.camera import Camera
-from mcn_ros.ros.node.diagnostics import Circumstances, Limits, one_line, SILENCE_S
+from mcn_ros.ros.node.diagnostics import (
+    Circumstances, Limits, one_line, REPEAT_S, SILENCE_S)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 
 PERIOD_S = 1.0
-REPEAT_S = 5.0  # the same complaint is not logged more often
 
 
 class DiagnosticsUpdater:
@@ -51,6 +51,8 @@ class DiagnosticsUpdater:
             for camera in self._cameras:
                 camera.match_publisher()
                 camera.look()
+                if camera.space is not None:
+                    camera.space.follow()
             self._report()
         # Whatever the middleware may raise: the executor would end the process.
         except Exception as error:
@@ -76,6 +78,10 @@ class DiagnosticsUpdater:
                 f'{node}: {camera.name or "image"}', camera.topic, details,
                 Circumstances(broken, cause, problem or camera.describe_publishers()),
                 self._limits()))
+            if camera.space is not None:
+                status, silence = camera.space.report(f'{node}: {camera.name or "image"} in space')
+                array.status.append(status)
+                silences += [silence] * bool(silence)
         self._publisher.publish(array)
         if silences:
             self._node.get_logger().warning('; '.join(silences), throttle_duration_sec=REPEAT_S)

@@ -21,7 +21,9 @@ from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 RCLError = _rclpy.RCLError
 FOREVER = -1  # as a time to wait, in nanoseconds
@@ -106,9 +108,34 @@ def take_newest(subscription: Subscription) -> tuple[Any, Mapping[str, Any]] | N
     return newest
 
 
-def has_message(subscription: Subscription, context: Context) -> bool:
-    """Return whether a message can be taken."""
-    return bool(_wait([subscription], context, None, 0))
+def take_serialised(subscription: Subscription) -> list[bytes]:
+    """Return what has come, oldest first, as it was sent: no objects are made of it."""
+    messages = []
+    try:
+        with subscription.handle:
+            while (len(messages) < MAX_QUEUED and (
+                    message := subscription.handle.take_message(subscription.msg_type, True))):
+                messages.append(message[0])
+    except InvalidHandle:  # it has just been destroyed
+        pass
+    return messages
+
+
+def has_message(subscription: Subscription, context: Context, patience_s: float = 0.0) -> bool:
+    """Return whether a message can be taken, or comes within a time."""
+    return bool(_wait([subscription], context, None, int(patience_s * 1e9)))
+
+
+def offered_reliability(publishers: Sequence[TopicEndpointInfo]) -> ReliabilityPolicy:
+    """
+    Return the best reliability that all publishers offer.
+
+    Best effort matches every publisher, but without a transport made for it DDS loses large
+    images that way; so it is not asked for where all publishers are reliable.
+    """
+    reliable = [p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers]
+    both = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+    return both[0] if reliable and all(reliable) else both[1]
 
 
 class Intake:

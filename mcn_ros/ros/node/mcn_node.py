@@ -30,8 +30,8 @@ from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_pa
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.node.arrivals import ArrivalThread
 from mcn_ros.ros.node.camera import Camera, check_cameras
-from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, UNDECODABLE
-from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater, REPEAT_S
+from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, REPEAT_S, UNDECODABLE
+from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import (
@@ -41,6 +41,7 @@ from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
+from mcn_ros.structures import Structure
 
 NAME = 'mcn'
 # Exit code of a process that works again when it is started anew (EX_TEMPFAIL of sysexits.h).
@@ -137,15 +138,19 @@ class McnNode(LifecycleNode):
         for name, task in predictor.tasks.items():
             select_classes(name, p.of(name).classes, task.classes)
         check_cameras(p.cameras)
+        if p.target_frame:
+            raise ValueError(f'target_frame: {p.target_frame!r} is not supported, only the frame '
+                             "of the depth ('') is")
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
-            self._cameras.append(Camera(self, name, predictor.tasks, p.image_transport,
-                                        self._numbers))
+            self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers))
         warn_of_unknown_parameters(self, _depends_on_weights)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
             f'(backend {predictor.backend}, {predictor.precision}: {predictor.why}); images from '
             f'{", ".join(camera.topic for camera in self._cameras)}'
+            + ''.join(f'; depth from {camera.space.intake.source}' for camera in self._cameras
+                      if camera.space is not None)
             + (f'; at most {self._largest_batch} at once' if p.cameras else ''))
 
     def _end(self, problem: str) -> None:
@@ -223,12 +228,20 @@ class McnNode(LifecycleNode):
         batch = self._predict(images)
         for camera, error in batch.failures.items():
             self._drop(camera, headers[camera], FAILED, error)
+        published = {}
         for camera, prediction in batch.results.items():
             try:
-                self._publish(camera, images[camera], prediction, headers[camera])
+                published[camera] = self._publish(camera, images[camera], prediction,
+                                                  headers[camera])
             # Whatever drawing and the middleware may raise: only this image is lost.
             except Exception as error:
                 self._drop(camera, headers[camera], FAILED, error)
+        # All else is published now, so depth may be waited for, by all cameras together.
+        deadline = time.monotonic() + self.parameters.depth_wait
+        for camera, results in published.items():
+            if camera.space is not None:
+                camera.space.publish(images[camera].shape[:2], results, headers[camera],
+                                     self.parameters, deadline)
 
     def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
         if not images:
@@ -244,17 +257,20 @@ class McnNode(LifecycleNode):
         return batch
 
     def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
-                 header: Header) -> None:
+                 header: Header) -> dict[str, Structure]:
+        """Publish the results of an image; return them."""
         latencies = camera.statistics.latencies_ms()
         text = f'{camera.statistics.rate:.1f} frames/s'
         if len(latencies):
             text += f', {latencies[-1]:.0f} ms'
-        camera.outputs.publish(image, camera.taken_ns(header), prediction, header,
-                               self.parameters, text)
+        results = camera.outputs.publish(
+            image, camera.taken_ns(header), prediction, header, self.parameters, text,
+            also=() if camera.space is None else camera.space.wanted)
         stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)
         self.on_published(camera, header)
+        return results
 
     def _drop(self, camera: Camera, header: Header | None, cause: str, error: Exception) -> None:
         if not self.context.ok():  # the process is being ended, so publishing fails
@@ -306,7 +322,7 @@ class McnNode(LifecycleNode):
 
     def _on_time_jump(self, jump: Any) -> None:
         for camera in self._cameras:
-            camera.statistics.forget_latencies()
+            camera.forget_times()
 
 
 def _calibration(source: str) -> Calibration | None:

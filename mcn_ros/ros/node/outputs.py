@@ -8,7 +8,7 @@ Only what somebody subscribes to is brought to camera pixels and made a message.
 reliable, so that every subscriber can be matched.
 """
 
-from typing import Mapping
+from typing import Any, Collection, Mapping
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -28,8 +28,9 @@ from mcn_ros.tracking import Tracker
 from mcn_ros.visualization import draw, DRAWINGS, OPAQUE
 
 
-def _publisher(node: LifecycleNode, topic: str, msgtype: str,
-               latched: bool = False) -> LifecyclePublisher:
+def create_publisher(node: LifecycleNode, topic: str, msgtype: str,
+                     latched: bool = False) -> LifecyclePublisher:
+    """Create a publisher; a latched one keeps its last message for those who come later."""
     if latched:
         qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         return node.create_lifecycle_publisher(message_class(msgtype), topic, qos)
@@ -43,6 +44,7 @@ class HeadOutput:
     The topics of a head.
 
     :param prefix: of the topics.
+    :ivar topic: that has the predictions, without the prefix.
     :ivar publishers: of all of them.
     :raises ValueError: for predictions that there are no messages for, or no drawing.
     """
@@ -53,11 +55,11 @@ class HeadOutput:
                 known = ', '.join(kind.__name__ for kind in table)
                 raise ValueError(f'head {name}: no {what} of predictions of type '
                                  f'{head.prediction} (known: {known})')
-        self.task, self._name = task, name
+        self.task, self.topic, self._name = task, head.topic, name
         self._converter = CONVERTERS[task.prediction]
-        self._results = [_publisher(node, prefix + topic, msgtype)
+        self._results = [create_publisher(node, prefix + topic, msgtype)
                          for topic, msgtype in head.topics.items()]
-        self._infos = [_publisher(node, prefix + topic, msgtype, latched=True)
+        self._infos = [create_publisher(node, prefix + topic, msgtype, latched=True)
                        for topic, msgtype in head.info.items()]
         self.publishers = [*self._results, *self._infos]
 
@@ -85,6 +87,10 @@ class HeadOutput:
         keep = prediction.scores >= parameters.score_threshold
         return select(prediction, np.flatnonzero(keep)[:parameters.max_detections])
 
+    def message(self, prediction: Structure, header: Header, parameters: HeadParameters) -> Any:
+        """Return the message of the first topic, which has the predictions."""
+        return self._converter.messages[0](prediction, header, self.task, parameters)
+
     def publish(self, prediction: Structure, header: Header, parameters: HeadParameters) -> None:
         """Publish results on the topics that somebody subscribes to."""
         for publisher, convert in zip(self._results, self._converter.messages, strict=True):
@@ -99,6 +105,7 @@ class Outputs:
     :param prefix: of the topics, '~/' or '~/<camera>/'.
     :param tasks: task name -> task, of the heads that run.
     :param tracker: of the objects of the camera.
+    :ivar heads: name of the head -> its topics.
     :raises ValueError: for a head whose predictions or topics cannot be published.
     """
 
@@ -108,10 +115,10 @@ class Outputs:
         self._tracker = tracker
         heads = describe(tasks, describe_tasks(tasks))
         self._heads_message = String(data=heads_to_json(heads))
-        self._heads = _publisher(node, prefix + HEADS_TOPIC, TEXT_TYPE, latched=True)
-        self._outputs = {name: HeadOutput(node, prefix, name, tasks[name], head)
-                         for name, head in heads.items()}
-        self._overlay = _publisher(node, prefix + OVERLAY_TOPIC, IMAGE_TYPE)
+        self._heads = create_publisher(node, prefix + HEADS_TOPIC, TEXT_TYPE, latched=True)
+        self.heads = {name: HeadOutput(node, prefix, name, tasks[name], head)
+                      for name, head in heads.items()}
+        self._overlay = create_publisher(node, prefix + OVERLAY_TOPIC, IMAGE_TYPE)
         # As pictures have it: what would hide the image is drawn only where there is nothing else.
         clear = [name for name, task in tasks.items() if task.prediction not in OPAQUE]
         self._overlay_heads = clear or list(tasks)
@@ -119,13 +126,14 @@ class Outputs:
     def announce(self, header: Header, parameters: Parameters) -> None:
         """Publish the latched descriptions."""
         self._heads.publish(self._heads_message)
-        for name, output in self._outputs.items():
+        for name, output in self.heads.items():
             output.announce(header, parameters.of(name))
 
     def publish(self, image: np.ndarray, time_ns: int, predictions: Mapping[str, Structure],
-                header: Header, parameters: Parameters, text: str) -> None:
+                header: Header, parameters: Parameters, text: str,
+                also: Collection[str] = ()) -> dict[str, Structure]:
         """
-        Publish the results of a frame, then its overlay.
+        Publish the results of a frame, then its overlay; return what was published, or would be.
 
         :param image: (H, W, 3) uint8 RGB.
         :param time_ns: when it was taken.
@@ -133,27 +141,29 @@ class Outputs:
             wants is not asked for.
         :param header: that of the image.
         :param text: to be written into the overlay.
+        :param also: heads that are wanted although nobody subscribes to their results.
         """
         in_overlay = self._overlay_heads if self._overlay.get_subscription_count() else ()
         wanted = {name: output.of_classes(predictions[name], parameters.of(name))
-                  for name, output in self._outputs.items()
-                  if name in in_overlay or output.is_subscribed}
+                  for name, output in self.heads.items()
+                  if name in in_overlay or name in also or output.is_subscribed}
         if parameters.tracking:
             # What is not certain enough to be published may keep the track of an object.
             wanted = self._tracker.update(time_ns, wanted, parameters.thresholds)
         else:
             self._tracker.forget()
-        results = {name: self._outputs[name].choose(prediction, parameters.of(name))
+        results = {name: self.heads[name].choose(prediction, parameters.of(name))
                    for name, prediction in wanted.items()}
         for name, prediction in results.items():
-            self._outputs[name].publish(prediction, header, parameters.of(name))
+            self.heads[name].publish(prediction, header, parameters.of(name))
         if in_overlay:
-            names = {name: self._outputs[name].task.classes for name in in_overlay}
+            names = {name: self.heads[name].task.classes for name in in_overlay}
             thresholds = {name: parameters.of(name).keypoint_threshold for name in in_overlay}
             picture = draw(image, {name: results[name] for name in in_overlay}, names, 0.0,
                            keypoint_thresholds=thresholds,
                            text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))
+        return results
 
     def forget_tracks(self) -> None:
         """End all tracks of objects."""
@@ -161,6 +171,6 @@ class Outputs:
 
     def destroy(self) -> None:
         """Take the topics back."""
-        publishers = [p for output in self._outputs.values() for p in output.publishers]
+        publishers = [p for output in self.heads.values() for p in output.publishers]
         for publisher in [*publishers, self._heads, self._overlay]:
             self._node.destroy_lifecycle_publisher(publisher)

@@ -20,6 +20,8 @@ from rclpy.parameter import Parameter
 
 from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
+from mcn_ros.spatial.depth import DepthRange
+from mcn_ros.spatial.lift import NOISE
 from mcn_ros.structures import ClassPlanes, Instances, Poses
 from mcn_ros.tasks import Task, TASKS, usual_names
 from mcn_ros.tracking import Thresholds
@@ -30,10 +32,10 @@ def _parameter(default: Any, description: str, name: str = '', limits: tuple = (
     """
     Declare a parameter.
 
-    :param default: also gives the type; a tuple stands for a list of names, in ROS an array or a
-        string with commas, where '' is the empty list.
+    :param default: also gives the type; () stands for a list of names, in ROS an array or a
+        string with commas, where '' is the empty list; other tuples have as many numbers.
     :param name: in ROS, if it is not that of the field.
-    :param limits: lowest and highest value.
+    :param limits: lowest and highest value, also of each of several numbers.
     :param choices: the values allowed.
     :param live: can change at run time; otherwise it is read-only.
     """
@@ -118,6 +120,34 @@ class Parameters:
     tracking_lost: float = _parameter(
         Thresholds.lost, 'Seconds after which an object that is not found loses its id.',
         'tracking.lost', limits=(0.0, 60.0), live=True)
+    depth_source: str = _parameter(
+        '', 'What tells how far things are: image (of depth, registered to the images), points '
+        "(organised clouds, likewise) or '' (nothing: there are no results in space).",
+        'depth.source', choices=('', 'image', 'points'))
+    depth_transport: str = _parameter(
+        'raw', 'Whether images of depth come as sensor_msgs/Image or sensor_msgs/CompressedImage.',
+        'depth.transport', choices=('raw', 'compressedDepth'))
+    depth_scale: float = _parameter(
+        DepthRange.scale, 'Metres per unit of depth images of 16 bit.', 'depth.scale',
+        limits=(1e-06, 1.0))
+    depth_min: float = _parameter(
+        DepthRange.near, 'Metres; nearer depth is not known.', 'depth.min', limits=(0.0, 1000.0))
+    depth_max: float = _parameter(
+        DepthRange.far, 'Metres; farther depth is not known.', 'depth.max', limits=(0.0, 1000.0))
+    depth_slop: float = _parameter(
+        0.02, 'Seconds that the stamps of an image and its depth may differ; 0: not at all.',
+        'depth.slop', limits=(0.0, 1.0), live=True)
+    depth_wait: float = _parameter(
+        0.05, 'Seconds that results in space wait for the depth of their image; others never do.',
+        'depth.wait', limits=(0.0, 10.0), live=True)
+    depth_noise: tuple[float, ...] = _parameter(
+        NOISE, 'Two numbers a, b: the standard deviation of a depth z is a + b z^2 metres.',
+        'depth.noise', limits=(0.0, 1.0))
+    depth_rectified: str = _parameter(
+        'auto', 'Whether the images are undistorted: true, false, or auto (where their topic is '
+        'called so, or no lens distorts).', 'depth.rectified', choices=('auto', 'true', 'false'))
+    target_frame: str = _parameter(
+        '', "Frame of the results in space: '' is that of the depth, no other one is supported.")
     diagnostics_max_latency: float = _parameter(
         1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
         'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
@@ -132,6 +162,11 @@ class Parameters:
     def thresholds(self) -> Thresholds:
         """Return what the tracker is told."""
         return Thresholds(self.tracking_high, self.tracking_low, self.tracking_lost)
+
+    @property
+    def depth_range(self) -> DepthRange:
+        """Return which depth counts; ValueError for limits that are no range."""
+        return DepthRange(self.depth_scale, self.depth_min, self.depth_max)
 
     def of(self, head: str) -> HeadParameters:
         """Return what is told about a head; the defaults where it has no parameters."""
@@ -165,7 +200,7 @@ def descriptions() -> dict[str, tuple[Any, str]]:
     for name, declared in FIELDS.items():
         meta, text = declared.metadata, declared.metadata['description']
         if meta['choices']:
-            text += f' One of {", ".join(meta["choices"])}.'
+            text += f' One of {_one_of(meta["choices"])}.'
         if meta['limits']:
             text += ' {} to {}.'.format(*meta['limits'])
         texts[name] = _ros_default(declared), text
@@ -190,8 +225,18 @@ def _declare(node: Node, wanted: Mapping[str, Field]) -> None:
             node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
 
 
+def _is_names(declared: Any) -> bool:
+    return declared.default == ()
+
+
 def _ros_default(declared: Any) -> Any:
-    return '' if isinstance(declared.default, tuple) else declared.default
+    if isinstance(declared.default, tuple):
+        return list(declared.default) or ''
+    return declared.default
+
+
+def _one_of(choices: Sequence[str]) -> str:
+    return ', '.join(choice or "''" for choice in choices)
 
 
 def read_parameters(node: Node) -> Parameters:
@@ -215,8 +260,9 @@ def find_field(name: str) -> Field | None:
 
 def parse_value(parameter: Parameter) -> Any:
     """Return the value of a parameter, with a list in any notation as a tuple of strings."""
-    if not isinstance(find_field(parameter.name).default, tuple):
-        return parameter.value
+    declared = find_field(parameter.name)
+    if not _is_names(declared):
+        return tuple(parameter.value) if isinstance(declared.default, tuple) else parameter.value
     values = '' if parameter.value is None else parameter.value
     if isinstance(values, (str, int)):
         values = str(values).strip('[]').split(',')
@@ -248,9 +294,9 @@ def _descriptor(declared: Any) -> ParameterDescriptor:
     meta = declared.metadata
     descriptor = ParameterDescriptor(
         description=meta['description'], read_only=not meta['live'],
-        additional_constraints=f'one of {", ".join(meta["choices"])}' if meta['choices'] else '',
+        additional_constraints=f'one of {_one_of(meta["choices"])}' if meta['choices'] else '',
         # An empty list in Python has no element type, so a list could not be declared otherwise.
-        dynamic_typing=isinstance(declared.default, tuple))
+        dynamic_typing=_is_names(declared))
     if meta['limits']:
         low, high = meta['limits']
         if isinstance(low, float):
@@ -261,7 +307,7 @@ def _descriptor(declared: Any) -> ParameterDescriptor:
 
 
 def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
-    """Check what ROS itself does not: choices, and the types of lists."""
+    """Check what ROS itself does not: choices, several numbers, and the types of lists."""
     for parameter in parameters:
         declared = find_field(parameter.name)
         if declared is None:
@@ -270,8 +316,15 @@ def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
         if choices and parameter.value not in choices:
             return SetParametersResult(
                 successful=False, reason=f'{parameter.name}: {parameter.value!r} is not one of '
-                f'{", ".join(choices)}')
-        if isinstance(declared.default, tuple) and parameter.type_ not in LIST_TYPES:
+                f'{_one_of(choices)}')
+        if not _is_names(declared) and isinstance(declared.default, tuple):
+            low, high = declared.metadata['limits']
+            if len(parameter.value) != len(declared.default) or not all(
+                    low <= value <= high for value in parameter.value):
+                return SetParametersResult(
+                    successful=False, reason=f'{parameter.name}: {list(parameter.value)} are not '
+                    f'{len(declared.default)} numbers of {low} to {high}')
+        if _is_names(declared) and parameter.type_ not in LIST_TYPES:
             return SetParametersResult(
                 successful=False, reason=f'{parameter.name}: {parameter.value!r} is not a list')
     return SetParametersResult(successful=True)

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from mcn_ros.ros.node import mcn_node
-from mcn_ros.ros.node.camera import TRANSPORT_CHOICES
+from mcn_ros.ros.transport import TRANSPORT_CHOICES
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
 

@@ -20,7 +20,7 @@ from mcn_ros.tasks import build_tasks
 
 MCN_YAML = Path(__file__).resolve().parents[3] / 'config' / 'mcn.yaml'
 STANDARD = Parameters(of_heads={'detection': HeadParameters(), 'pose': HeadParameters()})
-LISTS = [name for name, declared in FIELDS.items() if isinstance(declared.default, tuple)]
+LISTS = [name for name, declared in FIELDS.items() if declared.default == ()]
 
 
 @pytest.fixture
