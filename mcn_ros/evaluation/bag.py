@@ -91,7 +91,7 @@ def look(predictor: Predictor, bag: Bag, topics: Sequence[str], truth: StampedTr
     :param each: shares the frames with other processes, which read the bag, too.
     """
     total = bag.count(topics, IMAGE_TYPES)
-    offline = OfflineEvaluation(predictor, bag, topics, truth, watch,
+    offline = OfflineEvaluation(predictor, bag, topics, truth, watch, tracker,
                                 complete=not limit or limit >= total)
     frames = islice(bag_frames(bag, topics), limit or None)
     for seen in tqdm(each(offline.look, frames), unit='image', total=min(total, limit or total),
