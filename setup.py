@@ -50,6 +50,7 @@ setup(
             'gpu_check = mcn_ros.commands.gpu_check:main',
             'images_to_bag = mcn_ros.commands.images_to_bag:main',
             'import_centernet = mcn_ros.commands.import_centernet:main',
+            'import_labels = mcn_ros.commands.import_labels:main',
             'import_weights = mcn_ros.commands.import_weights:main',
             'mcn_node = mcn_ros.ros.entry:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',

@@ -28,6 +28,8 @@ NAMED = {
     'benchmark/tracking.py': 'the heads whose people are followed',
     'commands/import_centernet.py': "CenterNet's networks",
     'data/coco_file.py': 'the key of an object for its mask, in the format of COCO',
+    'data/formats/__init__.py': 'the tasks that labels in public formats are for',
+    'data/formats/masks.py': 'the same as coco_file.py',
     'data/synthetic/maps.py': 'the tasks that a drawn map is for',
     'data/synthetic/view.py': 'the same as coco_file.py',
     'data/synthetic/write.py': 'the map whose labels have names of their own',

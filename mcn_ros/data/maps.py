@@ -76,8 +76,15 @@ def read_depth(path: Path, size: Size) -> np.ndarray:
     return _read(path, size, np.uint16, 1)
 
 
-def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
-    """Read the pixels of a PNG file, which has to have the form that is given."""
+def read_pixels(path: Path, size: Size) -> np.ndarray:
+    """
+    Read the pixels of a PNG file, whatever they are.
+
+    :param path: the PNG file.
+    :param size: (height, width) of its image.
+    :return: (H, W) or (H, W, C) uint8 or uint16, colours in the order BGR.
+    :raises ValueError: naming the file, and what is wrong with it.
+    """
     file = EncodedImage.read(path)
     try:
         if not file.data.startswith(PNG):
@@ -85,12 +92,18 @@ def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
         pixels = file.to_pixels()
     except ValueError as error:
         raise ValueError(f'{path}: is no map that can be read: {error}') from error
+    if pixels.shape[:2] != size:
+        raise ValueError(f'{path}: (height, width) is {pixels.shape[:2]}, expected {size}')
+    return pixels
+
+
+def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
+    """Read the pixels of a PNG file, which has to have the form that is given."""
+    pixels = read_pixels(path, size)
     form = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
     if form != (dtype, channels):
         raise ValueError(f'{path}: expected {channels} channels of {np.dtype(dtype)}, found '
                          f'{form[1]} of {form[0]}')
-    if pixels.shape[:2] != size:
-        raise ValueError(f'{path}: (height, width) is {pixels.shape[:2]}, expected {size}')
     return pixels
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from mcn_ros.commands import (
     benchmark, check_folder, check_writable, demo, evaluate, evaluate_bag, experiments,
-    export_onnx, fuzz, images_to_bag, import_centernet, import_weights, pseudo_label, soak,
-    synthesize, train, write_json)
+    export_onnx, fuzz, images_to_bag, import_centernet, import_labels, import_weights,
+    pseudo_label, soak, synthesize, train, write_json)
 from mcn_ros.commands.demo import write_contact_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +79,8 @@ WRONG = {
     'images_to_bag in a file': (
         images_to_bag, '--source SYNTHETIC --frames 1 --out {file}/bag'),
     'import_centernet': (import_centernet, 'no.pth {folder}'),
+    'import_labels': (import_labels, 'masks no no --out {file}'),
+    'import_labels in a file': (import_labels, 'masks no no --out {file}/data'),
     'import_weights': (import_weights, 'nanodet no.pth {folder}'),
     'pseudo_label': (
         pseudo_label, '--teachers no --annotations no --images no --out {file}'),
