@@ -13,7 +13,8 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones import BACKBONES
-from mcn_ros.network.backbones.vit import Block, EPSILON, init_linear, sine_cosine
+from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cosine,
+                                           VisionTransformer)
 
 # Shares of the patches that are hidden. Most batches have the usual one; the others make the
 # network at home with few visible patches, as relations between patches need it.
@@ -77,8 +78,12 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = BACKBONES[config.backbone]()
-        self.encoder = self.backbone.stages[0]
         self.decoder = Decoder(config, self.encoder.width, self.encoder.patch, self.encoder.span)
+
+    @property
+    def encoder(self) -> VisionTransformer:
+        """Return the transformer that the backbone is."""
+        return self.backbone.stages[0]
 
     def forward(self, images: Tensor, keep: Tensor) -> Tensor:
         """
