@@ -25,7 +25,7 @@ LAYERS = (
     ('spatial',),
     ('evaluation',),
     ('centernet', 'imports'),
-    ('trainer', 'ros'),
+    ('trainer', 'mae', 'ros'),
     ('benchmark', 'trials'),
     ('gpu',),
     ('commands',),

@@ -29,6 +29,7 @@ KEYS = {
     'distutils': 'python3-setuptools',
     'hypothesis': 'python3-hypothesis',
     'matplotlib': 'python3-matplotlib',
+    'networkx': 'python3-networkx',
     'numpy': 'python3-numpy',
     'pytest': 'python3-pytest',
     'scipy': 'python3-scipy',

@@ -29,7 +29,7 @@ def public_state(backbone):
     names = {own: public for public, own in backbone.public_names.items() if own is not None}
     state = {}
     for name, value in backbone.state_dict().items():
-        own, = (own for own in names if name.startswith(f'{own}.'))
+        own, = (own for own in names if f'{name}.'.startswith(f'{own}.'))
         state[names[own] + name.removeprefix(own)] = value
     return state
 

@@ -144,7 +144,8 @@ def test_streams_with_colours_of_their_own_can_be_recorded():
 
 def trunks():
     """Return every backbone with one neck, and every neck with one backbone."""
-    light, deep = 'shufflenet_v2_x1_0_leaky', {'resnet18', 'dla34'}
+    light = 'shufflenet_v2_x1_0_leaky'
+    deep = {'resnet18', 'dla34', *(name for name in BACKBONES if name.startswith('vit'))}
     pairs = {(name, 'deconv' if name in deep else 'top_down') for name in BACKBONES}
     pairs |= {(light, name) for name in NECKS}
     return sorted(pairs)

@@ -12,6 +12,7 @@ from mcn_ros.network.backbones.mobilenet import (mobilenet_v2_x1_0_same,
 from mcn_ros.network.backbones.resnet import resnet101, resnet18, resnet34, resnet50
 from mcn_ros.network.backbones.shufflenet import (shufflenet_v2_x0_5, shufflenet_v2_x1_0,
                                                   shufflenet_v2_x1_0_leaky, shufflenet_v2_x1_5)
+from mcn_ros.network.backbones.vit import vit_micro_p8, vit_tiny_p16, vit_tiny_p8, vit_toy_p8
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     'dla34': dla34,
@@ -25,4 +26,8 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     'shufflenet_v2_x1_0': shufflenet_v2_x1_0,
     'shufflenet_v2_x1_0_leaky': shufflenet_v2_x1_0_leaky,
     'shufflenet_v2_x1_5': shufflenet_v2_x1_5,
+    'vit_toy_p8': vit_toy_p8,
+    'vit_micro_p8': vit_micro_p8,
+    'vit_tiny_p8': vit_tiny_p8,
+    'vit_tiny_p16': vit_tiny_p16,
 }

@@ -21,7 +21,9 @@ from mcn_ros.network.necks import NECKS
 from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 
 PLAIN = 'transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet', 'movenet_pan'
-COMBINATIONS = [(backbone, neck, False) for backbone in BACKBONES for neck in NECKS]
+SINGLE_STAGE = 'deconv', 'transposed'  # the necks that need no other stage than the last
+COMBINATIONS = [(backbone, neck, False) for backbone in BACKBONES for neck in NECKS
+                if not backbone.startswith('vit') or neck in SINGLE_STAGE]
 # How a neck convolves does not depend on the backbone.
 COMBINATIONS += [('resnet18', neck, True) for neck in NECKS if neck not in PLAIN]
 DLA = TrunkConfig('dla34', 'aggregation', 64, True)
@@ -31,6 +33,7 @@ SMALL = [TINY, TrunkConfig('shufflenet_v2_x0_5', 'aggregation', 16, True),
          TrunkConfig('shufflenet_v2_x0_5', 'concatenation', 16),
          TrunkConfig('shufflenet_v2_x0_5', 'deconv', 16, True),
          TrunkConfig('shufflenet_v2_x0_5', 'transposed', 16)]
+TRANSFORMER = TrunkConfig('vit_toy_p8', 'deconv', 8)
 
 
 class Single(nn.Module):
@@ -67,6 +70,12 @@ def test_every_combination_gives_the_declared_features(backbone, neck, deformabl
     features = Single(trunk)(torch.empty(2, 3, 64, 96, device='meta'))
     assert features.shape == (2, 96, 16, 24)
     assert trunk.shapes('only')['features'] == MapShape(96, 4)
+
+
+@pytest.mark.parametrize('neck', [neck for neck in NECKS if neck not in SINGLE_STAGE])
+def test_a_transformer_has_no_pyramid(neck):
+    with pytest.raises(ValueError, match=r'stages of strides \(16,\): this neck needs 4, 8, 16'):
+        meta_trunk(TrunkConfig('vit_tiny_p16', neck, 96))
 
 
 @pytest.mark.parametrize('config, count', [
@@ -108,7 +117,8 @@ def test_three_heads_on_the_small_trunk_stay_below_two_gmac():
     assert gmac(network) < 2.0
 
 
-@pytest.mark.parametrize('config', SMALL, ids=lambda config: config.neck)
+@pytest.mark.parametrize('config', [*SMALL, TRANSFORMER],
+                         ids=lambda config: f'{config.backbone}-{config.neck}')
 class TestRealTrunks:
 
     def test_batched_is_single(self, config):
@@ -146,8 +156,9 @@ class Necks(nn.Module):
         return [self.trunk(images, ['only'])['only'], *(neck(stages) for neck in self.necks)]
 
 
-def test_trunks_are_exported_with_any_batch_and_height():
-    first, *others = [SharedTrunk(config).eval() for config in SMALL]
+@pytest.mark.parametrize('configs', [SMALL, [TRANSFORMER]], ids=['small', 'transformer'])
+def test_trunks_are_exported_with_any_batch_and_height(configs):
+    first, *others = [SharedTrunk(config).eval() for config in configs]
     necks = Necks(first, others)
     batch, rows = torch.export.Dim('batch', max=8), torch.export.Dim('rows', max=32)
     with torch.no_grad():
@@ -158,7 +169,8 @@ def test_trunks_are_exported_with_any_batch_and_height():
 
 
 @pytest.mark.parametrize('config', [
-    TINY, TrunkConfig('resnet18', 'deconv', 8), TrunkConfig('dla34', 'aggregation', 8)],
+    TINY, TrunkConfig('resnet18', 'deconv', 8), TrunkConfig('dla34', 'aggregation', 8),
+    TRANSFORMER],
     ids=lambda config: config.backbone)
 def test_checkpointed_trunks_learn_the_same(config):
     torch.manual_seed(0)

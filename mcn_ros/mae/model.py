@@ -1,0 +1,208 @@
+# Copyright 2026 mcn_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""
+A masked autoencoder: of an image it sees a few patches, and reconstructs the others.
+
+Source: K. He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn, Tensor
+
+from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cosine,
+                                           VisionTransformer)
+
+# Shares of the patches that are hidden. Most batches have the usual one; the others make the
+# network at home with few visible patches, as relations between patches need it.
+USUAL_SHARE, LEAST_SHARE, LARGEST_SHARE = 0.75, 0.5, 0.97
+USUALLY = 0.75  # share of the batches with the usual one
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """
+    The parts of a masked autoencoder.
+
+    :param backbone: a transformer among ``BACKBONES``, the encoder.
+    :param width: channels of the tokens of the decoder, a multiple of 4 and of ``heads``.
+    :param depth: number of blocks of the decoder.
+    :param heads: of the attention in each.
+    :param norm_pix: reconstruct patches of mean 0 and variance 1. That serves networks that go on
+        to other tasks; for relations, the colour of patches must not be lost.
+    :raises ValueError: for another backbone, and sizes that do not fit.
+    """
+
+    backbone: str = 'vit_tiny_p16'
+    width: int = 128
+    depth: int = 2
+    heads: int = 4
+    norm_pix: bool = False
+
+    def __post_init__(self) -> None:
+        transformers = [name for name in BACKBONES if name.startswith('vit_')]
+        if self.backbone not in transformers:
+            raise ValueError(f'backbone: {self.backbone!r} is not one of '
+                             f'{", ".join(transformers)}')
+        for name in ('width', 'depth', 'heads'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name}: {getattr(self, name)} is not positive')
+        if self.width % 4 or self.width % self.heads:
+            raise ValueError(f'width: {self.width} is no multiple of 4 and of {self.heads} heads')
+
+
+SIZES = {
+    'toy': AutoencoderConfig('vit_toy_p8', 64, 1),
+    'micro': AutoencoderConfig('vit_micro_p8', 96, 2),
+    'tiny_p8': AutoencoderConfig('vit_tiny_p8'),
+    'tiny_p16': AutoencoderConfig('vit_tiny_p16'),
+}
+
+
+class MaskedAutoencoder(nn.Module):
+    """
+    A transformer that encodes visible patches, and a smaller one that decodes all of them.
+
+    Patches are counted row by row. Images are normalised, (B, 3, H, W) float, and their sides
+    multiples of the patch. Where there is one image and several rows of ``keep``, each row is one
+    way to look at this image.
+
+    :param config: its parts.
+    :ivar backbone: what is of use to other networks.
+    """
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = BACKBONES[config.backbone]()
+        self.decoder = Decoder(config, self.encoder.width, self.encoder.patch, self.encoder.span)
+
+    @property
+    def encoder(self) -> VisionTransformer:
+        """Return the transformer that the backbone is."""
+        return self.backbone.stages[0]
+
+    def forward(self, images: Tensor, keep: Tensor) -> Tensor:
+        """
+        Reconstruct all patches from some.
+
+        :param images: see :class:`MaskedAutoencoder`.
+        :param keep: (B, V) int64, the visible patches of each image.
+        :return: (B, N, 3 * patch ** 2), as :func:`patches` gives them; with ``norm_pix``, those
+            of mean 0 and variance 1.
+        """
+        grid = tuple(side // self.encoder.patch for side in images.shape[2:])
+        tokens = torch.take_along_dim(self.encoder.embed(images), keep[..., None], dim=1)
+        return self.decoder(self.encoder.encode(tokens), keep, grid)
+
+    def errors(self, images: Tensor, keep: Tensor) -> Tensor:
+        """
+        Return how wrong the reconstruction of each patch is.
+
+        :param images: see :class:`MaskedAutoencoder`.
+        :param keep: (B, V) int64, the visible patches of each image.
+        :return: (B, N) float, squared errors, their mean over the values of the patch.
+        """
+        target = patches(images, self.encoder.patch)
+        if self.config.norm_pix:
+            variance, mean = torch.var_mean(target, dim=2, keepdim=True)
+            target = (target - mean) / (variance + EPSILON).sqrt()
+        return (self(images, keep) - target).square().mean(dim=2)
+
+    def loss(self, images: Tensor, keep: Tensor) -> Tensor:
+        """Return the mean error of the hidden patches; see :meth:`errors`."""
+        errors = self.errors(images, keep)
+        hidden = torch.ones_like(errors).scatter(1, keep, 0)
+        return (errors * hidden).sum() / hidden.sum()
+
+
+class Decoder(nn.Module):
+    """
+    Tokens of visible patches to all patches; in place of the hidden ones there is one token.
+
+    :param config: its width, depth and heads.
+    :param channels: of the tokens of the encoder.
+    :param patch: side of a patch in input pixels.
+    :param span: see :class:`mcn_ros.network.backbones.vit.VisionTransformer`.
+    """
+
+    def __init__(self, config: AutoencoderConfig, channels: int, patch: int, span: int) -> None:
+        super().__init__()
+        self.span = span
+        self.embedding = nn.Linear(channels, config.width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, config.width))
+        self.blocks = nn.Sequential(*(Block(config.width, config.heads)
+                                      for _ in range(config.depth)))
+        self.norm = nn.LayerNorm(config.width, EPSILON)
+        self.pixels = nn.Linear(config.width, 3 * patch ** 2)
+        nn.init.normal_(self.mask_token, std=0.02)
+        self.apply(init_linear)
+
+    def forward(self, tokens: Tensor, keep: Tensor, grid: tuple[int, int]) -> Tensor:
+        """
+        Decode all patches.
+
+        :param tokens: (B, 1 + V, channels), that of the class first.
+        :param keep: (B, V) int64, where the others are.
+        :param grid: rows and columns of patches.
+        :return: (B, rows * columns, 3 * patch ** 2).
+        """
+        tokens = self.embedding(tokens)
+        width = tokens.shape[2]
+        everywhere = self.mask_token.to(tokens.dtype).expand(keep.shape[0], grid[0] * grid[1], -1)
+        places = keep[..., None].expand(-1, -1, width)
+        everywhere = everywhere.scatter(1, places, tokens[:, 1:])
+        positions = sine_cosine(width, *grid, self.span, tokens.device).to(tokens.dtype)
+        x = torch.cat([tokens[:, :1], everywhere + positions], dim=1)
+        return self.pixels(self.norm(self.blocks(x)))[:, 1:]
+
+
+def patches(images: Tensor, size: int) -> Tensor:
+    """
+    Cut images into patches.
+
+    :param images: (B, C, H, W); H and W multiples of ``size``.
+    :param size: side of a patch in pixels.
+    :return: (B, N, size * size * C), row by row; in a patch by row, column and colour.
+    """
+    cells = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # B, C, rows, y, columns, x
+    return cells.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+
+
+def join_patches(values: Tensor, grid: tuple[int, int], size: int) -> Tensor:
+    """
+    Join patches to images, the reverse of :func:`patches`.
+
+    :param values: (B, N, size * size * C).
+    :param grid: rows and columns of patches.
+    :param size: side of a patch in pixels.
+    :return: (B, C, H, W).
+    """
+    cells = values.unflatten(2, (size, size, -1)).unflatten(1, grid)  # B, rows, columns, y, x, C
+    return cells.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+
+
+def hidden_share(generator: torch.Generator) -> float:
+    """Draw which share of the patches a batch hides: mostly the usual one, at times any."""
+    chance, place = torch.rand(2, generator=generator).tolist()
+    if chance < USUALLY:
+        return USUAL_SHARE
+    return LEAST_SHARE + (LARGEST_SHARE - LEAST_SHARE) * place
+
+
+def visible_patches(batch: int, count: int, hidden: float, generator: torch.Generator) -> Tensor:
+    """
+    Draw visible patches, others for each image.
+
+    :param batch: number of images.
+    :param count: of patches of an image, 2 at least.
+    :param hidden: share of them that is hidden. One is visible at least, and one hidden.
+    :param generator: of random numbers, on the CPU.
+    :return: (batch, V) int64, the first places of a random permutation.
+    """
+    assert count >= 2, count
+    visible = min(max(int(count * (1 - hidden)), 1), count - 1)
+    return torch.rand(batch, count, generator=generator).argsort(dim=1)[:, :visible]
