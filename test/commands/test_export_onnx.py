@@ -187,8 +187,11 @@ def test_the_example_finds_what_the_predictor_finds(weights, exported, example, 
     found = example.see(session, about, image)
     expected = load_predictor(weights, None, RuntimeConfig('cpu', 'torch'))(image)
     for task, structure in expected.items():
-        for name in set(structure.ROWS) - {'crowd', 'areas'}:
-            mine, wanted = found[f'{task}/{name}'], getattr(structure, name)
+        for name in structure.ROWS:
+            wanted = getattr(structure, name)
+            if wanted is None:
+                continue
+            mine = found[f'{task}/{name}']
             assert mine.shape == wanted.shape, name
             if name == 'labels':
                 assert (mine == wanted).mean() > 0.98

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Collection, Iterator
 
 import numpy as np
-from tqdm import tqdm
 
 from mcn_ros.data.synthetic.background import draw_place, Place
 from mcn_ros.data.synthetic.camera import Camera
@@ -30,7 +29,7 @@ from mcn_ros.data.synthetic.scenes import arrange, draw_camera
 from mcn_ros.data.synthetic.skeleton import STEP, stride
 from mcn_ros.data.synthetic.solids import turn_y
 from mcn_ros.data.synthetic.view import paint_view, View
-from mcn_ros.data.synthetic.write import DESCRIPTION, write_views
+from mcn_ros.data.synthetic.write import counted, DESCRIPTION, write_views
 from mcn_ros.geometry import Size
 
 ON_FEET = (walker, upright, ball)  # groups with people who would have to walk
@@ -183,7 +182,7 @@ def write_sequence(folder: Path, count: int, rate: float, start_ns: int, seed: i
     """
     info = {'description': DESCRIPTION, 'seed': seed, 'size': list(size), 'rate': rate}
     frames = _frames(draw_sequence(seed, size, recipe), count, rate, start_ns, seed)
-    write_views(folder, tqdm(frames, 'frames', count, disable=not progress), info, recipe, maps)
+    write_views(folder, counted(frames, 'frames', count, progress), info, recipe, maps)
 
 
 def _frames(sequence: Sequence, count: int, rate: float, start_ns: int,

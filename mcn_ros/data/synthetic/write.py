@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 import re
-from typing import Any, Collection, Iterable
+from typing import Any, Collection, Iterable, Iterator, TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +20,8 @@ from mcn_ros.data.synthetic.scenes import draw_scene
 from mcn_ros.data.synthetic.view import CATEGORY_IDS, View
 from mcn_ros.geometry import Size
 from mcn_ros.vocabulary import COCO_SKELETON
+
+V = TypeVar('V')
 
 ANNOTATIONS = 'annotations.json'
 IMAGES = 'images'
@@ -51,7 +53,12 @@ def write_dataset(folder: Path, count: int, seed: int, size: Size, recipe: Recip
     """
     views = ((*draw_scene((seed, index), size, recipe), {}, {}) for index in range(count))
     info = {'description': DESCRIPTION, 'seed': seed, 'size': list(size)}
-    write_views(folder, tqdm(views, 'scenes', count, disable=not progress), info, recipe, maps)
+    write_views(folder, counted(views, 'scenes', count, progress), info, recipe, maps)
+
+
+def counted(views: Iterable[V], unit: str, count: int, progress: bool) -> Iterator[V]:
+    """Yield views with a progress bar, which begins with the first of them."""
+    yield from tqdm(views, unit, count, disable=not progress)
 
 
 def write_views(folder: Path, views: Iterable[tuple[np.ndarray, View, dict, dict]],
