@@ -23,7 +23,7 @@ from mcn_ros.tasks.task import Objects
 from mcn_ros.tasks.window import likeliest_cells
 
 # What is less likely than that is no joint that is seen.
-SEEN = 0.05
+SEEN = 0.127
 
 # The mean score of the joints of people who are seen well.
 WELL_SEEN = 0.6
