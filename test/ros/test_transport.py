@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcn_ros.ros.node import camera
+from mcn_ros.ros.node import silence
 from mcn_ros.ros.transport import default_transport, PROFILES, TRANSPORT_CHOICES
 
 
@@ -23,4 +23,4 @@ def test_the_choice_of_the_user_is_kept(name):
 
 
 def test_the_node_knows_the_same_choices():
-    assert set(camera.TRANSPORT_CHOICES) == set(TRANSPORT_CHOICES)
+    assert set(silence.TRANSPORT_CHOICES) == set(TRANSPORT_CHOICES)
