@@ -141,6 +141,10 @@ def test_no_camera_starves_beside_a_fast_one(world):
                 send(name)
         world.predictor.permits.release()
         world.wait(lambda: sum(map(len, results.values())) == step, f'result {step}')
+        # The next turn is chosen among what is there now.
+        world.wait(lambda: sum(counts['received'] - counts['superseded']
+                               for counts in received) == step + 1,
+                   f'image {step + 1}')
     world.predictor.permits.release(10)
     last = {name: messages for name, messages in results.items() if name != 'rare'}
     world.wait(lambda: all(world.stamps(last[name])[-1] == sent[name] for name in last)
