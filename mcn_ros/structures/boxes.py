@@ -45,6 +45,13 @@ def box_areas(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
+def box_intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the areas (N, M) that xyxy boxes (N, 4) and (M, 4) share."""
+    corners = np.maximum(boxes[:, None, :2], others[:, :2])
+    sides = np.minimum(boxes[:, None, 2:], others[:, 2:]) - corners
+    return np.prod(np.maximum(sides, 0), axis=2)
+
+
 def crowd_rows(objects: Any) -> np.ndarray:
     """Return which rows are crowds, (N,) bool; none where the annotation does not say."""
     return np.zeros(len(objects), bool) if objects.crowd is None else objects.crowd

@@ -8,15 +8,16 @@ from typing import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mcn_ros.structures.boxes import box_areas, box_intersections
+
 APART = 1e3  # costs more than any pairs that may be
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return (N, M) intersection over union of xyxy boxes (N, 4) and (M, 4)."""
-    boxes, others = np.asarray(boxes, float)[:, None], np.asarray(others, float)
-    sides = np.minimum(boxes[..., 2:], others[:, 2:]) - np.maximum(boxes[..., :2], others[:, :2])
-    shared = np.maximum(sides, 0).prod(axis=2)
-    total = _areas(boxes) + _areas(others) - shared
+    boxes, others = np.asarray(boxes, float), np.asarray(others, float)
+    shared = box_intersections(boxes, others)
+    total = box_areas(boxes)[:, None] + box_areas(others) - shared
     return shared / np.maximum(total, np.finfo(float).tiny)
 
 
@@ -32,7 +33,7 @@ def joint_similarity(joints: np.ndarray, others: np.ndarray, boxes: np.ndarray,
     :return: 0 where no joint is seen in both.
     """
     apart = ((joints - others) ** 2).sum(axis=2)
-    scale = 2 * np.maximum(_areas(boxes), 1)[:, None] * (2 * np.asarray(sigmas)) ** 2
+    scale = 2 * np.maximum(box_areas(boxes), 1)[:, None] * (2 * np.asarray(sigmas)) ** 2
     seen = ~np.isnan(apart)
     similarity = np.exp(-np.where(seen, apart, 0) / scale) * seen
     return similarity.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
@@ -56,7 +57,3 @@ def others(count: int, rows: np.ndarray) -> np.ndarray:
     left = np.ones(count, bool)
     left[rows] = False
     return np.flatnonzero(left)
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])

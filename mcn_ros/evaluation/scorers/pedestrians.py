@@ -16,7 +16,7 @@ from mcn_ros.evaluation import plots
 from mcn_ros.evaluation.scorers.instances import InstancesScorer
 from mcn_ros.evaluation.scorers.scorer import Plot
 from mcn_ros.structures import crowd_rows, Instances, select
-from mcn_ros.structures.boxes import box_areas
+from mcn_ros.structures.boxes import box_areas, box_intersections
 from mcn_ros.tasks import Task
 from mcn_ros.vocabulary import PERSON
 
@@ -207,10 +207,10 @@ def match(found: np.ndarray, counted: np.ndarray, ignored: np.ndarray) -> np.nda
     :param ignored: (K, 4), in which any number of predictions may lie.
     :return: (N,) ``HIT``, ``FALSE``, or ``IGNORED``, which does not count.
     """
-    shared = _intersections(found, counted)
+    shared = box_intersections(found, counted)
     unions = box_areas(found)[:, None] + box_areas(counted) - shared
     overlaps = np.divide(shared, unions, out=np.zeros_like(shared), where=unions > 0)
-    shared, areas = _intersections(found, ignored), box_areas(found)[:, None]
+    shared, areas = box_intersections(found, ignored), box_areas(found)[:, None]
     inside = np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
     outcomes = np.full(len(found), FALSE)
     for row in range(len(found)):
@@ -220,10 +220,3 @@ def match(found: np.ndarray, counted: np.ndarray, ignored: np.ndarray) -> np.nda
         elif len(ignored) and inside[row].max() >= OVERLAP:
             outcomes[row] = IGNORED
     return outcomes
-
-
-def _intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return (N, M) areas that xyxy boxes share."""
-    corners = np.maximum(boxes[:, None, :2], others[:, :2])
-    sides = np.minimum(boxes[:, None, 2:], others[:, 2:]) - corners
-    return np.prod(np.maximum(sides, 0), axis=2)
