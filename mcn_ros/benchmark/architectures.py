@@ -37,13 +37,13 @@ PAPER_TRUNKS = {
     'dla34': TrunkConfig('dla34', 'aggregation', 64, True),
 }
 # Training configurations that come with the package, below config/train.
-SHIPPED = ('light',)
+SHIPPED = ('shufflenet',)
 NETWORKS = (DEFAULT, *SHIPPED, *PAPER_TRUNKS)
-COMPARED = (DEFAULT, 'light', 'resnet18', 'dla34')
+COMPARED = (DEFAULT, *SHIPPED, 'resnet18', 'dla34')
 PAPER_TASKS = {'detection': {}, 'pose': {}, 'segmentation': {}}
 
-# Side of the image whose statistics are taken over, and how far deformable taps are moved about.
-CALIBRATION_SIDE, OFFSET_SPREAD = 128, 0.02
+# How far deformable taps are moved about.
+OFFSET_SPREAD = 0.02
 
 
 def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
@@ -108,15 +108,14 @@ def build_network(config: ModelConfig) -> MultiTaskNet:
 
 
 @torch.no_grad()
-def _calibrate(model: nn.Module) -> None:
-    """Let every normalisation layer take over what it sees of an image of noise."""
+def _calibrate(model: MultiTaskNet) -> None:
+    """Let every normalisation layer take over what it sees of images of noise."""
     layers = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 1.0
     # A copy would not change: the layers themselves are to.
-    model.train()(torch.randint(0, 256, (2, 3, CALIBRATION_SIDE, CALIBRATION_SIDE),
-                                dtype=torch.uint8))
+    model.train()(torch.randint(0, 256, (2, 3, *model.config.input_size), dtype=torch.uint8))
     for layer, momentum in zip(layers, momenta):
         layer.momentum = momentum
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcn_ros.geometry import Grid
+from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network.features import FEATURES
 from mcn_ros.structures import clip_boxes, Instances, Poses, select
 from mcn_ros.tasks.centers import cell_points, read_boxes
@@ -93,6 +93,7 @@ class CenterNetPoseTask(_Rules, PoseTask):
     iou_loss: ClassVar[bool] = False
     relative: ClassVar[bool] = False
     belief: ClassVar[bool] = False
+    stride: ClassVar[int] = STRIDE
 
     def encode(self, annotation: Poses, grid: Grid) -> dict[str, Tensor]:
         """Build the targets: people without joints are centres alone, and have none."""

@@ -15,8 +15,8 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.geometry import Grid
-from mcn_ros.network.features import Shapes
+from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.network.features import FEATURES, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Poses
 from mcn_ros.tasks.centers import (
@@ -56,6 +56,8 @@ class PoseTask(Task):
     :param belief: decide where joints are by a belief over places, from regression and heatmap,
         and learn that, see :mod:`mcn_ros.tasks.location`; what makes a person likely is then how
         good the pose is believed to be, too. False is CenterNet: joints snap to the nearest peak.
+    :param stride: input pixels per grid cell: that of its stream, see
+        :class:`mcn_ros.network.trunks.separate.StreamConfig`.
     :cvar own_offsets: whether each joint has a map of offsets of its own.
     """
 
@@ -73,9 +75,10 @@ class PoseTask(Task):
     iou_loss: bool = False
     relative: bool = False
     belief: bool = False
+    stride: int = STRIDE
 
     def __post_init__(self):
-        check_limits(self, 'pose', ('max_people', 'max_predictions'))
+        check_limits(self, 'pose', ('max_people', 'max_predictions', 'stride'))
         check_spread(self.spread, 'pose.spread')
         if self.skeleton not in SKELETONS:
             raise ValueError(
@@ -105,7 +108,7 @@ class PoseTask(Task):
                 'joint_offset': 2 * num if self.own_offsets else 2}
         biases = {'heatmap': PRIOR_BIAS, 'joint_heatmap': PRIOR_BIAS,
                   'size': LOG_SIZE_BIAS if self.relative else 0.0}
-        return Head(shapes, maps, self.head, biases)
+        return Head(shapes, maps, self.head, biases, FEATURES, self.stride)
 
     def encode(self, annotation: Poses, grid: Grid) -> dict[str, Tensor]:
         """
@@ -120,6 +123,7 @@ class PoseTask(Task):
             joint_valid (K, J) bool; lengths in grid cells; joint_heatmap as
             :func:`mcn_ros.tasks.heatmap.encode_heatmap` describes it.
         """
+        grid = Grid.of_input((grid.height * grid.stride, grid.width * grid.stride), self.stride)
         crowd = crowd_rows(annotation)
         people = locate(annotation.boxes, ~crowd, grid, self.max_people)
         none = np.zeros(len(annotation), np.int64)
@@ -182,13 +186,15 @@ class PoseTask(Task):
         return {**counts, 'joint_location': numbers / 2} if self.belief else counts
 
     def same_maps(self, other: Task) -> bool:
-        """Return whether another task's maps mean the same."""
-        return self.taught_by(other) and (
-            (self.relative, self.own_offsets) == (other.relative, other.own_offsets))
+        """Return whether another task's maps mean the same, in cells of whatever size."""
+        return isinstance(other, PoseTask) and (
+            (self.skeleton, self.relative, self.own_offsets)
+            == (other.skeleton, other.relative, other.own_offsets))
 
     def taught_by(self, other: Task) -> bool:
-        """Return whether another task sees the same joints."""
-        return isinstance(other, PoseTask) and self.skeleton == other.skeleton
+        """Return whether another task sees the same joints, in the same cells."""
+        return isinstance(other, PoseTask) and (
+            (self.skeleton, self.stride) == (other.skeleton, other.stride))
 
     def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
         """
@@ -218,8 +224,8 @@ class PoseTask(Task):
             boxes, scores, joints, joint_scores = self._believe(outputs, boxes, scores, regressed)
         else:
             joints, joint_scores = snap(outputs, boxes, regressed, self.max_predictions)
-        return Poses(to_input_pixels(boxes), scores, to_input_pixels(joints), joint_scores,
-                     skeleton=self.joints)
+        return Poses(to_input_pixels(boxes, self.stride), scores,
+                     to_input_pixels(joints, self.stride), joint_scores, skeleton=self.joints)
 
     def objects(self, prediction: Poses) -> Objects:
         """Return the people, each as likely as the pose is."""

@@ -13,7 +13,6 @@ from typing import Callable, ClassVar
 import torch
 from torch import Tensor
 
-from mcn_ros.geometry import STRIDE
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, in_order, to_input_pixels
 from mcn_ros.tasks.constants import permute_channels
@@ -75,10 +74,10 @@ class WindowPoseTask(PoseTask):
             return prediction
         # Here people are as likely as their centres: of their joints there is more to be known.
         boxes, scores, *_ = self._find_boxes(outputs)
-        merged = merge_people(others, People(to_input_pixels(boxes), scores))
+        merged = merge_people(others, People(to_input_pixels(boxes, self.stride), scores))
         count = min(self.max_predictions, merged.scores.shape[1])
         scores, best = merged.scores.topk(count, dim=1)
-        boxes = in_order(merged.boxes, best) / STRIDE
+        boxes = in_order(merged.boxes, best) / self.stride
         return self._read_poses(outputs, boxes, scores, _central_cells(outputs, boxes))
 
     def objects(self, prediction: Poses) -> Objects:
@@ -117,9 +116,9 @@ class WindowPoseTask(PoseTask):
         seen = joint_scores > SEEN
         mean = (joint_scores * seen).sum(dim=2) / seen.sum(dim=2).clamp(min=1)
         scores, order = (scores * mean).sort(dim=1, descending=True, stable=True)
-        return Poses(in_order(to_input_pixels(boxes), order), scores,
-                     in_order(to_input_pixels(joints), order), in_order(joint_scores, order),
-                     skeleton=self.joints)
+        return Poses(in_order(to_input_pixels(boxes, self.stride), order), scores,
+                     in_order(to_input_pixels(joints, self.stride), order),
+                     in_order(joint_scores, order), skeleton=self.joints)
 
 
 def _central_cells(outputs: dict[str, Tensor], boxes: Tensor) -> Tensor:

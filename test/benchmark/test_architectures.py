@@ -49,7 +49,7 @@ def test_full_resolution_is_a_choice():
 
 @pytest.mark.parametrize('name', ['vgg', 'no/such.yaml', 'no/such.safetensors'])
 def test_unknown_networks_are_refused(name):
-    with pytest.raises(ValueError, match='neither one of default, light'):
+    with pytest.raises(ValueError, match='neither one of default, shufflenet'):
         network_config(name)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from mcn_ros.data.batch import stack
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import single
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.heatmap import draw_heatmap, UNKNOWN
 from mcn_ros.tasks.pose import PoseTask
@@ -260,6 +261,19 @@ def test_joints_are_learned_in_a_region_around_the_centre():
     cells = taught.grad[0, 6].nonzero()
     assert len(cells) == 25 and ((cells - 10).abs() <= 3).all()
     assert taught.grad.sum().item() == pytest.approx(1)
+
+
+def test_targets_are_in_the_cells_of_the_stream():
+    """At twice the stride they are those of an image of half the size; losses of no others."""
+    whole = poses([[8.0, 12.0, 60.0, 72.0]], {(0, 3): (21.0, 33.0)})
+    half = poses([[4.0, 6.0, 30.0, 36.0]], {(0, 3): (10.5, 16.5)})
+    expected, found = TASK.encode(half, Grid(10, 10, 4)), PoseTask(stride=8).encode(whole, GRID)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values)
+    assert PoseTask(stride=8).same_maps(TASK) and not PoseTask(stride=8).taught_by(TASK)
+    with pytest.raises(ValueError, match="features 'features' of stride 4, not 8"):
+        PoseTask(stride=8).build_head(single(4))
 
 
 def test_unknown_skeleton():

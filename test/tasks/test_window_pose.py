@@ -3,6 +3,8 @@
 
 """Joints that are read in windows: which cell, which offset, which score, on whose boxes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -47,6 +49,24 @@ def test_each_joint_has_its_own_map_of_offsets():
     points = TASK.decode(outputs).keypoints[0, 0] / 4
     torch.testing.assert_close(points[0], torch.tensor([12.25, 9.75]))
     torch.testing.assert_close(points[5], torch.tensor([11.5, 10.5]))
+
+
+def test_what_is_seen_in_larger_cells_is_where_it_is():
+    """Boxes, joints and the boxes of another task are in input pixels for any stride."""
+    outputs = maps()
+    add_person(outputs)
+    add_joint(outputs, 3, (12, 9), 0.0)
+    large = replace(TASK, stride=6, boxes_from='detection')
+    small = replace(TASK, boxes_from='detection')
+    pairs = [large.decode(outputs)], [small.decode(outputs)]
+    for task, found, factor in ((large, pairs[0], 1.5), (small, pairs[1], 1.0)):
+        box = factor * torch.tensor([[[16.0, 18.0, 64.0, 62.0]]])
+        boxes = Objects(box, torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.int64), ('person',))
+        found.append(task.refine(found[0], outputs, lambda name: boxes))
+    for mine, theirs in zip(*pairs):
+        torch.testing.assert_close(mine.boxes, theirs.boxes * 1.5)
+        torch.testing.assert_close(mine.keypoints, theirs.keypoints * 1.5)
+        assert torch.equal(mine.scores, theirs.scores)
 
 
 def test_a_far_joint_must_be_more_likely_than_a_near_one():

@@ -8,13 +8,19 @@ from typing import Iterable, Literal, Mapping, Sequence
 
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
+from mcn_ros.geometry import STRIDE
 from mcn_ros.network.backbones import Backbone
 from mcn_ros.network.colours import ChannelOrder, Colours, Triple
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks.shared import (
     SHARED, SharedTrunk, start_streams, TRUNK, TrunkConfig)
 from mcn_ros.network.trunks.skip import SkipTrunk, SkipTrunkConfig
+
+# A stream sees images at no less than half their size: up to there, bilinear interpolation looks
+# at every pixel.
+LARGEST_STRIDE = 2 * STRIDE
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class StreamConfig:
     :param scales: of a trunk of kind skip in place of one with a neck, see
         :class:`SkipTrunkConfig`; (): no such.
     :param output_stride: of such a trunk.
+    :param stride: input pixels per grid cell, 4 to 8. With more than 4 the trunk sees the image
+        reduced, to 4 / stride of its sides, and costs so much less; its tasks need to know the
+        stride, too.
     """
 
     tasks: tuple[str, ...]
@@ -44,6 +53,7 @@ class StreamConfig:
     std: Triple | None = None
     scales: tuple[int, ...] = ()
     output_stride: int | None = None
+    stride: int = STRIDE
 
     def trunk(self) -> TrunkConfig | SkipTrunkConfig:
         """
@@ -51,6 +61,10 @@ class StreamConfig:
 
         :raises ValueError: if there are no such parts.
         """
+        if not STRIDE <= self.stride <= LARGEST_STRIDE:
+            raise ValueError(f'stride: {self.stride} is not in {STRIDE}..{LARGEST_STRIDE}')
+        if self.scales and self.stride != STRIDE:
+            raise ValueError(f'stride: {self.stride}, but a stream with scales has {STRIDE}')
         if self.scales:
             return SkipTrunkConfig(self.backbone, self.scales, self.output_stride)
         if self.output_stride is not None:
@@ -127,6 +141,10 @@ def check_backbones(streams: Mapping[str, StreamConfig], kind: str) -> None:
         raise ValueError(f'trunk.streams: {kind} is of two or more, not of '
                          f'{", ".join(streams) or "none"} alone')
     backbones = {name: stream.backbone for name, stream in streams.items()}
+    reduced = [name for name, stream in streams.items() if stream.stride != STRIDE]
+    if reduced:
+        raise ValueError(f'trunk.streams: {kind} is of streams of stride {STRIDE}, not of '
+                         f'{", ".join(reduced)}')
     pyramids = [name for name, stream in streams.items() if stream.scales]
     if pyramids:
         raise ValueError(f'trunk.streams: {kind} is of streams without scales, not of '
@@ -196,7 +214,7 @@ class OwnTrunksConfig(TrunkConfig):
 
 class Stream(SharedTrunk):
     """
-    A trunk that may be for other colours than the model.
+    A trunk that may be for other colours than the model, and may see a smaller image.
 
     :param config: what it is made of and what it is for.
     :param colours: those that the images of the model are normalised for.
@@ -205,6 +223,7 @@ class Stream(SharedTrunk):
 
     def __init__(self, config: StreamConfig, colours: Colours) -> None:
         super().__init__(config.trunk(), config.colours(colours))
+        self.stride = config.stride
         theirs, mine = colours.ordered('rgb'), self.colours.ordered('rgb')
         self._converts = mine != theirs
         if self._converts:
@@ -215,9 +234,22 @@ class Stream(SharedTrunk):
             self.register_buffer('scale', (std / own_std).float(), persistent=False)
             self.register_buffer('shift', ((mean - own_mean) / own_std).float(), persistent=False)
 
+    def shapes(self, task: str) -> Mapping[str, MapShape]:
+        """Return the names and shapes of the features, with strides of the whole image."""
+        return {name: replace(shape, stride=shape.stride * self.stride // STRIDE)
+                for name, shape in super().shapes(task).items()}
+
+    @property
+    def multiple(self) -> int:
+        """Return what the sides of images are multiples of."""
+        return super().multiple * self.stride // STRIDE
+
     def prepare(self, images: Tensor) -> Tensor:
         """Return images, normalised for the model, as the first stage takes them."""
         images = super().prepare(images)
+        if self.stride != STRIDE:
+            size = [side * STRIDE // self.stride for side in images.shape[-2:]]
+            images = functional.interpolate(images, size, mode='bilinear', align_corners=False)
         return images * self.scale + self.shift if self._converts else images
 
 

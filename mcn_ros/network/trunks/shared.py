@@ -97,12 +97,16 @@ class SharedTrunk(nn.Module):
         stages = self.backbone(self.prepare(images), checkpoint)
         return dict.fromkeys(tasks, self.join(stages, checkpoint))
 
+    @property
+    def multiple(self) -> int:
+        """Return what the sides of images are multiples of."""
+        return self.backbone.strides[-1]
+
     def prepare(self, images: Tensor) -> Tensor:
         """Return images as the first stage takes them; ValueError for a size that it cannot."""
         height, width = images.shape[-2:]
-        coarsest = self.backbone.strides[-1]
-        if height % coarsest or width % coarsest:
-            raise ValueError(f'images of {height}x{width}: not multiples of {coarsest}')
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(f'images of {height}x{width}: not multiples of {self.multiple}')
         return images
 
     def join(self, stages: Sequence[Tensor], checkpoint: bool = False) -> dict[str, Tensor]:

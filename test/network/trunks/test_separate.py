@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from mcn_ros.config import to_dict
 from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import (
-    build_trunk_config, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk, SkipTrunkConfig,
+    build_trunk_config, CrossConnectedConfig, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk, SkipTrunkConfig,
     StreamConfig, TrunkConfig)
 
 TASKS = 'detection', 'pose', 'segmentation'
@@ -175,6 +176,27 @@ def test_one_stream_may_have_scales_beside_one_with_a_neck():
         trunk.start_from(own, ['objects'])
 
 
+def test_a_stream_may_see_a_smaller_image(trunk):
+    """Its features are those of the reduced image, and know how large their cells are."""
+    streams = {**STREAMS, 'people': replace(STREAMS['people'], stride=8)}
+    reduced = SeparateTrunksConfig(streams).build(TASKS, COLOURS).eval()
+    reduced.load_state_dict(trunk.state_dict())
+    assert reduced.shapes('pose') == {'features': MapShape(8, 8)}
+    assert reduced.shapes('detection') == trunk.shapes('detection')
+    images = torch.randn(1, 3, 64, 128)
+    with torch.no_grad():
+        expected = trunk(functional.avg_pool2d(images, 2), ['pose'])['pose']['features']
+        found = reduced(images, ['pose'])['pose']['features']
+        assert found.shape == (1, 8, 8, 16)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        with pytest.raises(ValueError, match='images of 96x128: not multiples of 64'):
+            reduced(torch.zeros(1, 3, 96, 128), ['pose'])
+    # Weights are for any stride; what exchanges needs the same.
+    assert reduced.start_from(trunk, ['people']) == {'people': 'people'}
+    with pytest.raises(ValueError, match='cross_connected is of streams of stride 4, not of people'):
+        CrossConnectedConfig(streams)
+
+
 STREAM = {'tasks': ['detection', 'pose']}
 
 
@@ -192,6 +214,9 @@ STREAM = {'tasks': ['detection', 'pose']}
     ({'a': {**STREAM, 'std': [1, 0, 1]}}, r'trunk.streams.a.std: \(1.0, 0.0, 1.0\) are not all'),
     ({'a': {**STREAM, 'channel_order': 'gbr'}}, "trunk.streams.a.channel_order: 'gbr' is not one"),
     ({'a': {**STREAM, 'scales': [2]}}, r'trunk.streams.a.scales: \(2,\) do not rise'),
+    ({'a': {**STREAM, 'stride': 3}}, 'trunk.streams.a.stride: 3 is not in 4..8'),
+    ({'a': {**STREAM, 'stride': 8, 'scales': [1, 2]}},
+     'trunk.streams.a.stride: 8, but a stream with scales has 4'),
     ({'a': {**STREAM, 'output_stride': 16}}, 'trunk.streams.a.output_stride: only with scales'),
     ({'a.b': STREAM}, "trunk.streams: 'a.b' cannot be the name of a stream"),
     ({'keys': STREAM}, "trunk.streams: 'keys' cannot be")])
