@@ -6,8 +6,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mcn_ros.mae.convolutional import ConvolutionalConfig, SimMim, Spark
-from mcn_ros.mae.model import AutoencoderConfig, MaskedAutoencoder, Reconstructor
+from mcn_ros.mae.convolutional import CONVOLUTIONAL, ConvolutionalConfig, SimMim, Spark
+from mcn_ros.mae.model import AutoencoderConfig, MaskedAutoencoder, Reconstructor, TRANSFORMERS
 
 Method = Literal['mae', 'spark', 'simmim']
 METHODS: dict[Method, tuple[type, type[Reconstructor]]] = {
@@ -73,7 +73,9 @@ class PretrainConfig:
             raise ValueError('images: no folder')
         kind, _ = METHODS[self.method]
         if not isinstance(self.model, kind):
-            raise ValueError(f'model: method {self.method} is not for {self.model.backbone}')
+            names = TRANSFORMERS if kind is AutoencoderConfig else CONVOLUTIONAL
+            raise ValueError(f'model.backbone: {self.model.backbone!r} is not one of '
+                             f'{", ".join(names)}, which method {self.method} is for')
         if kind is ConvolutionalConfig and self.batch < 2:
             raise ValueError(f'batch: {self.batch}: batch norms need 2 images')
 

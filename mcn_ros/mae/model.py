@@ -22,6 +22,8 @@ from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cos
 USUAL_SHARE, LEAST_SHARE, LARGEST_SHARE = 0.75, 0.5, 0.97
 USUALLY = 0.75  # share of the batches with the usual one
 
+TRANSFORMERS = tuple(name for name in BACKBONES if name.startswith('vit_'))
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
@@ -44,10 +46,9 @@ class AutoencoderConfig:
     norm_pix: bool = False
 
     def __post_init__(self) -> None:
-        transformers = [name for name in BACKBONES if name.startswith('vit_')]
-        if self.backbone not in transformers:
+        if self.backbone not in TRANSFORMERS:
             raise ValueError(f'backbone: {self.backbone!r} is not one of '
-                             f'{", ".join(transformers)}')
+                             f'{", ".join(TRANSFORMERS)}')
         for name in ('width', 'depth', 'heads'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')

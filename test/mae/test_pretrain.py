@@ -44,8 +44,8 @@ def images(tmp_path_factory):
     return folder
 
 
-def settings(images, run, **changes):
-    fields = {'images': (str(images),), 'side': 48, 'batch': 2, 'steps': 6, 'warmup_steps': 1,
+def settings(folder, run, **changes):
+    fields = {'images': (str(folder),), 'side': 48, 'batch': 2, 'steps': 6, 'warmup_steps': 1,
               'save_every': 3, 'workers': 1, 'device': 'cpu'}
     return PretrainConfig(run=str(run), **{'model': SIZES['toy'], **fields, **changes})
 
