@@ -110,7 +110,7 @@ def test_backbones_are_those_that_have_four_maps(name):
     assert model.backbone.state_dict().keys() == BACKBONES[name]().state_dict().keys()
 
 
-def test_all_that_are_offered_can_be_built(monkeypatch):
+def test_all_that_are_offered_can_be_built():
     # Without weights, as these are many.
     for name in module.CONVOLUTIONAL:
         with torch.device('meta'):
