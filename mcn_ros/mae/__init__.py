@@ -8,6 +8,5 @@ Source: F. Heuer et al., the poster on knowledge transfer by masked autoencoders
 error of a reconstruction relates patches, and that communities of their graph are a segmentation;
 by what formulas, it leaves open. :mod:`model` is the autoencoder, :mod:`relations` measures how
 much patches tell of each other, :mod:`communities` and :mod:`growth` make groups of them, and
-:mod:`foreground` says which are background. :mod:`convolutional` learns backbones of convolutions
-in a similar way.
+:mod:`foreground` says which are background.
 """
