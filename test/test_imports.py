@@ -21,7 +21,7 @@ LAYERS = (
     ('network',),
     ('tasks',),
     ('model', 'weights_file'),
-    ('data', 'runtime', 'tracking'),
+    ('data', 'learning', 'runtime', 'tracking'),
     ('spatial',),
     ('evaluation',),
     ('centernet', 'imports'),
@@ -44,7 +44,7 @@ VARIANTS = {'mcn_ros.tasks.centernet': {'mcn_ros.tasks.detection', 'mcn_ros.task
             'mcn_ros.tasks.window_pose': {'mcn_ros.tasks.pose'}}
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.
 DRAWING = 'visualization', {'colors', 'structures', 'visualization', 'vocabulary'}
-DRAWING_FROM = LAYERS.index(('data', 'runtime', 'tracking'))
+DRAWING_FROM = LAYERS.index(('data', 'learning', 'runtime', 'tracking'))
 
 ROS = re.compile(r'rclpy|rcl_interfaces|cv_bridge|launch|launch_ros|ament_\w+|rosidl_\w+|\w+_msgs'
                  r'|rosbag2_py|sensor_msgs_py|tf2_\w+|std_srvs')

@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Train a backbone on images without labels: ``pretrain CONFIG.yaml [key=value ...]``."""
+"""Train a backbone without labels: ``pretrain CONFIG.yaml [key=value ...]``."""
 
 import argparse
 from pathlib import Path
@@ -16,11 +16,12 @@ from mcn_ros.mae.pretrain import BACKBONE, pretrain, PretrainConfig
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
-        prog='pretrain', description='Train a backbone on images without labels, as a masked '
-        'autoencoder. The same command again goes on where it was interrupted.')
+        prog='pretrain', description='Train a backbone on images or bags without labels, by '
+        'having it reconstruct what is hidden. The same command again goes on where it was '
+        'interrupted.')
     parser.add_argument('config', type=Path, help='YAML file of a PretrainConfig')
     parser.add_argument('overrides', nargs='*', metavar='key=value',
-                        help='replace a value, for example steps=100 model.backbone=vit_micro_p8')
+                        help='replace a value, for example steps=100 images=[BAG,FOLDER]')
     args = parser.parse_args(arguments)
     with clear_errors():
         values = read_yaml(args.config)

@@ -53,7 +53,7 @@ def unlabelled(source: str, folder: Path, topic: str = '', every: int = 1,
             raise ValueError(f'source: {source!r} has no images')
         return _content([file.name for file in files], path), path
     frames = _distinct(islice(read_frames(source, topic), 0, None, every))
-    names = tqdm(each(partial(_write, folder=folder), frames), 'frames', unit='image',
+    names = tqdm(each(partial(write_frame, folder=folder), frames), 'frames', unit='image',
                  disable=None if progress else True)
     return _content(list(names), folder), folder
 
@@ -84,8 +84,13 @@ def _size(path: Path) -> tuple[int, int]:
         return read_image(path).shape[:2]  # or tell what is wrong with it
 
 
-def _write(frame: Frame, folder: Path) -> str:
-    """Write an image, unless it is there; return the name of its file."""
+def write_frame(frame: Frame, folder: Path) -> str:
+    """
+    Write an image, unless it is there: as it is where it is a JPEG or PNG file, else as JPEG.
+
+    :return: the name of its file, that of the frame with a suffix.
+    :raises ValueError: for an image that cannot be decoded.
+    """
     for suffix in SUFFIXES.values():
         if (folder / f'{frame.name}{suffix}').exists():
             return f'{frame.name}{suffix}'

@@ -13,6 +13,7 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.backbones.backbone import Backbone
 from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cosine,
                                            VisionTransformer)
 
@@ -20,6 +21,8 @@ from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cos
 # network at home with few visible patches, as relations between patches need it.
 USUAL_SHARE, LEAST_SHARE, LARGEST_SHARE = 0.75, 0.5, 0.97
 USUALLY = 0.75  # share of the batches with the usual one
+
+TRANSFORMERS = tuple(name for name in BACKBONES if name.startswith('vit_'))
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,9 @@ class AutoencoderConfig:
     norm_pix: bool = False
 
     def __post_init__(self) -> None:
-        transformers = [name for name in BACKBONES if name.startswith('vit_')]
-        if self.backbone not in transformers:
+        if self.backbone not in TRANSFORMERS:
             raise ValueError(f'backbone: {self.backbone!r} is not one of '
-                             f'{", ".join(transformers)}')
+                             f'{", ".join(TRANSFORMERS)}')
         for name in ('width', 'depth', 'heads'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')
@@ -62,23 +64,103 @@ SIZES = {
 }
 
 
-class MaskedAutoencoder(nn.Module):
+class Reconstructor(nn.Module):
+    """
+    What learns a backbone by reconstructing hidden patches of images from the visible ones.
+
+    Patches are counted row by row. Images are normalised, (B, 3, H, W) float, and their sides
+    multiples of the patch.
+
+    :cvar usual_share: of the patches that are hidden.
+    :ivar backbone: what is of use to other networks.
+    :ivar patch: side of a patch in input pixels.
+    :ivar norm_pix: whether what is reconstructed are patches of mean 0 and variance 1.
+    """
+
+    usual_share: float
+    backbone: Backbone
+    patch: int
+    norm_pix: bool
+
+    def forward(self, images: Tensor, keep: Tensor) -> Tensor:
+        """
+        Reconstruct all patches from some.
+
+        :param images: see :class:`Reconstructor`.
+        :param keep: (B, V) int64, the visible patches of each image.
+        :return: (B, N, 3 * patch ** 2), as :func:`patches` gives them; with ``norm_pix``, those
+            of mean 0 and variance 1.
+        """
+        raise NotImplementedError
+
+    def share(self, generator: torch.Generator) -> float:
+        """Draw which share of the patches a batch hides."""
+        return self.usual_share
+
+    def distance(self, difference: Tensor) -> Tensor:
+        """Return how wrong values are that differ so much from what they should be."""
+        return difference.square()
+
+    def errors(self, images: Tensor, keep: Tensor) -> Tensor:
+        """
+        Return how wrong the reconstruction of each patch is.
+
+        :param images: see :class:`Reconstructor`.
+        :param keep: (B, V) int64, the visible patches of each image.
+        :return: (B, N) float, see :meth:`distance`, their mean over the values of the patch.
+        """
+        target = patches(images, self.patch)
+        if self.norm_pix:
+            mean, deviation = _spread(target)
+            target = (target - mean) / deviation
+        return self.distance(self(images, keep) - target).mean(dim=2)
+
+    def loss(self, images: Tensor, keep: Tensor) -> Tensor:
+        """Return the mean error of the hidden patches; see :meth:`errors`."""
+        errors = self.errors(images, keep)
+        hidden = torch.ones_like(errors).scatter(1, keep, 0)
+        return (errors * hidden).sum() / hidden.sum()
+
+    def reconstruct(self, images: Tensor, keep: Tensor) -> Tensor:
+        """
+        Reconstruct patches in their colours.
+
+        With ``norm_pix``, the mean and contrast of each are those that it has: they are not
+        learned.
+
+        :return: (B, N, 3 * patch ** 2), normalised as the images are.
+        """
+        found = self(images, keep)
+        if self.norm_pix:
+            mean, deviation = _spread(patches(images, self.patch))
+            found = found * deviation + mean
+        return found
+
+
+def _spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of each patch, and its standard deviation, which is never 0."""
+    variance, mean = torch.var_mean(values, dim=2, keepdim=True)
+    return mean, (variance + EPSILON).sqrt()
+
+
+class MaskedAutoencoder(Reconstructor):
     """
     A transformer that encodes visible patches, and a smaller one that decodes all of them.
 
-    Patches are counted row by row. Images are normalised, (B, 3, H, W) float, and their sides
-    multiples of the patch. Where there is one image and several rows of ``keep``, each row is one
-    way to look at this image.
+    Where there is one image and several rows of ``keep``, each row is one way to look at this
+    image.
 
     :param config: its parts.
-    :ivar backbone: what is of use to other networks.
     """
+
+    usual_share = USUAL_SHARE
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.norm_pix = config, config.norm_pix
         self.backbone = BACKBONES[config.backbone]()
-        self.decoder = Decoder(config, self.encoder.width, self.encoder.patch, self.encoder.span)
+        self.patch = self.encoder.patch
+        self.decoder = Decoder(config, self.encoder.width, self.patch, self.encoder.span)
 
     @property
     def encoder(self) -> VisionTransformer:
@@ -86,37 +168,14 @@ class MaskedAutoencoder(nn.Module):
         return self.backbone.stages[0]
 
     def forward(self, images: Tensor, keep: Tensor) -> Tensor:
-        """
-        Reconstruct all patches from some.
-
-        :param images: see :class:`MaskedAutoencoder`.
-        :param keep: (B, V) int64, the visible patches of each image.
-        :return: (B, N, 3 * patch ** 2), as :func:`patches` gives them; with ``norm_pix``, those
-            of mean 0 and variance 1.
-        """
+        """Reconstruct all patches from some; see :meth:`Reconstructor.forward`."""
         grid = tuple(side // self.encoder.patch for side in images.shape[2:])
         tokens = torch.take_along_dim(self.encoder.embed(images), keep[..., None], dim=1)
         return self.decoder(self.encoder.encode(tokens), keep, grid)
 
-    def errors(self, images: Tensor, keep: Tensor) -> Tensor:
-        """
-        Return how wrong the reconstruction of each patch is.
-
-        :param images: see :class:`MaskedAutoencoder`.
-        :param keep: (B, V) int64, the visible patches of each image.
-        :return: (B, N) float, squared errors, their mean over the values of the patch.
-        """
-        target = patches(images, self.encoder.patch)
-        if self.config.norm_pix:
-            variance, mean = torch.var_mean(target, dim=2, keepdim=True)
-            target = (target - mean) / (variance + EPSILON).sqrt()
-        return (self(images, keep) - target).square().mean(dim=2)
-
-    def loss(self, images: Tensor, keep: Tensor) -> Tensor:
-        """Return the mean error of the hidden patches; see :meth:`errors`."""
-        errors = self.errors(images, keep)
-        hidden = torch.ones_like(errors).scatter(1, keep, 0)
-        return (errors * hidden).sum() / hidden.sum()
+    def share(self, generator: torch.Generator) -> float:
+        """Draw which share of the patches a batch hides; see :func:`hidden_share`."""
+        return hidden_share(generator)
 
 
 class Decoder(nn.Module):

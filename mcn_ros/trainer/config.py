@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcn_ros.data.augment import AugmentConfig
+from mcn_ros.learning.schedule import Schedule
 from mcn_ros.model import LARGEST_SIDE, ModelConfig
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.objective import paper_weights
@@ -130,7 +131,7 @@ class TrainConfig:
     rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 1e-4
     warmup_steps: int = 500
-    schedule: Literal['cosine', 'step', 'constant'] = 'cosine'
+    schedule: Schedule = 'cosine'
     milestones: tuple[int, ...] = ()
     effective_batches: dict[str, int] = field(default_factory=dict)
     max_norm: float = 35.0

@@ -9,7 +9,6 @@ averaged weights for the node, metrics.json the history of losses and scores.
 """
 
 from dataclasses import replace
-import io
 import json
 from pathlib import Path
 import pickle
@@ -21,6 +20,7 @@ import yaml
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.files import replaced_file
+from mcn_ros.learning.checkpoint import save_checkpoint
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.settings import changes
@@ -142,11 +142,7 @@ class RunFolder:
         state = {name: part.state_dict() for name, part in self.parts.items()}
         progress = {'step': step, 'history': self.history, 'sums': self._sums,
                     'unreadable': self._unreadable, 'random': torch.get_rng_state()}
-        # By way of memory: when a file fails, PyTorch does not say why.
-        checkpoint = io.BytesIO()
-        torch.save({**state, **progress}, checkpoint)
-        with replaced_file(self.folder / CHECKPOINT) as path:
-            path.write_bytes(checkpoint.getbuffer())
+        save_checkpoint(self.folder / CHECKPOINT, {**state, **progress})
         save_model(average, self.folder / 'weights.safetensors')
         with replaced_file(self.folder / 'metrics.json') as path:
             path.write_text(json.dumps(self.history, indent=1))

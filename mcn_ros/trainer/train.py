@@ -21,6 +21,8 @@ from mcn_ros.data.batch import Batch
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import evaluate
 from mcn_ros.evaluation.scorers import score_text
+from mcn_ros.learning.schedule import relative_rate
+from mcn_ros.learning.stop_request import StopRequest
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.runtime.backends import TF32
@@ -35,9 +37,7 @@ from mcn_ros.trainer.loader import load_batches, load_samples, loader_error, ope
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import set_train_mode
 from mcn_ros.trainer.run import holds_run, RunFolder
-from mcn_ros.trainer.schedule import relative_rate
 from mcn_ros.trainer.step import backward
-from mcn_ros.trainer.stop_request import StopRequest
 from mcn_ros.trainer.transfer import build_model, start_from_weights
 
 LOG_EVERY = 10  # batches between points of TensorBoard
@@ -97,7 +97,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             batch = next(batches)
             labelled = learner.objective.count(batch)
             batch = batch.to(ranks.device, non_blocking=True)
-            rate = relative_rate(step - 1, config)
+            rate = _relative_rate(step, config)
             losses = _update(learner, batch, labelled, rate)
             stop_requests, unreadable = ranks.sum_counts(stop.asked, len(batch.unreadable))
             run.log(losses, unreadable)
@@ -123,6 +123,12 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
                           sys.stderr)
                 raise KeyboardInterrupt
     return scores
+
+
+def _relative_rate(step: int, config: TrainConfig) -> float:
+    """Return the learning rate of a batch, counted from 1, relative to the highest."""
+    return relative_rate(step - 1, config.steps, config.warmup_steps, config.schedule,
+                         config.milestones)
 
 
 def _update(learner: Learner, batch: Batch, labelled: Mapping[str, int], rate: float,
@@ -185,7 +191,7 @@ def _store(learner: Learner, run: RunFolder, step: int, scores: Mapping[str, Any
     :param records: make an entry of the history.
     """
     if records:
-        rate = relative_rate(max(0, step - 1), learner.config)
+        rate = _relative_rate(max(1, step), learner.config)
         run.record(step, scores, rate * learner.config.learning_rate)
     run.save(step, learner.average.module)
     if records:

@@ -3,18 +3,22 @@
 
 """The command pretrain."""
 
+import functools
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
 import pytest
 
+from mcn_ros.commands.experiments import parse, plan, read_experiments
 from mcn_ros.commands.pretrain import main
-from mcn_ros.commands.train import read_yaml
+from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
 from mcn_ros.mae.pretrain import PretrainConfig
 
-EXAMPLE = Path(__file__).parents[2] / 'config' / 'pretrain.yaml'
+CONFIG = Path(__file__).parents[2] / 'config'
+EXAMPLE, SPARK = CONFIG / 'pretrain.yaml', CONFIG / 'pretrain_spark.yaml'
 SMALL = ['model={backbone: vit_toy_p8, width: 16, depth: 1}', 'side=32', 'batch=2', 'steps=2',
          'workers=1', 'device=cpu']
 
@@ -42,6 +46,32 @@ def test_it_trains_and_goes_on(images, tmp_path, capsys):
 def test_the_example_is_one():
     config = from_dict(PretrainConfig, read_yaml(EXAMPLE))
     assert config.model.backbone == 'vit_tiny_p16' and config.model.norm_pix
+
+
+def test_the_example_of_convolutions_is_one():
+    config = from_dict(PretrainConfig, read_yaml(SPARK))
+    assert config.method == 'spark' and config.model.norm_pix
+    assert config.warmup_steps == 0.05 * config.steps
+    assert config.learning_rate == 1e-3 * config.batch / 256
+
+
+def test_the_experiments_begin_with_what_it_makes(monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+    path = 'config/experiments/pretraining.yaml'
+    made, small = set(), re.search(r'SMALL is: (.*)', Path(path).read_text())[1].split()
+    for line in re.findall(r'#   pretrain (.*) SMALL', Path(path).read_text()):
+        name, *overrides = line.split()
+        values = functools.reduce(apply_override, [*overrides, *small], read_yaml(Path(name)))
+        config = from_dict(PretrainConfig, values)
+        assert config.model.backbone == 'shufflenet_v2_x1_0'
+        made.add(f'{config.run}/backbone.pth')
+    args = parse([path, '--runs', 'nowhere'])
+    experiments = read_experiments(args)
+    trials = plan(experiments, args.runs)
+    assert made == {trial.config.backbone_weights for trial in trials
+                    if 'detector' not in trial.network} - {None}
+    studied = {name for study in experiments.studies for name in study.networks}
+    assert studied == {trial.network for trial in trials}
 
 
 @pytest.mark.parametrize('override, words', [

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from mcn_ros.trainer.stop_request import SIGNALS, StopRequest
+from mcn_ros.learning.stop_request import SIGNALS, StopRequest
 
 
 @pytest.mark.parametrize('number', SIGNALS)

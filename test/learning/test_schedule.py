@@ -5,15 +5,11 @@
 
 import pytest
 
-from mcn_ros.model import ModelConfig
-from mcn_ros.trainer.config import DatasetConfig, TrainConfig
-from mcn_ros.trainer.schedule import relative_rate
+from mcn_ros.learning.schedule import relative_rate
 
 
 def rates(**changes):
-    config = TrainConfig('run', ModelConfig({'pose': {}}), (DatasetConfig('a', 'b'),),
-                         steps=100, **changes)
-    return [relative_rate(step, config) for step in range(100)]
+    return [relative_rate(step, 100, **changes) for step in range(100)]
 
 
 @pytest.mark.parametrize('schedule', [
@@ -41,3 +37,7 @@ def test_it_stays():
 
 def test_without_a_warm_up_it_begins_at_its_highest():
     assert rates(warmup_steps=0)[0] == 1.0
+
+
+def test_all_may_be_warm_up():
+    assert relative_rate(5, 5, 5) == 1.0
