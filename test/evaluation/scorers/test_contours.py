@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.evaluation.scorers import scorer_of, Scorers
-from mcn_ros.structures import ClassPlanes, RegionMap, LineMap, UNKNOWN_REGION
+from mcn_ros.structures import ClassPlanes, LineMap, RegionMap, UNKNOWN_REGION
 from mcn_ros.tasks import build_tasks
 
 TASKS = build_tasks({'boundaries': {}, 'semantic_boundaries': {'classes': ['a', 'b', 'c']}})
