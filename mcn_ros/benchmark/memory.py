@@ -19,7 +19,9 @@ from mcn_ros.data.batch import Batch, collate
 from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
-from mcn_ros.structures import ClassMap, Sample
+from mcn_ros.structures import (
+    ClassMap, Instances, Poses, RegionMap, Sample, ScalarMap, Structure, VectorMap)
+from mcn_ros.tasks import Task
 from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.step import backward
 
@@ -27,7 +29,10 @@ from mcn_ros.trainer.step import backward
 WAYS = {'taskwise_recomputed': {'checkpoint': True}, 'taskwise': {}, 'joint': {'joint': True}}
 TITLES = {'taskwise_recomputed': 'task by task, stages recomputed', 'taskwise': 'task by task',
           'joint': 'joint'}
-KIND = 'segmentation'
+KIND = 'segmentation'  # of equal heads
+KINDS = ('detection', 'pose', 'segmentation', 'boundaries', 'normals', 'saliency', 'parts',
+         'semantic_boundaries')  # one of each: not those that are the same in another way
+OBJECTS = 3  # in an image
 
 
 class LiveTensors(TorchDispatchMode):
@@ -72,25 +77,59 @@ def peak_memory(step: Callable[[], Any], device: torch.device) -> int:
     return tensors.peak
 
 
-def build(num_tasks: int, backbone: str, size: Size) -> MultiTaskNet:
-    """Return a network with equal heads, however many."""
-    tasks = {f'{KIND}_{index}': {'kind': KIND} for index in range(num_tasks)}
-    return MultiTaskNet(ModelConfig(tasks, TrunkConfig(backbone), size))
+def tasks_of(count: int, each_kind: bool = False) -> dict[str, dict[str, str]]:
+    """
+    Return so many tasks: equal ones, or the first of the different kinds.
+
+    :raises ValueError: for more than there are kinds.
+    """
+    if not each_kind:
+        return {f'{KIND}_{index}': {'kind': KIND} for index in range(count)}
+    if count > len(KINDS):
+        raise ValueError(f'tasks: {count}, but there are {len(KINDS)} kinds: {", ".join(KINDS)}')
+    return {kind: {} for kind in KINDS[:count]}
 
 
 def build_batch(model: MultiTaskNet, num_images: int) -> Batch:
     """Return images of noise, labelled for all tasks."""
     rng, size = np.random.default_rng(0), model.config.input_size
-    labels = {name: ClassMap(rng.integers(0, 81, size, np.uint8)) for name in model.tasks}
+    labels = {name: _noise(task, size, rng) for name, task in model.tasks.items()}
     image = rng.integers(0, 256, (*size, 3), np.uint8)
     return collate([Sample(image, labels)] * num_images, model.tasks)
 
 
+def _noise(task: Task, size: Size, rng: np.random.Generator) -> Structure:
+    """Return labels of an image for a task, of any type but ClassPlanes, which no task learns."""
+    count, kind = len(task.classes), task.annotation
+    if kind is ClassMap:
+        return ClassMap(rng.integers(0, count + 1, size, np.uint8))
+    if kind is ScalarMap:
+        return ScalarMap(rng.integers(0, 2, size, np.uint8))
+    if kind is RegionMap:
+        return RegionMap(rng.integers(0, OBJECTS + 1, size, np.uint16), np.arange(OBJECTS))
+    if kind is VectorMap:
+        vectors = rng.normal(size=(*size, 3)).astype(np.float32)
+        return VectorMap(vectors / np.linalg.norm(vectors, axis=2, keepdims=True))
+    corners = np.sort(rng.uniform(0, min(size), (OBJECTS, 2, 2)), axis=1)
+    boxes, ones = corners.reshape(OBJECTS, 4).astype(np.float32), np.ones(OBJECTS, np.float32)
+    if kind is Instances:
+        return Instances(boxes, rng.integers(0, count, OBJECTS), ones)
+    assert kind is Poses, kind
+    joints = task.joints.num_keypoints
+    points = rng.uniform(0, min(size), (OBJECTS, joints, 2)).astype(np.float32)
+    return Poses(boxes, ones, points, np.ones((OBJECTS, joints), np.float32), skeleton=task.joints)
+
+
 def measure(num_tasks: int, backbone: str, size: Size, num_images: int, device: torch.device,
-            ) -> dict[str, int]:
-    """Return way -> peak memory of the activations of a step, in bytes."""
+            each_kind: bool = False) -> dict[str, int]:
+    """
+    Return way -> peak memory of the activations of a step, in bytes.
+
+    :param each_kind: of tasks of different kinds, rather than of equal ones.
+    """
     torch.manual_seed(0)
-    model = build(num_tasks, backbone, size).to(device, memory_format=torch.channels_last).train()
+    config = ModelConfig(tasks_of(num_tasks, each_kind), TrunkConfig(backbone), size)
+    model = MultiTaskNet(config).to(device, memory_format=torch.channels_last).train()
     batch = build_batch(model, num_images).to(device)
     weights = dict.fromkeys(paper_weights(model.tasks), 1.0)
     step = partial(backward, model, batch, weights,
@@ -105,12 +144,19 @@ def growth(peaks: Sequence[int]) -> list[float]:
     return [after / before - 1 for before, after in zip(peaks, peaks[1:])]
 
 
-def table(rows: Sequence[Mapping[str, int]]) -> str:
-    """Return peaks, for 1, 2, ... tasks: way -> bytes, as a Markdown table."""
+def table(rows: Sequence[Mapping[str, int]], names: Sequence[str] = ()) -> str:
+    """
+    Return peaks, for 1, 2, ... tasks: way -> bytes, as a Markdown table.
+
+    :param names: of the tasks that are added, one for each row; none where all are equal.
+    """
     columns = []
     for way in WAYS:
         peaks = [row[way] for row in rows]
         shares = ['', *(f' ({share:+.1%})' for share in growth(peaks))]
         columns.append([f'{peak / 2**20:.1f} MiB{share}' for peak, share in zip(peaks, shares)])
+    counts = [f'{index + 1}: {name}' for index, name in enumerate(names)] or [
+        str(index + 1) for index in range(len(rows))]
     return markdown(['tasks', *(TITLES[way] for way in WAYS)],
-                    [[str(i + 1), *cells] for i, cells in enumerate(zip(*columns))], words=0)
+                    [[count, *cells] for count, *cells in zip(counts, *columns)],
+                    words=1 if names else 0)
