@@ -93,31 +93,42 @@ def tasks_of(count: int, each_kind: bool = False) -> dict[str, dict[str, str]]:
 def build_batch(model: MultiTaskNet, num_images: int) -> Batch:
     """Return images of noise, labelled for all tasks."""
     rng, size = np.random.default_rng(0), model.config.input_size
-    labels = {name: _noise(task, size, rng) for name, task in model.tasks.items()}
+    labels = {name: NOISE[task.annotation](task, size, rng)
+              for name, task in model.tasks.items()}
     image = rng.integers(0, 256, (*size, 3), np.uint8)
     return collate([Sample(image, labels)] * num_images, model.tasks)
 
 
-def _noise(task: Task, size: Size, rng: np.random.Generator) -> Structure:
-    """Return labels of an image for a task, of any type but ClassPlanes, which no task learns."""
-    count, kind = len(task.classes), task.annotation
-    if kind is ClassMap:
-        return ClassMap(rng.integers(0, count + 1, size, np.uint8))
-    if kind is ScalarMap:
-        return ScalarMap(rng.integers(0, 2, size, np.uint8))
-    if kind is RegionMap:
-        return RegionMap(rng.integers(0, OBJECTS + 1, size, np.uint16), np.arange(OBJECTS))
-    if kind is VectorMap:
-        vectors = rng.normal(size=(*size, 3)).astype(np.float32)
-        return VectorMap(vectors / np.linalg.norm(vectors, axis=2, keepdims=True))
+def _vectors(task: Task, size: Size, rng: np.random.Generator) -> VectorMap:
+    vectors = rng.normal(size=(*size, 3)).astype(np.float32)
+    return VectorMap(vectors / np.linalg.norm(vectors, axis=2, keepdims=True))
+
+
+def _boxes(size: Size, rng: np.random.Generator) -> np.ndarray:
     corners = np.sort(rng.uniform(0, min(size), (OBJECTS, 2, 2)), axis=1)
-    boxes, ones = corners.reshape(OBJECTS, 4).astype(np.float32), np.ones(OBJECTS, np.float32)
-    if kind is Instances:
-        return Instances(boxes, rng.integers(0, count, OBJECTS), ones)
-    assert kind is Poses, kind
-    joints = task.joints.num_keypoints
-    points = rng.uniform(0, min(size), (OBJECTS, joints, 2)).astype(np.float32)
-    return Poses(boxes, ones, points, np.ones((OBJECTS, joints), np.float32), skeleton=task.joints)
+    return corners.reshape(OBJECTS, 4).astype(np.float32)
+
+
+def _people(task: Task, size: Size, rng: np.random.Generator) -> Poses:
+    joints = OBJECTS, task.joints.num_keypoints
+    points = rng.uniform(0, min(size), (*joints, 2)).astype(np.float32)
+    return Poses(_boxes(size, rng), np.ones(OBJECTS, np.float32), points,
+                 np.ones(joints, np.float32), skeleton=task.joints)
+
+
+# Type of labels -> (task, size, random numbers) -> labels of an image.
+NOISE: dict[type, Callable[[Task, Size, np.random.Generator], Structure]] = {
+    ClassMap: lambda task, size, rng: ClassMap(
+        rng.integers(0, len(task.classes) + 1, size, np.uint8)),
+    ScalarMap: lambda task, size, rng: ScalarMap(rng.integers(0, 2, size, np.uint8)),
+    RegionMap: lambda task, size, rng: RegionMap(
+        rng.integers(0, OBJECTS + 1, size, np.uint16), np.arange(OBJECTS)),
+    VectorMap: _vectors,
+    Instances: lambda task, size, rng: Instances(
+        _boxes(size, rng), rng.integers(0, len(task.classes), OBJECTS),
+        np.ones(OBJECTS, np.float32)),
+    Poses: _people,
+}
 
 
 def measure(num_tasks: int, backbone: str, size: Size, num_images: int, device: torch.device,
