@@ -30,7 +30,7 @@ from launch_ros.substitutions import FindPackageShare
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 import yaml
 
-from mcn_ros.ros.rviz import show_cameras
+from mcn_ros.ros.rviz import show_cameras, show_heads
 from mcn_ros.ros.transport import default_transport
 
 SHARE = FindPackageShare('mcn_ros')
@@ -209,9 +209,9 @@ def run_node(given, source, inputs):
 
 def run_rviz(given, template, images, transport, heads):
     """Return RViz in the namespace of the node, with a configuration that is made for it."""
-    config = show_cameras(yaml.safe_load(template.read_text()), given['node_name'],
-                          {camera: image for camera, (_, image) in images.items()}, transport,
-                          heads)
+    config = show_heads(yaml.safe_load(template.read_text()), heads)
+    config = show_cameras(config, given['node_name'],
+                          {camera: image for camera, (_, image) in images.items()}, transport)
     # Beside the log of this launch: RViz reads it again when the user asks to.
     with tempfile.NamedTemporaryFile('w', dir=launch_config.log_dir, prefix='mcn_',
                                      suffix='.rviz', delete=False) as file:

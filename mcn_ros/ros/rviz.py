@@ -12,38 +12,24 @@ HEADS = {'semantic': 'segmentation'}  # topics of heads that are not called afte
 
 
 def show_cameras(config: Mapping[str, Any], node: str, images: Mapping[str, str],
-                 transport: str, heads: Collection[str] = ()) -> dict[str, Any]:
+                 transport: str) -> dict[str, Any]:
     """
     Return a configuration of RViz for a node, made from that for a node mcn with one camera.
-
-    What is not enabled is listed, but not subscribed to.
 
     :param config: what config/mcn.rviz holds; all its topics are relative.
     :param node: name of the node, without the namespace, which is to be that of RViz.
     :param images: name of the camera -> topic of its images; the name is '' where there is one.
     :param transport: raw or compressed.
-    :param heads: that run; their pictures are enabled, those of others are not. Empty where that
-        is up to the weights: then as in the given configuration.
     """
     result = copy.deepcopy(dict(config))
     manager, geometry = result['Visualization Manager'], result['Window Geometry']
-    displays = [_for_heads(display, heads) if heads else display
-                for display in manager['Displays']]
+    displays = manager['Displays']
     manager['Displays'] = [_for_camera(display, node, camera, image, transport)
                            for camera, image in images.items() for display in displays]
     # Each display of images has a dock, which goes by its name.
     docks = [geometry.pop(display['Name']) for display in displays]
     geometry.update({display['Name']: dict(docks[0]) for display in manager['Displays']})
     return result
-
-
-def _for_heads(display: Mapping[str, Any], heads: Collection[str]) -> dict[str, Any]:
-    owner, _, topic = display['Topic']['Value'].partition('/')
-    head, is_of_head, _ = topic.partition('/')
-    if owner != NODE or not is_of_head:
-        return dict(display)
-    enabled = HEADS.get(head, head) in heads
-    return {**display, 'Enabled': enabled, 'Value': enabled}
 
 
 def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
@@ -60,4 +46,21 @@ def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
         topic = '/'.join(filter(None, (node, bare, topic.removeprefix(f'{NODE}/'))))
     result['Topic']['Value'] = topic
     result['Name'] = f'{bare} {display["Name"]}'.lstrip()
+    return result
+
+
+def show_heads(config: Mapping[str, Any], heads: Collection[str]) -> dict[str, Any]:
+    """
+    Return a configuration in which pictures of heads are enabled if these run, and no others are.
+
+    What is not enabled is listed, but not subscribed to.
+
+    :param config: what config/mcn.rviz holds.
+    :param heads: that run; empty where that is up to the weights: then as it is.
+    """
+    result = copy.deepcopy(dict(config))
+    for display in result['Visualization Manager']['Displays'] if heads else ():
+        owner, *ends = display.get('Topic', {}).get('Value', '').split('/')
+        if owner == NODE and len(ends) > 1 and display['Class'].endswith('/Image'):
+            display['Enabled'] = display['Value'] = HEADS.get(ends[0], ends[0]) in heads
     return result

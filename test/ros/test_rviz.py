@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mcn_ros.data.results import describe
-from mcn_ros.ros.rviz import show_cameras
+from mcn_ros.ros.rviz import show_cameras, show_heads
 from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
 
 CONFIG = yaml.safe_load(
@@ -119,8 +119,8 @@ def test_pictures_of_the_heads_that_run_are_shown():
     for heads, expected in (
             (['boundaries', 'normals'], {'Boundaries', 'Normals'}),
             (['segmentation', 'detection'], {'Semantic'}), (['pose', 'faces'], set())):
-        config = show_cameras(CONFIG, 'mcn', {'': 'image'}, 'raw', heads)
-        assert enabled(config) == {'Camera', 'Overlay', *expected}
+        assert enabled(show_heads(CONFIG, heads)) == {'Camera', 'Overlay', *expected}
+    assert show_heads(CONFIG, []) == CONFIG
 
 
 @pytest.mark.parametrize('transport, image, topic', [
@@ -133,4 +133,5 @@ def test_the_transport_is_the_end_of_the_topic(transport, image, topic):
 def test_the_original_is_left_alone():
     before = copy.deepcopy(CONFIG)
     show_cameras(CONFIG, 'eye', SEVERAL, 'raw')
+    show_heads(CONFIG, ['pose'])
     assert CONFIG == before
