@@ -30,7 +30,7 @@ from launch_ros.substitutions import FindPackageShare
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 import yaml
 
-from mcn_ros.ros.rviz import show_cameras
+from mcn_ros.ros.rviz import show_cameras, show_heads
 from mcn_ros.ros.transport import default_transport
 
 SHARE = FindPackageShare('mcn_ros')
@@ -136,7 +136,8 @@ def start(context):
     if given['rviz'] == 'true':
         template = Path(SHARE.perform(context)) / 'config' / 'mcn.rviz'
         transport = given['image_transport'] or read.get('image_transport')
-        rviz = run_rviz(given, template, images, transport)
+        heads = split(given['heads'] or read.get('heads', ''))
+        rviz = run_rviz(given, template, images, transport, heads)
         # It comes first: where it is not installed, the launch ends before the node is there.
         actions.append(rviz)
     actions.append(node)
@@ -206,9 +207,10 @@ def run_node(given, source, inputs):
         respawn=given['respawn'] == 'true', respawn_delay=float(given['respawn_delay']))
 
 
-def run_rviz(given, template, images, transport):
+def run_rviz(given, template, images, transport, heads):
     """Return RViz in the namespace of the node, with a configuration that is made for it."""
-    config = show_cameras(yaml.safe_load(template.read_text()), given['node_name'],
+    config = show_heads(yaml.safe_load(template.read_text()), heads)
+    config = show_cameras(config, given['node_name'],
                           {camera: image for camera, (_, image) in images.items()}, transport)
     # Beside the log of this launch: RViz reads it again when the user asks to.
     with tempfile.NamedTemporaryFile('w', dir=launch_config.log_dir, prefix='mcn_',

@@ -93,6 +93,19 @@ def vector_colors(vectors: np.ndarray) -> np.ndarray:
     return np.rint(np.nan_to_num(colors, nan=0.0)).clip(0, 255).astype(np.uint8)
 
 
+def color_vectors(colors: np.ndarray) -> np.ndarray:
+    """
+    Return the vector map of a picture of :func:`vector_colors`.
+
+    :param colors: (H, W, 3) uint8 RGB.
+    :return: (H, W, 3) float32 unit vectors, NaN where the picture is black.
+    """
+    vectors = (colors - np.float32(127.5)) * np.array([1, -1, -1], np.float32)
+    vectors[~colors.any(axis=2)] = np.nan
+    # No colour is that of a vector without length: half numbers are none.
+    return vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
+
+
 def color_map(labels: np.ndarray, num_classes: int) -> np.ndarray:
     """
     Return the picture of a class map.

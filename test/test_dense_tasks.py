@@ -13,7 +13,7 @@ import yaml
 
 from mcn_ros.commands import evaluate, export_onnx, train
 from mcn_ros.runtime import load_predictor, RuntimeConfig
-from mcn_ros.structures import ClassMap, ClassPlanes, ScalarMap, VectorMap
+from mcn_ros.structures import ClassMap, ClassPlanes, LineMap, ScalarMap, VectorMap
 
 COUNT, HEIGHT, WIDTH = 4, 48, 64
 HEADS = {'boundaries': {}, 'normals': {}, 'saliency': {}, 'parts': {},
@@ -22,7 +22,7 @@ FIGURES = {'boundaries': ('ODS', 'AP'), 'normals': ('mean', 'mean_facing', 'belo
            'saliency': ('maxF', 'maxF_mean', 'maxF_center'),
            'parts': ('mIoU', 'mIoU_classes', 'mIoU_background'),
            'semantic_boundaries': ('mMF', 'mMF_present', 'mAP')}
-PREDICTED = {'boundaries': ScalarMap, 'normals': VectorMap, 'saliency': ScalarMap,
+PREDICTED = {'boundaries': LineMap, 'normals': VectorMap, 'saliency': ScalarMap,
              'parts': ClassMap, 'semantic_boundaries': ClassPlanes}
 
 

@@ -81,9 +81,11 @@ def _add_memory_options(group: Any) -> None:
     group.add_argument('--memory', action='store_true',
                        help='measure, in place of all parts, the peak memory of the activations '
                             'of one training step, for each way to go backward')
-    group.add_argument('--tasks', type=_positive, default=7, metavar='N',
+    group.add_argument('--tasks', type=_positive, metavar='N',
                        help='networks with 1 to N equal heads, segmentation of 80 classes '
-                            '(default: %(default)s)')
+                            '(default: 7), or the first N of --each-kind (default: all)')
+    group.add_argument('--each-kind', action='store_true',
+                       help=f'heads of different kinds: {", ".join(memory.KINDS)}')
     group.add_argument('--backbone', choices=BACKBONES, default=TrunkConfig.backbone,
                        help='of the networks (default: %(default)s)')
     group.add_argument('--size', type=_positive, nargs=2, default=(256, 256), metavar=('H', 'W'),
@@ -265,11 +267,13 @@ def measure_memory(args: argparse.Namespace) -> None:
     """Measure and print the memory of training steps."""
     torch.set_num_threads(1)  # as many bytes, and two threads on a busy machine take longer
     device, size = pick_device(args.device), tuple(args.size)
-    rows = [memory.measure(number, args.backbone, size, args.batch, device)
-            for number in range(1, args.tasks + 1)]
+    count = args.tasks or (len(memory.KINDS) if args.each_kind else 7)
+    names = list(memory.tasks_of(count, args.each_kind)) if args.each_kind else ()
+    rows = [memory.measure(number, args.backbone, size, args.batch, device, args.each_kind)
+            for number in range(1, count + 1)]
     print(f'{args.backbone}, {args.batch} images of {size[0]}x{size[1]}, {device}: peak '
           'memory of the activations, and growth by the task added\n')
-    print(memory.table(rows))
+    print(memory.table(rows, names))
     if args.json:
         write_json(args.json, {
             'backbone': args.backbone, 'size': size, 'batch': args.batch,

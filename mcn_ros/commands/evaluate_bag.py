@@ -57,8 +57,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                              f'{ANNOTATIONS} in the folder of the bag, if it is there)')
     parser.add_argument('--truth-topics', nargs='+', default=(), metavar='T',
                         help='topics of the bag that are annotations: Detection2DArray, '
-                             'HumanPose2DArray or Image, such as mono8 of class ids; TASK=T where '
-                             'several tasks have annotations of that type')
+                             'HumanPose2DArray or Image, such as mono8 of class ids, mono16 of '
+                             'regions or 32FC3 of normals; TASK=T where several tasks have '
+                             'annotations of that type')
     parser.add_argument('--mode', choices=MODES, default='offline',
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')

@@ -12,7 +12,9 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.colors import color_vectors
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, ScalarMap, VectorMap)
 from mcn_ros.vocabulary import COCO_SKELETON, Skeleton
 
 
@@ -71,8 +73,24 @@ def scalar_map_from_msg(msg: Any) -> ScalarMap:
     return ScalarMap(pixels_from_msg(msg, np.uint8) / np.float32(255))
 
 
+def line_map_from_msg(msg: Any) -> LineMap:
+    """Decode a mono8 image, which holds 255 times the values."""
+    return LineMap(scalar_map_from_msg(msg).values)
+
+
 def vector_map_from_msg(msg: Any) -> VectorMap:
-    """Decode a 32FC3 image."""
+    """
+    Decode a 32FC3 image, or an rgb8 picture: see :func:`mcn_ros.colors.vector_colors`.
+
+    Colours are rounded: directions of a picture are off by 0.17 degrees on average, 0.4 at most.
+
+    :raises ValueError: for another encoding.
+    """
+    if msg.encoding == 'rgb8':
+        colors = pixels_from_msg(msg, np.uint8, 3).reshape(msg.height, msg.width, 3)
+        return VectorMap(color_vectors(colors))
+    if msg.encoding != '32FC3':
+        raise ValueError(f'vectors in an image of encoding {msg.encoding!r} (known: 32FC3, rgb8)')
     pixels = pixels_from_msg(msg, np.float32, 3)
     return VectorMap(pixels.reshape(msg.height, msg.width, 3))
 

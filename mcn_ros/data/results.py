@@ -15,16 +15,16 @@ from typing import Any, Callable, Mapping
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.data.messages import (
     class_map_from_msg, class_planes_from_msg, detections_from_msg, likeliest_planes,
-    poses_from_msg, scalar_map_from_msg, vector_map_from_msg)
+    line_map_from_msg, poses_from_msg, scalar_map_from_msg, vector_map_from_msg)
 from mcn_ros.structures import (
-    ClassMap, ClassPlanes, Instances, Poses, ScalarMap, Structure, VectorMap)
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, ScalarMap, Structure, VectorMap)
 from mcn_ros.vocabulary import Skeleton, SKELETONS
 
 HEADS_TOPIC = 'heads'  # the topic of what :func:`describe` returns, as JSON; latched
 OVERLAY_TOPIC = 'overlay'
 SCORE_THRESHOLD = 0.3  # of the node by default, and of all pictures and counts
 TEXT_TYPE = 'std_msgs/msg/String'
-IMAGE_TYPE = 'sensor_msgs/msg/Image'
+IMAGE_TYPE, COMPRESSED_TYPE = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 LABELS = 'label_info', 'vision_msgs/msg/LabelInfo'
 SKELETON = 'skeleton_info', 'mcn_ros_msgs/msg/SkeletonInfo'
 
@@ -119,6 +119,10 @@ RESULTS: dict[type, Result] = {
     ScalarMap: Result(
         {'image': IMAGE_TYPE}, None,
         lambda message, head: scalar_map_from_msg(message), 'scalar_maps',
+        rounding=0.5 / 255),
+    LineMap: Result(
+        {'image': IMAGE_TYPE, 'thin': IMAGE_TYPE}, None,
+        lambda message, head: line_map_from_msg(message), 'line_maps',
         rounding=0.5 / 255),
     VectorMap: Result(
         {'image': IMAGE_TYPE, 'color': IMAGE_TYPE}, None,

@@ -7,6 +7,11 @@ Ground truth that lies in a bag beside its images: topics of objects, people or 
 They are named by the user, never guessed: the results of a detector that was recorded on the robot
 look just the same. A message belongs to the image whose stamp it has. Maps are images whose pixels
 mean what they mean in files, see :mod:`mcn_ros.data.maps`; vectors are numbers, NaN where unknown.
+
+Boundaries are those of regions: numbers of 16 bits have no classes, so for boundaries of classes
+it takes ids of 8 bits, of which each is one region; where two things of a class touch, they then
+have no boundary, as they have in a file. Lines themselves, and what several annotators say, are
+for files only.
 """
 
 from dataclasses import replace
@@ -196,9 +201,23 @@ def _vector_map(message: Any, task: Task, labels: Mapping[str, str]) -> VectorMa
 
 
 def _region_map(message: Any, task: Task, labels: Mapping[str, str]) -> RegionMap:
-    _check_encoding(message, LABELS_16, 'regions')
+    if task.classes or message.encoding in LABELS_8:
+        return _regions_of_classes(message, task, labels)
+    _check_encoding(message, (*LABELS_16, *LABELS_8), 'regions')
     regions = pixels_from_msg(message, np.uint16)
     return RegionMap(regions, np.full(regions[regions < UNKNOWN_REGION].max(initial=0), -1))
+
+
+def _regions_of_classes(message: Any, task: Task, labels: Mapping[str, str]) -> RegionMap:
+    _check_encoding(message, LABELS_8, 'class ids')
+    ids = pixels_from_msg(message, np.uint8)
+    # Also the id 0 may have a class, so it is a region, too.
+    regions = np.where(ids == IGNORE, np.uint16(UNKNOWN_REGION), ids + np.uint16(1))
+    classes = np.full(IGNORE, -1)
+    for class_id, name in labels.items():
+        if name in task.classes:
+            classes[int(class_id)] = task.classes.index(name)
+    return RegionMap(regions, classes, _labelled(task, labels) if task.classes else None)
 
 
 def _check_encoding(message: Any, encodings: Sequence[str], content: str) -> None:

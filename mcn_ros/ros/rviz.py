@@ -4,10 +4,11 @@
 """What RViz shows of a node: for each of its cameras the images and the pictures made of them."""
 
 import copy
-from typing import Any, Mapping
+from typing import Any, Collection, Mapping
 
 NODE = 'mcn'  # as the configuration that others are made from calls it
 IMAGE = 'image'  # and the topic of the images
+HEADS = {'semantic': 'segmentation'}  # topics of heads that are not called after these
 
 
 def show_cameras(config: Mapping[str, Any], node: str, images: Mapping[str, str],
@@ -45,4 +46,21 @@ def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
         topic = '/'.join(filter(None, (node, bare, topic.removeprefix(f'{NODE}/'))))
     result['Topic']['Value'] = topic
     result['Name'] = f'{bare} {display["Name"]}'.lstrip()
+    return result
+
+
+def show_heads(config: Mapping[str, Any], heads: Collection[str]) -> dict[str, Any]:
+    """
+    Return a configuration in which pictures of heads are enabled if these run, and no others are.
+
+    What is not enabled is listed, but not subscribed to.
+
+    :param config: what config/mcn.rviz holds.
+    :param heads: that run; empty where that is up to the weights: then as it is.
+    """
+    result = copy.deepcopy(dict(config))
+    for display in result['Visualization Manager']['Displays'] if heads else ():
+        owner, *ends = display.get('Topic', {}).get('Value', '').split('/')
+        if owner == NODE and len(ends) > 1 and display['Class'].endswith('/Image'):
+            display['Enabled'] = display['Value'] = HEADS.get(ends[0], ends[0]) in heads
     return result

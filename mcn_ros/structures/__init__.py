@@ -14,6 +14,7 @@ from mcn_ros.structures.class_map import ClassMap
 from mcn_ros.structures.class_planes import ClassPlanes
 from mcn_ros.structures.instances import Instances
 from mcn_ros.structures.labels import IGNORE
+from mcn_ros.structures.line_map import LineMap
 from mcn_ros.structures.poses import Poses
 from mcn_ros.structures.region_map import RegionMap, UNKNOWN_REGION
 from mcn_ros.structures.rows import select, to_numpy
@@ -23,5 +24,6 @@ from mcn_ros.structures.structure import Array, Structure
 from mcn_ros.structures.vector_map import VectorMap
 
 __all__ = ['area_rows', 'Array', 'ClassMap', 'ClassPlanes', 'clip', 'clip_boxes', 'crowd_rows',
-           'id_rows', 'IGNORE', 'Instances', 'Poses', 'RegionMap', 'Sample', 'ScalarMap', 'select',
-           'Structure', 'to_numpy', 'UNKNOWN_REGION', 'VectorMap', 'warp_boxes']
+           'id_rows', 'IGNORE', 'Instances', 'LineMap', 'Poses', 'RegionMap', 'Sample',
+           'ScalarMap', 'select', 'Structure', 'to_numpy', 'UNKNOWN_REGION', 'VectorMap',
+           'warp_boxes']

@@ -45,16 +45,17 @@ class ClassPlanes(Cells):
 
     def class_map(self, threshold: float) -> ClassMap:
         """
-        Return the likeliest class of every pixel, background where its score is lower.
+        Return the likeliest class of every pixel, background where its score is lower, or 0.
 
         Of an annotation it is the first class that is sure; unknown counts as no.
         """
         scores = self.planes
         if scores.dtype == np.uint8:
             scores = np.where(scores == IGNORE, 0, scores)
-        best = scores.argmax(axis=0)
-        likely = np.take_along_axis(scores, best[None], axis=0)[0] >= threshold
-        labels = np.where(likely, best + 1, 0).astype(np.uint8)
+        labels, best = np.zeros(scores.shape[1:], np.uint8), np.zeros_like(scores[0])
+        for index, plane in enumerate(scores):
+            np.copyto(labels, index + 1, where=(plane >= threshold) & (plane > best))
+            np.maximum(best, plane, out=best)
         return ClassMap(labels, self.labelled_classes, self.stride)
 
     def join(self, other: 'ClassPlanes') -> 'ClassPlanes':

@@ -12,7 +12,7 @@ from mcn_ros.geometry import Size
 from mcn_ros.structures.cells import Cells, warp_labels
 from mcn_ros.structures.class_planes import ClassPlanes
 from mcn_ros.structures.labels import both_labelled, IGNORE
-from mcn_ros.structures.scalar_map import ScalarMap
+from mcn_ros.structures.line_map import LineMap
 from mcn_ros.structures.structure import Array
 
 UNKNOWN_REGION = 65535
@@ -58,7 +58,7 @@ class RegionMap(Cells):
         return replace(self, labels=np.zeros_like(self.labels), classes=np.zeros(0, np.int64),
                        labelled_classes=None)
 
-    def contours(self) -> ScalarMap:
+    def contours(self) -> LineMap:
         """
         Return where a region ends: pixels of which the right or lower neighbour is of another.
 
@@ -67,7 +67,7 @@ class RegionMap(Cells):
         here, right, below = self._neighbours
         values = ((here != right) | (here != below)).astype(np.uint8)
         values[self._unsure] = IGNORE
-        return ScalarMap(values, self.stride, lines=True)
+        return LineMap(values, self.stride)
 
     def class_contours(self, count: int) -> ClassPlanes:
         """

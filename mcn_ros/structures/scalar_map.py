@@ -17,19 +17,17 @@ from mcn_ros.structures.structure import Array
 @dataclass(frozen=True)
 class ScalarMap(Cells):
     """
-    How much every pixel belongs to something, such as what stands out or a boundary.
+    How much every pixel belongs to something, such as what stands out.
 
     :param values: (H, W) uint8 in annotations: 0 no, 1 yes, 255 unknown; float32 in 0..1 in
         predictions.
     :param stride: pixels of the frame per value.
-    :param lines: whether it is lines that the map shows, rather than areas.
     """
 
     ROWS: ClassVar[tuple[str, ...]] = ('values',)
 
     values: Array
     stride: int = 1
-    lines: bool = False
 
     def warp(self, affine: np.ndarray, size: Size) -> 'ScalarMap':
         """

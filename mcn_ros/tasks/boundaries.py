@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.heads import HeadConfig
-from mcn_ros.structures import RegionMap, ScalarMap
+from mcn_ros.structures import LineMap, RegionMap
 from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours
 from mcn_ros.tasks.task import Task
 
@@ -36,10 +36,12 @@ class BoundariesTask(ContourMaps, Task):
     :param head: width and layout of the head.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
+    :param threshold: probability from which on a ridge is shown as a line; best the one of ODS on
+        a validation set. Neither learning nor scores use it.
     """
 
     annotation: ClassVar[type] = RegionMap
-    prediction: ClassVar[type] = ScalarMap
+    prediction: ClassVar[type] = LineMap
     figure: ClassVar[str] = 'ODS'
     scorer: ClassVar[str] = 'contours'
     teachable: ClassVar[bool] = True
@@ -49,15 +51,18 @@ class BoundariesTask(ContourMaps, Task):
     positive_weight: float = 0.95
     head: HeadConfig = field(default_factory=HeadConfig)
     side_weight: float = 1.0
+    threshold: float = 0.5
 
     def __post_init__(self):
         self.check('boundaries')
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f'boundaries.threshold: {self.threshold} is not in 0..1')
 
     def encode(self, annotation: RegionMap, grid: Grid) -> dict[str, Tensor]:
         """Build the targets of one image, see :func:`encode_contours`."""
         assert annotation.stride == 1, annotation.stride
         return encode_contours(annotation.contours().values[None], self.stride, self.criterion)
 
-    def decode(self, outputs: dict[str, Tensor]) -> ScalarMap:
+    def decode(self, outputs: dict[str, Tensor]) -> LineMap:
         """Return the probabilities, (B, H, W) at stride 4 or at input size, as wide as found."""
-        return ScalarMap(outputs['logits'][:, 0].float().sigmoid(), self.stride, lines=True)
+        return LineMap(outputs['logits'][:, 0].float().sigmoid(), self.stride)

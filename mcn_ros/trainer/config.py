@@ -105,6 +105,8 @@ class TrainConfig:
     :param overlays: validation images that are drawn with what is predicted, at each scoring.
     :param cache: folder for what is read again and again: pixels of training images, decoded and
         as small as training can use them, and annotations; see docs/data.md.
+    :param graduated_sides: the losses of the scales of a trunk of kind skip count less after every
+        batch, from ``side_weight`` of their task down to nothing; otherwise that all along.
     :raises ValueError: for values that make no sense, each with its name and what is possible.
     """
 
@@ -149,6 +151,7 @@ class TrainConfig:
     overlays: int = 8
     sync_batch_norm: bool = False
     cache: str | None = None
+    graduated_sides: bool = False
 
     def __post_init__(self):
         for name in ('batch_size', 'save_every', 'validate_every'):

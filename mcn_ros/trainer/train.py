@@ -37,6 +37,7 @@ from mcn_ros.trainer.loader import load_batches, load_samples, loader_error, ope
 from mcn_ros.trainer.monitor import Monitor
 from mcn_ros.trainer.owners import set_train_mode
 from mcn_ros.trainer.run import holds_run, RunFolder
+from mcn_ros.trainer.sides import Sides
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.transfer import build_model, start_from_weights
 
@@ -77,6 +78,7 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
     run = RunFolder(Path(config.run), learner.parts)
     first = run.resume() if resume else run.start()
     _check_shared(run, first, ranks)  # none writes before all have looked
+    sides = Sides(learner.model) if config.graduated_sides else None
     writes, scores = ranks.leads, {}
     if writes:
         run.describe(config)
@@ -98,6 +100,8 @@ def _train(config: TrainConfig, resume: bool, ranks: Ranks) -> dict[str, Any]:
             labelled = learner.objective.count(batch)
             batch = batch.to(ranks.device, non_blocking=True)
             rate = _relative_rate(step, config)
+            if sides:
+                sides.weigh(1 - (step - 1) / config.steps)
             losses = _update(learner, batch, labelled, rate)
             stop_requests, unreadable = ranks.sum_counts(stop.asked, len(batch.unreadable))
             run.log(losses, unreadable)

@@ -53,7 +53,7 @@ class Canvas:
 
     :param pixels: (H, W, 3) uint8 RGB, drawn on in place.
     :param style: sizes that suit it.
-    :param score_threshold: objects and people below are not drawn.
+    :param score_threshold: objects, people and lines of a class below are not drawn.
     :param keypoint_threshold: joints below are not drawn.
     :param boxes: whether there are boxes with names, so that areas need none.
     """
@@ -68,6 +68,15 @@ class Canvas:
         """Return the objects that pass the threshold, the surest last."""
         objects = select(objects, objects.scores >= self.score_threshold)
         return select(objects, np.argsort(objects.scores, kind='stable'))
+
+    def blend(self, colors: np.ndarray, shares: np.ndarray) -> None:
+        """
+        Mix colours into the picture.
+
+        :param colors: (H, W, 3) or (3,), 0..255.
+        :param shares: (H, W) float32 0..1, how much of a pixel is to have its colour.
+        """
+        self.pixels[:] = np.rint(self.pixels + shares[..., None] * (colors - self.pixels))
 
     def near(self, point: np.ndarray, scale: int = 1) -> tuple[int, int]:
         """Return a point as integers; far outside it is pulled nearer, as OpenCV's overflow."""

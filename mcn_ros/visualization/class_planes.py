@@ -12,11 +12,9 @@ from mcn_ros.structures import ClassPlanes
 from mcn_ros.visualization.canvas import Canvas
 from mcn_ros.visualization.labels import Label
 
-LIKELY = 0.5  # a class that is less likely is not drawn
-
 
 def draw_class_planes(canvas: Canvas, planes: ClassPlanes, names: Sequence[str]) -> list[Label]:
-    """Draw each pixel in the colour of its likeliest class, if that is likely."""
-    labels = planes.class_map(LIKELY).labels
+    """Draw each pixel in the colour of its likeliest class, if that passes the threshold."""
+    labels = planes.class_map(canvas.score_threshold).labels
     cv2.copyTo(color_map(labels, len(planes.planes)), labels, canvas.pixels)
     return []

@@ -10,12 +10,13 @@ from typing import Callable, Mapping, Sequence
 import numpy as np
 
 from mcn_ros.structures import (
-    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, Structure, VectorMap)
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, RegionMap, ScalarMap, Structure, VectorMap)
 from mcn_ros.visualization.canvas import Canvas, Style
 from mcn_ros.visualization.class_map import draw_class_map
 from mcn_ros.visualization.class_planes import draw_class_planes
 from mcn_ros.visualization.instances import draw_instances
 from mcn_ros.visualization.labels import draw_labels, draw_text, Label
+from mcn_ros.visualization.line_map import draw_line_map
 from mcn_ros.visualization.poses import draw_poses
 from mcn_ros.visualization.region_map import draw_region_map
 from mcn_ros.visualization.scalar_map import draw_scalar_map
@@ -30,6 +31,7 @@ DRAWINGS: dict[type, Drawing] = {
     ClassMap: draw_class_map,
     ScalarMap: draw_scalar_map,
     ClassPlanes: draw_class_planes,
+    LineMap: draw_line_map,
     RegionMap: draw_region_map,
     Instances: draw_instances,
     Poses: draw_poses,
@@ -43,6 +45,7 @@ KEYPOINT_THRESHOLD = 0.2  # joints below are not drawn, nor are limbs that end i
 
 def draw(image: np.ndarray, predictions: Mapping[str, Structure],
          class_names: Mapping[str, Sequence[str]], score_threshold: float = 0.3, *,
+         score_thresholds: Mapping[str, float] = MappingProxyType({}),
          keypoint_thresholds: Mapping[str, float] = MappingProxyType({}),
          text: str = '') -> np.ndarray:
     """
@@ -51,7 +54,8 @@ def draw(image: np.ndarray, predictions: Mapping[str, Structure],
     :param image: (H, W, 3) uint8 RGB.
     :param predictions: task name -> structure in the pixels of the image.
     :param class_names: task name -> names of its classes; tasks without classes may be missing.
-    :param score_threshold: objects and people below are not drawn.
+    :param score_threshold: objects, people and lines of a class below are not drawn.
+    :param score_thresholds: task name -> value in place of that.
     :param keypoint_thresholds: task name -> value in place of KEYPOINT_THRESHOLD.
     :param text: lines for the lower left corner, such as latency and rate.
     :return: (H, W, 3) uint8 RGB.
@@ -63,8 +67,9 @@ def draw(image: np.ndarray, predictions: Mapping[str, Structure],
     labels: list[Label] = []
     for name in sorted(shown, key=lambda name: order.index(type(shown[name]))):
         value = shown[name]
-        own = replace(canvas, keypoint_threshold=keypoint_thresholds.get(
-            name, canvas.keypoint_threshold))
+        own = replace(
+            canvas, score_threshold=score_thresholds.get(name, canvas.score_threshold),
+            keypoint_threshold=keypoint_thresholds.get(name, canvas.keypoint_threshold))
         labels += DRAWINGS[type(value)](own, value, class_names.get(name, ()))
     draw_labels(canvas, labels, draw_text(canvas, text))
     return canvas.pixels

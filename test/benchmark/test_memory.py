@@ -8,6 +8,7 @@ import torch
 
 from mcn_ros.benchmark import memory
 from mcn_ros.benchmark.memory import LiveTensors, measure, peak_memory, table
+from mcn_ros.tasks import TASKS
 
 CPU = torch.device('cpu')
 KIB = 256  # float32 numbers
@@ -74,6 +75,22 @@ def test_stages_that_are_recomputed_take_less(rows):
     assert all(row['taskwise_recomputed'] < 0.6 * row['taskwise'] for row in rows)
 
 
+def test_nor_do_tasks_of_other_kinds():
+    three, eight = (measure(count, 'shufflenet_v2_x0_5', (64, 64), 2, CPU, each_kind=True)
+                    for count in (3, 8))
+    # The third, segmentation, has the largest map, but for its temporaries in the loss.
+    assert eight['taskwise'] <= 1.05 * three['taskwise']
+    assert eight['joint'] > 1.1 * three['joint']
+    with pytest.raises(ValueError, match='^tasks: 9, but there are 8 kinds: detection, pose'):
+        memory.tasks_of(9, each_kind=True)
+
+
+def test_every_kind_that_is_trained_is_among_them():
+    annotations = {TASKS[kind].annotation for kind in memory.KINDS}
+    assert annotations == {kind.annotation for kind in TASKS.values()}
+    assert set(memory.KINDS) == set(TASKS) - {'distance_detection', 'window_pose'}
+
+
 def test_a_table_shows_peaks_and_growth(monkeypatch):
     monkeypatch.setattr(memory, 'WAYS', ('joint', 'taskwise'))
     mib = 2**20
@@ -81,3 +98,5 @@ def test_a_table_shows_peaks_and_growth(monkeypatch):
     assert text.splitlines() == [
         '| tasks | joint | task by task |', '| ---: | ---: | ---: |', '| 1 | 4.0 MiB | 1.0 MiB |',
         '| 2 | 5.0 MiB (+25.0%) | 1.0 MiB (+0.0%) |']
+    assert table([{'joint': mib, 'taskwise': mib}], ['pose']).splitlines()[2] == (
+        '| 1: pose | 1.0 MiB | 1.0 MiB |')

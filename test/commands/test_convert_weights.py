@@ -6,7 +6,7 @@
 import pytest
 import torch
 
-from mcn_ros.commands.convert_weights import main
+from mcn_ros.commands.convert_weights import main, with_thresholds
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.weights_file import load_model, save_model
@@ -43,9 +43,24 @@ def test_half_the_bytes_and_nearly_the_same_numbers(source, tmp_path):
         torch.testing.assert_close(value, before[name], rtol=1e-3, atol=1e-6)
 
 
+def test_other_thresholds(tmp_path):
+    source, out = tmp_path / 'source.safetensors', tmp_path / 'out.safetensors'
+    tasks = {name: {'kind': 'boundaries', 'head': {'width': 8}} for name in ('boundaries', 'rims')}
+    save_model(MultiTaskNet(ModelConfig(tasks, TrunkConfig('shufflenet_v2_x0_5', channels=8))),
+               source)
+    main([str(source), str(out), '--thresholds', 'rims=0.25'])
+    assert {name: task.threshold for name, task in load_model(out).tasks.items()} == {
+        'boundaries': 0.5, 'rims': 0.25}
+    for wrong, message in (('rims=1.5', 'threshold: 1.5 is not in 0..1'),
+                           ('rims=high', "'high' is no number"),
+                           ('edges=0.5', "'edges=0.5' is not HEAD=T .*: boundaries, rims")):
+        with pytest.raises(ValueError, match=message):
+            with_thresholds(load_model(source).config, [wrong])
+
+
 @pytest.mark.parametrize('arguments, message', [
-    (['--heads', 'pose'], 'heads: pose'), (['--input-size', '100', '100'], 'input_size'),
-    (['--half'], 'is too large')])
+    (['--heads', 'pose'], 'heads: pose'), (['--thresholds', 'detection=0.5'], 'threshold: none'),
+    (['--input-size', '100', '100'], 'input_size'), (['--half'], 'is too large')])
 def test_what_cannot_be_writes_nothing(source, tmp_path, arguments, message, capsys):
     if arguments == ['--half']:
         model = load_model(source)

@@ -6,10 +6,11 @@
 import numpy as np
 import pytest
 
+from mcn_ros.colors import vector_colors
 from mcn_ros.data.messages import (
-    class_planes_from_msg, scalar_map_from_msg, vector_map_from_msg)
+    class_planes_from_msg, line_map_from_msg, scalar_map_from_msg, vector_map_from_msg)
 from mcn_ros.data.results import describe, heads_from_json, heads_to_json, RESULTS
-from mcn_ros.structures import VectorMap
+from mcn_ros.structures import LineMap, VectorMap
 from mcn_ros.tasks import build_tasks, describe_tasks
 
 CLASSES = {'classes': ['left', 'right']}
@@ -69,7 +70,8 @@ class Picture:
 
     is_bigendian = 0
 
-    def __init__(self, pixels):
+    def __init__(self, pixels, encoding=''):
+        self.encoding = encoding
         self.height, self.width = pixels.shape[:2]
         rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(self.height, -1)
         self.step = rows.shape[1] + 2
@@ -79,13 +81,29 @@ class Picture:
 def test_maps_come_back_from_messages():
     values = np.array([[0, 51, 255], [102, 0, 1]], np.uint8)
     assert np.allclose(scalar_map_from_msg(Picture(values)).values, values / 255)
+    lines = line_map_from_msg(Picture(values))
+    assert type(lines) is LineMap and np.allclose(lines.values, values / 255)
     vectors = np.random.default_rng(0).normal(size=(2, 3, 3)).astype(np.float32)
     vectors[0, 0] = np.nan
-    found = vector_map_from_msg(Picture(vectors))
+    found = vector_map_from_msg(Picture(vectors, '32FC3'))
     assert type(found) is VectorMap
     np.testing.assert_array_equal(found.vectors, vectors)
-    swapped = Picture(vectors.astype('>f4'))
+    swapped = Picture(vectors.astype('>f4'), '32FC3')
     swapped.is_bigendian = 1
     np.testing.assert_array_equal(vector_map_from_msg(swapped).vectors, vectors)
+    with pytest.raises(ValueError, match="encoding 'mono8' .known: 32FC3, rgb8"):
+        vector_map_from_msg(Picture(values, 'mono8'))
     planes = class_planes_from_msg(Picture(np.array([[0, 1, 2], [2, 9, 0]], np.uint8)), 2).planes
     assert planes.tolist() == [[[0, 1, 0], [0, 0, 0]], [[0, 0, 1], [1, 0, 0]]]
+
+
+def test_directions_come_back_from_colors():
+    vectors = np.random.default_rng(0).normal(size=(40, 50, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    vectors[0, 0] = np.nan
+    found = vector_map_from_msg(Picture(vector_colors(vectors), 'rgb8')).vectors
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(vectors))
+    assert np.allclose(np.linalg.norm(found, axis=2)[1:], 1, atol=1e-6)
+    cosines = np.clip((found * vectors).sum(axis=2)[1:], -1, 1)
+    degrees = np.degrees(np.arccos(cosines))
+    assert degrees.max() < 0.4 and degrees.mean() < 0.2

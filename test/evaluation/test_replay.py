@@ -3,6 +3,7 @@
 
 """Recordings of a node: what is read from them, and how they are scored."""
 
+from dataclasses import replace
 import json
 
 import numpy as np
@@ -12,7 +13,8 @@ from mcn_ros.data.bags import Bag
 from mcn_ros.evaluation.recording import CAUSES, Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.stamped import StampedTruth
-from mcn_ros.structures import Instances
+from mcn_ros.evaluation.topic_truth import TopicTruth
+from mcn_ros.structures import Instances, RegionMap
 
 BOX = (10.0, 20.0, 30.0, 40.0)
 START = 1_000_000_000_000  # when images are sent
@@ -289,3 +291,53 @@ def test_heads_of_any_name_and_type_are_read(messages, tmp_path):
     assert recording.tasks['hands'].classes == ('left', 'right')
     assert answer.predictions['hands'].classes.tolist() == [1]
     assert (answer.predictions['parts'].labels == np.eye(3)).all()
+
+
+def picture(messages, stamp, pixels, encoding):
+    """Make an image of any encoding."""
+    return replace(messages.labels(stamp, np.zeros(pixels.shape[:2], np.uint8)), encoding=encoding,
+                   step=pixels[0].nbytes, data=pixels.reshape(-1).view(np.uint8))
+
+
+def test_maps_are_scored_by_topics(messages, tmp_path):
+    """What a robot says of all that is in each pixel is right, but for a direction."""
+    inside = np.zeros((64, 80), np.uint8)
+    inside[20:44, 24:56] = 1
+    contour = RegionMap(inside.astype(np.uint16), np.zeros(1, int)).contours().values
+    truth = np.zeros((64, 80, 3), np.float32) + np.float32([0, 0, -1])
+    truth[:8] = np.nan
+    said = np.where(inside[..., None], np.float32([0.6, 0, -0.8]), np.float32([0, 0, -1]))
+    two = {'classes': ['person', 'car']}
+    names = messages.label_info({0: 'background', 1: 'person', 2: 'car'})
+    parts = messages.label_info({0: 'background', 1: 'head', 2: 'torso'})
+    robot = Robot(messages)
+    robot.entries.clear()
+    robot.add('/mcn/heads', 0, messages.heads(
+        boundaries={}, normals={}, saliency={}, parts={}, semantic_boundaries=two))
+    robot.add('/truth/areas/label_info', 0, names)
+    robot.add('/truth/parts/label_info', 0, parts)
+    topics = {}
+    for name, encoding, shown, annotated in (
+            ('boundaries', 'mono8', 255 * contour, inside.astype(np.uint16)),
+            ('normals', '32FC3', said, truth), ('saliency', 'mono8', 255 * inside, inside),
+            ('parts', 'mono8', 2 * inside, 2 * inside),
+            ('semantic_boundaries', 'mono8', 2 * contour, 2 * inside)):
+        topic = '/truth/areas' if name == 'semantic_boundaries' else f'/truth/{name}'
+        topics[name] = f'{name}={topic}'
+        kind = 'mono16' if annotated.dtype == np.uint16 else encoding
+        for stamp in (10, 20):
+            robot.add(topic, stamp, picture(messages, stamp, annotated, kind))
+            robot.add(f'/mcn/{name}/image', stamp, picture(messages, stamp, shown, encoding))
+    with Bag(messages.write(tmp_path / 'recording', *robot.entries)) as bag:
+        recording = Recording(bag)
+        scores = evaluate_recording(
+            recording, TopicTruth(bag, list(topics.values()), recording.tasks),
+            progress=False).results
+    assert scores['images'] == scores['replay']['scored'] == 2
+    # But for the corners, which are no ridges.
+    assert scores['boundaries']['ODS'] > 0.98 and scores['semantic_boundaries']['mMF'] > 0.98
+    assert scores['semantic_boundaries']['per_class'].keys() == {'car'}
+    assert scores['saliency']['maxF'] == 1 and scores['saliency']['MAE'] == 0
+    assert scores['parts']['per_class'].items() >= {'torso': 1.0}.items()
+    assert scores['normals']['mean'] == pytest.approx(
+        np.degrees(np.arccos(0.8)) * inside.sum() / (56 * 80), abs=0.02)

@@ -150,6 +150,8 @@ MAPS = {
 
 def map_task(kind):
     """Return a task whose annotations are of a type; nothing else of it is used here."""
+    if kind is RegionMap:
+        return build_tasks({'map': {'kind': 'boundaries'}})
     return {'map': type('MapTask', (SegmentationTask,), {'annotation': kind})(('person', 'car'))}
 
 
@@ -190,3 +192,27 @@ def test_a_scalar_map_of_gray_levels_is_refused(messages, tmp_path):
         '/map', 10, messages.labels(100, np.full((2, 2), 128, np.uint8))))
     with pytest.raises(ValueError, match=r'/map: has other values than 0 .no., 1 .yes. and 255'):
         read(bag, ['/map'], map_task(ScalarMap))
+
+
+def test_boundaries_are_those_of_class_ids(messages, tmp_path):
+    ids = np.zeros((6, 8), np.uint8)
+    ids[:3, 4:], ids[3:, 4:], ids[:, 7] = 3, 5, IGNORE
+    bag = messages.write(
+        tmp_path / 'bag', ('/map/label_info', 1, messages.label_info({3: 'car', 5: 'tree'})),
+        ('/map', 10, messages.labels(100, ids)))
+    tasks = build_tasks({'boundaries': {}, 'semantic_boundaries': {'classes': CLASSES}})
+    found = read(bag, ['boundaries=/map', 'semantic_boundaries=/map'], tasks).annotations[1]
+    lines = found['boundaries'].contours().values
+    expected = np.zeros((6, 8), np.uint8)
+    expected[:, 3], expected[2, 4:], expected[:, 6:] = 1, 1, IGNORE
+    np.testing.assert_array_equal(lines, expected)
+    person, car = found['semantic_boundaries'].class_contours(2).planes
+    assert (person == IGNORE).all()  # it has no name there, so nothing is known of it
+    expected[3:, 3] = 0  # there, only the tree has a boundary
+    np.testing.assert_array_equal(car, expected)
+
+
+def test_numbers_of_regions_are_no_boundaries_of_classes(messages, tmp_path):
+    tasks = build_tasks({'map': {'kind': 'semantic_boundaries', 'classes': CLASSES}})
+    with pytest.raises(ValueError, match="/map: is an image of encoding 'mono16', not of class"):
+        read(write_map(messages, tmp_path / 'bag', RegionMap), ['/map'], tasks)

@@ -143,7 +143,8 @@ def test_rviz_shows_all_cameras_and_ends_with_the_node(
         launch, package, tiny_weights, tmp_path):
     """Only the launch file itself is left then, so that the launch ends."""
     parameters = tmp_path / 'parameters.yaml'
-    parameters.write_text('/**: {ros__parameters: {cameras: [front, rear], backend: torch}}')
+    parameters.write_text(
+        '/**: {ros__parameters: {cameras: [front, rear], backend: torch, heads: [pose]}}')
     package('rviz2', 'rviz2', f'echo "$* $FASTDDS_DEFAULT_PROFILES_FILE" > {tmp_path}/rviz; '
             'exec sleep 600')
     launched = launch('mcn.launch.py', rviz='true', params_file=parameters, weights=tiny_weights,
@@ -153,8 +154,11 @@ def test_rviz_shows_all_cameras_and_ends_with_the_node(
     _, config, *words, profiles = (tmp_path / 'rviz').read_text().split()
     assert {'__ns:=/robot', '__node:=mcn_rviz'} <= set(words) and Path(profiles).is_file()
     displays = yaml.safe_load(Path(config).read_text())['Visualization Manager']['Displays']
-    assert [display['Topic']['Value'] for display in displays][::3] == [
+    assert [display['Topic']['Value'] for display in displays
+            if display['Name'].endswith('Camera')] == [
         '/front/raw/compressed', '/rear/raw/compressed']
+    assert {display['Name'] for display in displays if display['Enabled']} == {
+        f'{camera} {name}' for camera in ('front', 'rear') for name in ('Camera', 'Overlay')}
     os.kill(int(re.search(r'mcn_node-\d+]: process started with pid \[(\d+)', log)[1]),
             signal.SIGKILL)
     code, log = launched.wait()

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcn_ros.ros.rviz import show_cameras
+from mcn_ros.data.results import describe
+from mcn_ros.ros.rviz import show_cameras, show_heads
+from mcn_ros.tasks import build_tasks, describe_tasks, TASKS
 
 CONFIG = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / 'config' / 'mcn.rviz').read_text())
@@ -29,6 +31,10 @@ TOP = {'Panels', 'Visualization Manager', 'Window Geometry'}
 MANAGER = {'Class', 'Displays', 'Enabled', 'Global Options', 'Name', 'Tools', 'Transformation',
            'Value', 'Views'}
 
+# Name of a display -> topic of a head.
+PICTURES = {'Semantic': 'semantic/color', 'Boundaries': 'boundaries/image',
+            'Normals': 'normals/color', 'Saliency': 'saliency/image', 'Parts': 'parts/color',
+            'Semantic boundaries': 'semantic_boundaries/color'}
 SEVERAL = {'front': '/front/raw', '/rear': '/rear/image'}
 CONFIGS = {
     'shipped': CONFIG,
@@ -43,6 +49,10 @@ def displays(config):
 
 def topics(config):
     return {display['Name']: display['Topic']['Value'] for display in displays(config)}
+
+
+def enabled(config):
+    return {display['Name'] for display in displays(config) if display['Enabled']}
 
 
 def classes(part):
@@ -60,7 +70,8 @@ def test_names_are_those_that_rviz_reads(config):
     assert set(config) == TOP and set(config['Visualization Manager']) <= MANAGER
     assert set(classes(config)) == CLASSES
     for display in displays(config):
-        assert display['Class'] == 'rviz_default_plugins/Image' and display['Enabled'] is True
+        assert display['Class'] == 'rviz_default_plugins/Image'
+        assert type(display['Enabled']) is bool and display['Value'] is display['Enabled']
         assert set(display) <= DISPLAY and set(display['Topic']) == TOPIC
         for policy, choices in POLICIES.items():
             assert display['Topic'][policy] in choices
@@ -86,17 +97,30 @@ def test_reliability_is_what_is_offered(config):
 
 def test_the_shipped_one_is_for_a_node_with_one_camera():
     # Skeletons are part of the overlay: as markers they would need a frame in space.
-    assert topics(CONFIG) == {
-        'Camera': 'image', 'Overlay': 'mcn/overlay', 'Semantic': 'mcn/semantic/color'}
+    assert topics(CONFIG) == {'Camera': 'image', 'Overlay': 'mcn/overlay', **{
+        name: f'mcn/{topic}' for name, topic in PICTURES.items()}}
+    # Those of the heads that the weights of the node have by default.
+    assert enabled(CONFIG) == {'Camera', 'Overlay', 'Semantic'}
     assert CONFIGS['one camera'] == CONFIG
 
 
 def test_each_camera_has_its_displays():
     assert topics(CONFIGS['several cameras']) == {
-        'front Camera': '/front/raw/compressed', 'front Overlay': 'eye/front/overlay',
-        'front Semantic': 'eye/front/semantic/color',
-        'rear Camera': '/rear/image/compressed', 'rear Overlay': 'eye/rear/overlay',
-        'rear Semantic': 'eye/rear/semantic/color'}
+        'front Camera': '/front/raw/compressed', 'rear Camera': '/rear/image/compressed', **{
+            f'{camera} {name}': f'eye/{camera}/{topic}' for camera in ('front', 'rear')
+            for name, topic in {'Overlay': 'overlay', **PICTURES}.items()}}
+
+
+def test_pictures_of_the_heads_that_run_are_shown():
+    tasks = build_tasks(dict.fromkeys(TASKS, {}))
+    offered = {topic for head in describe(tasks, describe_tasks(tasks)).values()
+               for topic in head.topics}
+    assert set(PICTURES.values()) <= offered
+    for heads, expected in (
+            (['boundaries', 'normals'], {'Boundaries', 'Normals'}),
+            (['segmentation', 'detection'], {'Semantic'}), (['pose', 'faces'], set())):
+        assert enabled(show_heads(CONFIG, heads)) == {'Camera', 'Overlay', *expected}
+    assert show_heads(CONFIG, []) == CONFIG
 
 
 @pytest.mark.parametrize('transport, image, topic', [
@@ -109,4 +133,5 @@ def test_the_transport_is_the_end_of_the_topic(transport, image, topic):
 def test_the_original_is_left_alone():
     before = copy.deepcopy(CONFIG)
     show_cameras(CONFIG, 'eye', SEVERAL, 'raw')
+    show_heads(CONFIG, ['pose'])
     assert CONFIG == before

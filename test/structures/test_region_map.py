@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.geometry import crop
-from mcn_ros.structures import IGNORE, RegionMap, UNKNOWN_REGION
+from mcn_ros.structures import IGNORE, LineMap, RegionMap, UNKNOWN_REGION
 
 
 def regions(labels):
@@ -29,7 +29,7 @@ def test_regions_of_two_parts_stay_apart():
 def test_a_contour_is_where_the_right_or_lower_neighbour_is_another():
     contours = regions([[1, 1, 2], [1, 1, 2], [0, 0, 0]]).contours()
     assert contours.values.tolist() == [[0, 1, 0], [1, 1, 1], [0, 0, 0]]
-    assert contours.lines and contours.values.dtype == np.uint8
+    assert type(contours) is LineMap and contours.values.dtype == np.uint8
 
 
 def test_a_contour_is_unknown_beside_the_unknown():

@@ -12,7 +12,7 @@ import pytest
 from mcn_ros import structures
 from mcn_ros.colors import class_colors
 from mcn_ros.structures import (
-    ClassMap, ClassPlanes, Instances, Poses, RegionMap, ScalarMap, select, VectorMap)
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, RegionMap, ScalarMap, select, VectorMap)
 from mcn_ros.visualization import draw, DRAWINGS, LEFT, RIGHT
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -184,10 +184,10 @@ def half(dtype=np.float32, on=1.0):
 
 
 def test_lines_are_white_and_their_faintness_is_seen():
-    lines = ScalarMap(half(), lines=True)
+    lines = LineMap(half())
     drawn = draw(picture(), {'boundaries': lines}, {})
     assert (drawn[:, 160:] == 255).all() and (drawn[:, :160] == 100).all()
-    faint = draw(picture(), {'boundaries': ScalarMap(half(on=0.5), lines=True)}, {})
+    faint = draw(picture(), {'boundaries': LineMap(half(on=0.5))}, {})
     assert (100 < faint[:, 160:]).all() and (faint[:, 160:] < 255).all()
     regions = RegionMap(half(np.uint16, 1), np.zeros(1, int))
     np.testing.assert_array_equal(changed(picture(), draw(picture(), {'boundaries': regions}, {})),
@@ -211,10 +211,12 @@ def test_what_is_unknown_is_not_drawn(value):
 def test_planes_show_the_likeliest_class_where_it_is_likely():
     planes = np.stack([half(on=0.6), half(on=0.7)])
     planes[:, 120:] *= 0.5
-    drawn = draw(picture(), {'lines': ClassPlanes(planes)}, {})
+    drawn = draw(picture(), {'lines': ClassPlanes(planes)}, {}, score_thresholds={'lines': 0.5})
     assert (drawn[:120, 160:] == class_colors(2)[1]).all()
     touched = changed(picture(), drawn)
     assert not touched[120:].any() and not touched[:, :160].any()
+    lower = draw(picture(), {'lines': ClassPlanes(planes)}, {}, score_thresholds={'other': 0.5})
+    np.testing.assert_array_equal(changed(picture(), lower), half() > 0)
 
 
 def test_a_wall_that_faces_the_camera_is_blue():

@@ -11,7 +11,7 @@ from mcn_ros.evaluation.scorers.contour_curve import (
     average_precision, best, best_column, count_matches, f_measure, narrow, recall_precision,
     thresholds)
 from mcn_ros.evaluation.scorers.scorer import check_size, Figure, Scorer
-from mcn_ros.structures import RegionMap, ScalarMap
+from mcn_ros.structures import LineMap, RegionMap
 from mcn_ros.tasks import Task
 
 TOLERANCE = 0.0075  # of the image's diagonal
@@ -40,11 +40,11 @@ class ContoursScorer(Scorer):
         self._counts = np.zeros((4, len(THRESHOLDS)), np.int64)
         self._best = np.zeros(4, np.int64)
 
-    def nothing(self, annotation: RegionMap) -> ScalarMap:
+    def nothing(self, annotation: RegionMap) -> LineMap:
         """Return no lines."""
         return annotation.contours().nothing()
 
-    def measure(self, annotation: RegionMap, prediction: ScalarMap) -> np.ndarray:
+    def measure(self, annotation: RegionMap, prediction: LineMap) -> np.ndarray:
         """Return the counts of one image, see :func:`count_matches`."""
         return _count(annotation, prediction, THRESHOLDS)
 
@@ -70,7 +70,7 @@ class ContoursScorer(Scorer):
         return {'threshold': found.threshold, 'recall': found.recall,
                 'precision': found.precision}
 
-    def figure(self, annotation: RegionMap, prediction: ScalarMap) -> Figure:
+    def figure(self, annotation: RegionMap, prediction: LineMap) -> Figure:
         """Return F of one image, of few thresholds: many take long."""
         counts = best_column(_count(annotation, prediction, FEW))
         if not counts[1]:
@@ -79,7 +79,7 @@ class ContoursScorer(Scorer):
         return Figure(value, f'F {value:.2f}')
 
 
-def _count(annotation: RegionMap, prediction: ScalarMap, levels: np.ndarray) -> np.ndarray:
+def _count(annotation: RegionMap, prediction: LineMap, levels: np.ndarray) -> np.ndarray:
     """Return the counts of one image, see :func:`count_matches`."""
     check_size(annotation, prediction)
     return count_matches(narrow(prediction.values), [annotation.contours().values], TOLERANCE,

@@ -25,9 +25,10 @@ from vision_msgs.msg import (
     BoundingBox2D, Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, Point2D,
     VisionClass)
 
-from mcn_ros.colors import color_map
+from mcn_ros.colors import color_map, vector_colors
 from mcn_ros.data.image_formats import EncodedImage, MAX_PIXELS, RawImage, shown
-from mcn_ros.structures import ClassMap, id_rows, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.structures import (
+    ClassMap, id_rows, Instances, LineMap, Poses, ScalarMap, VectorMap)
 from mcn_ros.vocabulary import Skeleton
 
 MAX_FRAME_ID = 255  # characters; every single detection repeats them
@@ -86,6 +87,21 @@ def rgb_to_image(rgb: np.ndarray, header: Header, encoding: str = 'bgr8') -> Ima
     assert encoding in ('rgb8', 'bgr8'), encoding
     pixels = rgb if encoding == 'rgb8' else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     return _pixels_to_image(pixels, header, encoding)
+
+
+def image_to_png(msg: Image) -> CompressedImage:
+    """Return a mono8, rgb8 or bgr8 image as a PNG file, which image_transport can read."""
+    assert msg.encoding in ('mono8', 'rgb8', 'bgr8'), msg.encoding
+    mono = msg.encoding == 'mono8'
+    pixels = np.frombuffer(msg.data, np.uint8).reshape(
+        (msg.height, msg.width) if mono else (msg.height, msg.width, 3))
+    if msg.encoding == 'rgb8':
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert encoded
+    # The encoding of the image, and that of the file as OpenCV reads it.
+    kind = f'{msg.encoding}; png compressed {"mono8" if mono else "bgr8"}'
+    return encoded_to_compressed(EncodedImage(kind, data), msg.header)
 
 
 def _pixels_to_image(pixels: np.ndarray, header: Header, encoding: str) -> Image:
@@ -179,9 +195,22 @@ def scalar_map_to_msg(scalars: ScalarMap, header: Header) -> Image:
     return _pixels_to_image(cv2.convertScaleAbs(scalars.values, alpha=255), header, 'mono8')
 
 
-def vector_map_to_msg(directions: VectorMap, header: Header) -> Image:
-    """Encode vectors as a 32FC3 image, in the optical frame of the camera; NaN where unknown."""
+def line_map_to_thin_msg(lines: LineMap, header: Header, threshold: float) -> Image:
+    """Encode as a mono8 image the ridges (255) that are at least as high as the threshold."""
+    assert lines.stride == 1, lines.stride
+    return _pixels_to_image(255 * lines.ridges(threshold).astype(np.uint8), header, 'mono8')
+
+
+def vector_map_to_msg(directions: VectorMap, header: Header, encoding: str = '32FC3') -> Image:
+    """
+    Encode vectors in the optical frame of the camera.
+
+    :param encoding: '32FC3' for numbers, NaN where unknown; 'rgb8' for colours, see
+        :func:`mcn_ros.colors.vector_colors`.
+    """
     assert directions.stride == 1, directions.stride
+    if encoding == 'rgb8':
+        return rgb_to_image(vector_colors(directions.vectors), header, 'rgb8')
     return _pixels_to_image(directions.vectors, header, '32FC3')
 
 

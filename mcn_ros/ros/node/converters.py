@@ -3,19 +3,18 @@
 
 """Which messages the node makes of predictions of each type; a new type gets a line here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from mcn_ros.colors import vector_colors
 from mcn_ros.ros.node.conversions import (
-    class_map_to_color_msg, class_map_to_msg, detections_to_msg, label_info_msg, poses_to_msg,
-    rgb_to_image, scalar_map_to_msg, skeleton_info_msg, vector_map_to_msg)
+    class_map_to_color_msg, class_map_to_msg, detections_to_msg, label_info_msg,
+    line_map_to_thin_msg, poses_to_msg, scalar_map_to_msg, skeleton_info_msg, vector_map_to_msg)
 from mcn_ros.ros.node.parameters import HeadParameters
 from mcn_ros.structures import (
-    ClassMap, ClassPlanes, Instances, Poses, ScalarMap, Structure, VectorMap)
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, ScalarMap, Structure, VectorMap)
 from mcn_ros.tasks import Task
 
 
@@ -25,16 +24,26 @@ class Converter:
     Makes the messages of predictions of a type.
 
     :param messages: for each topic of :data:`mcn_ros.data.results.RESULTS` a function:
-        (prediction in camera pixels, header, task, parameters) -> message.
+        (what is shown of a prediction in camera pixels, header, task, parameters) -> message.
     :param info: (header, task, parameters) -> description; None for none.
+    :param shown: (prediction, parameters) -> what all messages are made of.
+    :param png: which of the messages, by their indices, are images that a PNG file can hold.
     """
 
     messages: tuple[Callable[[Structure, Header, Task, HeadParameters], Any], ...]
     info: Callable[[Header, Task, HeadParameters], Any] | None = None
+    shown: Callable[[Structure, HeadParameters], Structure] = lambda prediction, _: prediction
+    png: tuple[int, ...] = ()
 
 
-def _labels_msg(header: Header, task: Task, parameters: HeadParameters) -> LabelInfo:
-    return label_info_msg(('background', *task.classes), header)
+def _labels_msg(header: Header, task: Task, threshold: float = 0.0) -> LabelInfo:
+    return label_info_msg(('background', *task.classes), header, threshold)
+
+
+AREAS = Converter(
+    (lambda areas, header, *_: class_map_to_msg(areas, header),
+     lambda areas, header, task, _: class_map_to_color_msg(areas, header, len(task.classes))),
+    lambda header, task, _: _labels_msg(header, task), png=(0, 1))
 
 
 CONVERTERS: dict[type, Converter] = {
@@ -48,19 +57,19 @@ CONVERTERS: dict[type, Converter] = {
             people, header, parameters.keypoint_threshold),),
         lambda header, task, parameters: skeleton_info_msg(
             task.joints, header, parameters.keypoint_threshold)),
-    ClassMap: Converter(
-        (lambda areas, header, *_: class_map_to_msg(areas, header),
-         lambda areas, header, task, _: class_map_to_color_msg(areas, header, len(task.classes))),
-        _labels_msg),
-    ScalarMap: Converter((lambda scalars, header, *_: scalar_map_to_msg(scalars, header),)),
+    ClassMap: AREAS,
+    ScalarMap: Converter(
+        (lambda scalars, header, *_: scalar_map_to_msg(scalars, header),), png=(0,)),
+    LineMap: Converter(
+        (lambda lines, header, *_: scalar_map_to_msg(lines, header),
+         lambda lines, header, task, parameters: line_map_to_thin_msg(
+             lines, header, parameters.threshold)), png=(0, 1)),
     VectorMap: Converter(
-        (lambda directions, header, *_: vector_map_to_msg(directions, header),
-         lambda directions, header, *_: rgb_to_image(
-             vector_colors(directions.vectors), header, 'rgb8'))),
-    ClassPlanes: Converter(
-        (lambda planes, header, task, parameters: class_map_to_msg(
-            planes.class_map(parameters.score_threshold), header),
-         lambda planes, header, task, parameters: class_map_to_color_msg(
-             planes.class_map(parameters.score_threshold), header, len(task.classes))),
-        _labels_msg),
+        (lambda directions, header, task, parameters: vector_map_to_msg(
+            directions, header, parameters.encoding),
+         lambda directions, header, *_: vector_map_to_msg(directions, header, 'rgb8')), png=(1,)),
+    ClassPlanes: replace(
+        AREAS, shown=lambda planes, parameters: planes.class_map(parameters.score_threshold),
+        info=lambda header, task, parameters: _labels_msg(
+            header, task, parameters.score_threshold)),
 }

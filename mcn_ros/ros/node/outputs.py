@@ -15,17 +15,22 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle.publisher import LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from mcn_ros.data.results import (
-    describe, HeadInfo, heads_to_json, HEADS_TOPIC, IMAGE_TYPE, OVERLAY_TOPIC, TEXT_TYPE)
-from mcn_ros.ros.node.conversions import message_class, rgb_to_image
+    COMPRESSED_TYPE, describe, HeadInfo, heads_to_json, HEADS_TOPIC, IMAGE_TYPE, OVERLAY_TOPIC,
+    TEXT_TYPE)
+from mcn_ros.ros.node.conversions import image_to_png, message_class, rgb_to_image
 from mcn_ros.ros.node.converters import CONVERTERS
 from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import describe_tasks, Task
 from mcn_ros.tracking import Tracker
 from mcn_ros.visualization import draw, DRAWINGS, OPAQUE
+
+
+PICTURES = IMAGE_TYPE, COMPRESSED_TYPE  # of which a queue would hold old ones back
 
 
 def create_publisher(node: LifecycleNode, topic: str, msgtype: str,
@@ -35,8 +40,32 @@ def create_publisher(node: LifecycleNode, topic: str, msgtype: str,
         qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         return node.create_lifecycle_publisher(message_class(msgtype), topic, qos)
     return node.create_lifecycle_publisher(
-        message_class(msgtype), topic, QoSProfile(depth=1 if msgtype == IMAGE_TYPE else 10),
+        message_class(msgtype), topic, QoSProfile(depth=1 if msgtype in PICTURES else 10),
         qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+
+class PngPublisher:
+    """
+    A topic of images, and beside it one of the same images as PNG files.
+
+    The other is called as those of image_transport are, whose JPEG would change labels.
+
+    :ivar publishers: of both topics.
+    """
+
+    def __init__(self, node: LifecycleNode, topic: str):
+        self.publishers = [create_publisher(node, topic, IMAGE_TYPE),
+                           create_publisher(node, f'{topic}/compressed', COMPRESSED_TYPE)]
+
+    def get_subscription_count(self) -> int:
+        """Return how many subscribe to either."""
+        return sum(publisher.get_subscription_count() for publisher in self.publishers)
+
+    def publish(self, message: Image) -> None:
+        """Publish an image on those topics that somebody subscribes to."""
+        for publisher, convert in zip(self.publishers, (lambda image: image, image_to_png)):
+            if publisher.get_subscription_count():
+                publisher.publish(convert(message))
 
 
 class HeadOutput:
@@ -57,11 +86,15 @@ class HeadOutput:
                                  f'{head.prediction} (known: {known})')
         self.task, self.topic, self._name = task, head.topic, name
         self._converter = CONVERTERS[task.prediction]
-        self._results = [create_publisher(node, prefix + topic, msgtype)
-                         for topic, msgtype in head.topics.items()]
+        self._results = [
+            PngPublisher(node, prefix + topic) if index in self._converter.png else
+            create_publisher(node, prefix + topic, msgtype)
+            for index, (topic, msgtype) in enumerate(head.topics.items())]
         self._infos = [create_publisher(node, prefix + topic, msgtype, latched=True)
                        for topic, msgtype in head.info.items()]
-        self.publishers = [*self._results, *self._infos]
+        self.publishers = [
+            publisher for result in self._results for publisher in
+            (result.publishers if isinstance(result, PngPublisher) else [result])] + self._infos
 
     @property
     def is_subscribed(self) -> bool:
@@ -89,13 +122,17 @@ class HeadOutput:
 
     def message(self, prediction: Structure, header: Header, parameters: HeadParameters) -> Any:
         """Return the message of the first topic, which has the predictions."""
-        return self._converter.messages[0](prediction, header, self.task, parameters)
+        shown = self._converter.shown(prediction, parameters)
+        return self._converter.messages[0](shown, header, self.task, parameters)
 
     def publish(self, prediction: Structure, header: Header, parameters: HeadParameters) -> None:
         """Publish results on the topics that somebody subscribes to."""
+        if not self.is_subscribed:
+            return
+        shown = self._converter.shown(prediction, parameters)
         for publisher, convert in zip(self._results, self._converter.messages, strict=True):
             if publisher.get_subscription_count():
-                publisher.publish(convert(prediction, header, self.task, parameters))
+                publisher.publish(convert(shown, header, self.task, parameters))
 
 
 class Outputs:
@@ -158,9 +195,10 @@ class Outputs:
             self.heads[name].publish(prediction, header, parameters.of(name))
         if in_overlay:
             names = {name: self.heads[name].task.classes for name in in_overlay}
-            thresholds = {name: parameters.of(name).keypoint_threshold for name in in_overlay}
-            picture = draw(image, {name: results[name] for name in in_overlay}, names, 0.0,
-                           keypoint_thresholds=thresholds,
+            heads = {name: parameters.of(name) for name in in_overlay}
+            picture = draw(image, {name: results[name] for name in in_overlay}, names,
+                           score_thresholds={n: h.score_threshold for n, h in heads.items()},
+                           keypoint_thresholds={n: h.keypoint_threshold for n, h in heads.items()},
                            text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))
         return results

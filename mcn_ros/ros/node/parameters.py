@@ -22,13 +22,13 @@ from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.spatial.depth import DepthRange
 from mcn_ros.spatial.lift import NOISE
-from mcn_ros.structures import ClassPlanes, Instances, Poses
+from mcn_ros.structures import ClassPlanes, Instances, LineMap, Poses, VectorMap
 from mcn_ros.tasks import Task, TASKS, usual_names
 from mcn_ros.tracking import Thresholds
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
-               choices: tuple[str, ...] = (), live: bool = False) -> Any:
+               choices: tuple[str, ...] = (), live: bool = False, of_task: bool = False) -> Any:
     """
     Declare a parameter.
 
@@ -38,10 +38,11 @@ def _parameter(default: Any, description: str, name: str = '', limits: tuple = (
     :param limits: lowest and highest value, also of each of several numbers.
     :param choices: the values allowed.
     :param live: can change at run time; otherwise it is read-only.
+    :param of_task: the default is what the task of the head has by that name, if it has.
     """
     return field(default=default, metadata={
         'description': description, 'name': name, 'limits': limits, 'choices': choices,
-        'live': live})
+        'live': live, 'of_task': of_task})
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ class HeadParameters:
     keypoint_threshold: float = _parameter(
         0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
         limits=(0.0, 1.0), live=True)
+    threshold: float = _parameter(
+        0.5, 'Ridges of lines that are at least so probable are those that ~/HEAD/thin shows.',
+        limits=(0.0, 1.0), live=True, of_task=True)
+    encoding: str = _parameter(
+        '32FC3', 'What the pixels of ~/HEAD/image are: 32FC3 (numbers, NaN where unknown) or rgb8 '
+        '(colours, a quarter of the bytes, black where unknown).', choices=('32FC3', 'rgb8'))
     class_id_format: str = 'id'
     max_detections: int = 100
 
@@ -178,6 +185,8 @@ HEAD_PARAMETERS: dict[type, tuple[str, ...]] = {
     Instances: ('score_threshold', 'classes'),
     Poses: ('score_threshold', 'keypoint_threshold'),
     ClassPlanes: ('score_threshold',),
+    LineMap: ('threshold',),
+    VectorMap: ('encoding',),
 }
 HEAD_FIELDS = {f.name: f for f in fields(HeadParameters) if f.metadata}
 
@@ -216,13 +225,16 @@ def declare_parameters(node: Node) -> None:
 def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
     """Declare those of the heads of the weights; ParameterException for wrong values."""
     for name, task in tasks.items():
-        _declare(node, head_fields(name, task.prediction))
+        _declare(node, head_fields(name, task.prediction), task)
 
 
-def _declare(node: Node, wanted: Mapping[str, Field]) -> None:
+def _declare(node: Node, wanted: Mapping[str, Field], task: Task | None = None) -> None:
     for name, declared in wanted.items():
         if not node.has_parameter(name):
-            node.declare_parameter(name, _ros_default(declared), _descriptor(declared))
+            default = _ros_default(declared)
+            if declared.metadata['of_task']:
+                default = getattr(task, declared.name, default)
+            node.declare_parameter(name, default, _descriptor(declared))
 
 
 def _is_names(declared: Any) -> bool:

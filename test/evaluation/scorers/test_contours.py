@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.evaluation.scorers import scorer_of, Scorers
-from mcn_ros.structures import ClassPlanes, RegionMap, ScalarMap, UNKNOWN_REGION
+from mcn_ros.structures import ClassPlanes, LineMap, RegionMap, UNKNOWN_REGION
 from mcn_ros.tasks import build_tasks
 
 TASKS = build_tasks({'boundaries': {}, 'semantic_boundaries': {'classes': ['a', 'b', 'c']}})
@@ -27,7 +27,7 @@ def square(region_class=0):
 
 
 def lines(annotation, value=0.9):
-    return ScalarMap(np.float32(value) * (annotation.contours().values == 1), lines=True)
+    return LineMap(np.float32(value) * (annotation.contours().values == 1))
 
 
 def planes(annotation, value=0.9):
@@ -69,7 +69,7 @@ def test_an_image_has_its_own_threshold():
     noise = lines(square(), 0.9).values.copy()
     noise[5:55, 10] = 0.6
     quiet = lines(square(), 0.3)
-    result = scored(ANY, (square(), ScalarMap(noise, lines=True)), (square(), quiet)).result()
+    result = scored(ANY, (square(), LineMap(noise)), (square(), quiet)).result()
     assert result['OIS'] > NEARLY > result['ODS'] > 0.5
 
 

@@ -21,7 +21,7 @@ from mcn_ros.colors import class_colors
 from mcn_ros.data import messages
 from mcn_ros.data.image_formats import EncodedImage, RawImage
 from mcn_ros.ros.node import conversions
-from mcn_ros.structures import ClassMap, Instances, Poses
+from mcn_ros.structures import ClassMap, Instances, LineMap, Poses, VectorMap
 from mcn_ros.vocabulary import COCO_SKELETON
 
 HEADER = Header(stamp=Time(sec=3, nanosec=7), frame_id='camera')
@@ -229,6 +229,46 @@ def test_class_map_to_color_msg():
     picture = conversions.image_to_rgb(msg)
     np.testing.assert_array_equal(picture[0, 0], 0)
     np.testing.assert_array_equal(picture[[0, 1, 0], [1, 0, 2]], class_colors(3))
+
+
+def test_images_as_png_files():
+    gray = conversions.class_map_to_msg(ClassMap(RGB[..., 0]), HEADER)
+    for image in (gray, conversions.rgb_to_image(RGB, HEADER, 'rgb8'),
+                  conversions.rgb_to_image(RGB, HEADER, 'bgr8')):
+        msg = over_the_wire(conversions.image_to_png(image))
+        assert msg.header == HEADER and bytes(msg.data).startswith(b'\x89PNG')
+        # As image_transport names them: what it makes of the file, and how the file is read.
+        assert msg.format.startswith(f'{image.encoding}; png compressed')
+        assert ('bgr8' in msg.format.partition(';')[2]) == (image.encoding != 'mono8')
+        np.testing.assert_array_equal(conversions.compressed_to_rgb(msg),
+                                      conversions.image_to_rgb(image))
+
+
+def test_ridges_of_lines_are_thin_and_as_high_as_the_threshold():
+    bell = np.exp(-((np.arange(40) - 20) / 3) ** 2, dtype=np.float32)
+    values = np.tile(bell, (30, 1))
+    values[15:] *= 0.5
+    lines, (top, bottom) = LineMap(values), (slice(6, 14), slice(17, 24))
+
+    def thin(threshold):
+        msg = over_the_wire(conversions.line_map_to_thin_msg(lines, HEADER, threshold))
+        assert (msg.header, msg.encoding, msg.height, msg.width) == (HEADER, 'mono8', 30, 40)
+        return np.array(msg.data).reshape(30, 40)
+
+    line = np.where(np.arange(40) == 20, 255, 0)
+    assert (thin(0.3)[top] == line).all() and (thin(0.3)[bottom] == line).all()
+    assert (thin(0.7)[top] == line).all() and not thin(0.7)[bottom].any()
+
+
+@pytest.mark.parametrize('encoding', ['32FC3', 'rgb8'])
+def test_vector_map_to_msg_and_back(encoding):
+    vectors = rng.normal(size=(6, 9, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    vectors[2, 3] = np.nan
+    msg = over_the_wire(conversions.vector_map_to_msg(VectorMap(vectors), HEADER, encoding))
+    assert (msg.header, msg.encoding, msg.height, msg.width) == (HEADER, encoding, 6, 9)
+    np.testing.assert_allclose(messages.vector_map_from_msg(msg).vectors, vectors,
+                               atol=0 if encoding == '32FC3' else 0.01)
 
 
 def test_label_info_msg():

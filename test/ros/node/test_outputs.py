@@ -10,20 +10,28 @@ from mcn_ros_msgs.msg import HumanPose2DArray, SkeletonInfo
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header, String
+import torch
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from mcn_ros.data.messages import vector_map_from_msg
 from mcn_ros.data.results import describe, heads_from_json
-from mcn_ros.ros.node import mcn_node
-from mcn_ros.ros.node.conversions import image_to_rgb
+from mcn_ros.model import ModelConfig, MultiTaskNet
+from mcn_ros.network.trunks import TrunkConfig
+from mcn_ros.ros.node import mcn_node, outputs
+from mcn_ros.ros.node.conversions import compressed_to_rgb, image_to_rgb
 from mcn_ros.ros.node.converters import CONVERTERS
 from mcn_ros.ros.node.outputs import HeadOutput
+from mcn_ros.ros.node.parameters import HeadParameters
+from mcn_ros.runtime import load_predictor, predictor, RuntimeConfig
 from mcn_ros.runtime.predictions import Predictions
-from mcn_ros.structures import ClassMap, ClassPlanes, Instances, Poses, ScalarMap, VectorMap
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, ScalarMap, VectorMap)
 from mcn_ros.tasks import Task, TASKS
 from mcn_ros.visualization import DRAWINGS
 from mcn_ros.vocabulary import COCO_SKELETON
+from mcn_ros.weights_file import load_model, save_model
 
 BLANK = np.zeros((48, 64, 3), np.uint8)
 
@@ -83,7 +91,8 @@ def test_descriptions_are_latched(world):
     (['detection'], {'/mcn/detections', '/mcn/detection/label_info'}),
     ('pose', {'/mcn/poses', '/mcn/skeleton_info'}),
     ('pose,segmentation', {'/mcn/poses', '/mcn/skeleton_info', '/mcn/semantic/image',
-                           '/mcn/semantic/color', '/mcn/semantic/label_info'})])
+                           '/mcn/semantic/image/compressed', '/mcn/semantic/color',
+                           '/mcn/semantic/color/compressed', '/mcn/semantic/label_info'})])
 def test_only_the_chosen_heads_are_advertised(world, heads, expected):
     world.start(heads=heads)
     world.wait_for_topics(*expected, '/mcn/heads', '/mcn/overlay')
@@ -135,7 +144,10 @@ class MapTask(Task):
 def test_maps_of_every_type_are_published(world, monkeypatch):
     planes = np.zeros((2, 48, 64), np.float32)
     planes[1, :, 9:] = 0.7
+    lines = np.zeros((48, 64), np.float32)
+    lines[:, 30] = 0.6
     found = {'salient': ScalarMap(np.full((48, 64), 0.4, np.float32)),
+             'rims': LineMap(lines),
              'normals': VectorMap(np.full((48, 64, 3), (0, 0, -1), np.float32)),
              'edges': ClassPlanes(planes)}
     monkeypatch.setitem(TASKS, 'map', MapTask)
@@ -149,24 +161,152 @@ def test_maps_of_every_type_are_published(world, monkeypatch):
         return predictor
 
     monkeypatch.setattr(mcn_node, 'load_predictor', load_maps)
-    topics = ('salient/image', 'normals/image', 'normals/color', 'edges/image', 'edges/color')
+    topics = ('salient/image', 'rims/image', 'rims/thin', 'normals/image', 'normals/color',
+              'edges/image', 'edges/color')
     received = [world.peer.listen(Image, f'mcn/{topic}') for topic in topics]
+    files = [world.peer.listen(CompressedImage, f'mcn/{topic}/compressed') for topic in topics
+             if topic != 'normals/image']  # numbers of 32 bits
     told = world.peer.listen(String, 'mcn/heads', latched=True)
     world.start()
     world.connect()
     world.wait_for_topics('/mcn/heads', '/mcn/overlay', '/mcn/edges/label_info', *(
-        f'/mcn/{topic}' for topic in topics))
+        f'/{topic}' for topic in world.peer.received if topic != 'mcn/heads'))
     world.spin(0.3)
     world.send(1)
-    world.wait(lambda: all(received) and told, 'all pictures')
-    scalar, vectors, color, labels, _ = [messages[0] for messages in received]
+    world.wait(lambda: all(received) and all(files) and told, 'all pictures')
+    scalar, broad, thin, vectors, color, labels, _ = [messages[0] for messages in received]
     assert [messages[0].encoding for messages in received] == [
-        'mono8', '32FC3', 'rgb8', 'mono8', 'rgb8']
+        'mono8', 'mono8', 'mono8', '32FC3', 'rgb8', 'mono8', 'rgb8']
     assert set(scalar.data) == {102} and tuple(color.data[:3]) == (128, 128, 255)
     assert labels.data[8] == 0 and labels.data[9] == 2
+    row = slice(24 * 64, 25 * 64)  # in the middle, far from the border
+    assert np.flatnonzero(broad.data[row]).tolist() == [30] and broad.data[row][30] == 153
+    assert np.flatnonzero(thin.data[row]).tolist() == [30] and thin.data[row][30] == 255
+    whole = [messages[0] for messages in received if messages[0].encoding != '32FC3']
+    for image, (file,) in zip(whole, files, strict=True):
+        assert file.header == image.header
+        np.testing.assert_array_equal(compressed_to_rgb(file), image_to_rgb(image))
     heads = heads_from_json(told[0].data)
     np.testing.assert_array_equal(heads['normals'].read(vectors).vectors, found['normals'].vectors)
     assert heads['edges'].read(labels).planes[1, 0, 9] == 1
+
+
+MAPS = {  # head -> topic -> encoding
+    'boundaries': {'image': 'mono8', 'thin': 'mono8'},
+    'normals': {'image': '32FC3', 'color': 'rgb8'},
+    'saliency': {'image': 'mono8'},
+    'parts': {'image': 'mono8', 'color': 'rgb8'},
+    'semantic_boundaries': {'image': 'mono8', 'color': 'rgb8'}}
+
+
+@pytest.fixture(scope='module')
+def eight(tmp_path_factory):
+    """Write random weights of a tiny network of all eight tasks."""
+    two = {'classes': ['person', 'car']}
+    tasks = {'detection': two, 'pose': {}, 'segmentation': two, **dict.fromkeys(MAPS, {}),
+             'boundaries': {'threshold': 0.0}, 'semantic_boundaries': two}
+    torch.manual_seed(0)
+    model = MultiTaskNet(ModelConfig(
+        {name: {**fields, 'head': {'width': 8}} for name, fields in tasks.items()},
+        TrunkConfig('shufflenet_v2_x0_5', 'top_down', 8), (64, 96)))
+    path = tmp_path_factory.mktemp('weights') / 'eight.safetensors'
+    save_model(model, path)
+    return path
+
+
+@pytest.fixture
+def network(monkeypatch, eight):
+    """Let nodes load the real network; return the names of the heads that are built and read."""
+    read = []
+
+    def load(path, heads):
+        model = load_model(path, heads)
+        read.extend({key.split('.')[1] for key in model.state_dict() if key[:6] == 'heads.'})
+        return model
+
+    monkeypatch.setattr(predictor, 'load_model', load)
+    monkeypatch.setattr(mcn_node, 'load_predictor', lambda weights, heads, runtime: load_predictor(
+        eight, heads, RuntimeConfig('cpu', 'torch')))
+    return read
+
+
+def listen_to_maps(world, heads):
+    """Return the messages of each map of heads, by topic."""
+    return {f'{head}/{end}': world.peer.listen(Image, f'mcn/{head}/{end}')
+            for head in heads for end in MAPS[head]}
+
+
+def test_chosen_heads_of_eight_are_published_and_nothing_else_is_computed(world, network):
+    received = listen_to_maps(world, ('boundaries', 'normals'))
+    world.start(heads='[boundaries,normals]')
+    assert sorted(network) == ['boundaries', 'normals']
+    world.connect()
+    world.wait_for_topics(
+        '/mcn/heads', '/mcn/overlay', *(f'/mcn/{topic}' for topic in received),
+        *(f'/mcn/{topic}/compressed' for topic in received if topic != 'normals/image'))
+    world.spin(0.3)
+    world.send(4)
+    world.wait(lambda: all(received.values()), 'all maps')
+    vectors = vector_map_from_msg(received['normals/image'][0]).vectors
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=2), 1, atol=1e-5)
+
+
+def test_all_eight_heads_give_images_like_the_camera(world, network):
+    received = listen_to_maps(world, MAPS)
+    infos = {head: world.peer.listen(LabelInfo, f'mcn/{head}/label_info', latched=True)
+             for head in ('parts', 'semantic_boundaries')}
+    overlay = world.peer.listen(Image, 'mcn/overlay')
+    node = world.start(normals__encoding='rgb8', semantic_boundaries__score_threshold=0.125)
+    assert len(network) == 8
+    world.connect()
+    world.wait(lambda: all(world.peer.count_publishers(topic) for topic in world.peer.received))
+    world.spin(0.3)
+    world.send(5)
+    world.wait(lambda: all(received.values()) and overlay and all(infos.values()), 'all of it')
+    encodings = {f'{head}/{end}': encoding for head, ends in MAPS.items()
+                 for end, encoding in ends.items()} | {'normals/image': 'rgb8'}
+    for topic, (msg,) in received.items():
+        assert (msg.header.stamp.sec, msg.header.frame_id) == (5, 'optical'), topic
+        assert (msg.height, msg.width, msg.encoding) == (48, 64, encodings[topic]), topic
+    assert received['normals/image'][0].data == received['normals/color'][0].data
+    parts, rims = (infos[head][-1] for head in infos)
+    assert [(c.class_id, c.class_name) for c in parts.class_map][:3] == [
+        (0, 'background'), (1, 'head'), (2, 'torso')]
+    assert rims.threshold == 0.125 and parts.threshold == 0
+    # The weights say from where on a line is one: this one from 0 on, everywhere.
+    assert set(received['boundaries/thin'][0].data) == {255}
+    node.set_parameters([Parameter('boundaries.threshold', value=1.0)])
+    world.send(6)
+    world.wait(lambda: len(received['boundaries/thin']) == 2)
+    assert set(received['boundaries/thin'][1].data) == {0}
+
+
+class Topic:
+    """A publisher without ROS."""
+
+    def __init__(self, name, subscribed):
+        self.name, self.subscribed, self.messages = name, subscribed, []
+        self.publish = self.messages.append
+
+    def get_subscription_count(self):
+        return int(self.name in self.subscribed)
+
+
+@pytest.mark.parametrize('subscribed', [(), ('thin',), ('image/compressed',), ('image', 'thin')])
+def test_no_message_is_made_for_nobody(monkeypatch, subscribed):
+    made, made_of, topics = [], LineMap.ridges, {}
+    monkeypatch.setattr(
+        LineMap, 'ridges', lambda *given: (made.append('thin'), made_of(*given))[1])
+    monkeypatch.setattr(outputs, 'image_to_png', lambda image: made.append('png'))
+    monkeypatch.setattr(outputs, 'create_publisher', lambda node, topic, msgtype, latched=False: (
+        topics.setdefault(topic, Topic(topic.removeprefix('rims/'), subscribed))))
+    tasks = {'rims': MapTask(kind='LineMap')}
+    output = HeadOutput(None, '', 'rims', tasks['rims'], describe(tasks, {'rims': {}})['rims'])
+    assert output.is_subscribed == bool(subscribed)
+    output.publish(LineMap(np.zeros((8, 9), np.float32)), Header(), HeadParameters())
+    assert {topic.name for topic in topics.values() if topic.messages} == set(subscribed)
+    assert made == [*['png'] * ('image/compressed' in subscribed),
+                    *['thin'] * ('thin' in subscribed)]
 
 
 @pytest.mark.parametrize('table, message', [(CONVERTERS, 'no messages'), (DRAWINGS, 'no drawing')])

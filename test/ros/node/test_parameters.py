@@ -19,7 +19,7 @@ from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 from mcn_ros.tasks import build_tasks
 
 MCN_YAML = Path(__file__).resolve().parents[3] / 'config' / 'mcn.yaml'
-STANDARD = Parameters(of_heads={'detection': HeadParameters(), 'pose': HeadParameters()})
+STANDARD = Parameters(of_heads=dict.fromkeys(('detection', 'pose', 'normals'), HeadParameters()))
 LISTS = [name for name, declared in FIELDS.items() if declared.default == ()]
 
 
@@ -131,6 +131,7 @@ def test_wrong_values_are_rejected_with_the_reason(make_node, name, value, reaso
 
 @pytest.mark.parametrize('name, value, reason', [
     ('image_transport', 'theora', 'raw, compressed'), ('class_id_format', 'uuid', 'id, name'),
+    ('normals.encoding', 'bgr8', '32FC3, rgb8'),
     ('heads', True, 'not a list'), ('detection.score_threshold', 1, 'DOUBLE'),
     ('max_detections', 0, 'range')])
 def test_wrong_values_at_the_start_are_rejected(make_node, name, value, reason):
@@ -150,6 +151,18 @@ def test_heads_of_the_weights_have_parameters_too(make_node):
     assert not set_parameter(node, 'faces.score_threshold', 2.0).successful
     set_parameter(node, 'max_detections', 3)
     assert read_parameters(node).of('faces').max_detections == 3
+
+
+def test_lines_have_the_threshold_of_their_weights(make_node):
+    tasks = build_tasks({'boundaries': {'threshold': 0.25},
+                         'seams': {'kind': 'boundaries', 'threshold': 0.75}})
+    node = make_node(['-p', 'seams.threshold:=0.125'])
+    declare_head_parameters(node, tasks)
+    parameters = read_parameters(node)
+    assert [parameters.of(name).threshold for name in tasks] == [0.25, 0.125]
+    assert set_parameter(node, 'boundaries.threshold', 0.5).successful
+    assert not set_parameter(node, 'boundaries.threshold', 1.5).successful
+    assert read_parameters(node).of('boundaries').threshold == 0.5
 
 
 def test_select_classes():
