@@ -71,7 +71,7 @@ def measure_baselines(image: np.ndarray, segments: np.ndarray, grid: Size,
 
 def _centre(size: Size) -> np.ndarray:
     inside = np.zeros(size, bool)
-    (top, bottom), (left, right) = ((round(side * (1 - CENTRE) / 2), round(side * (1 + CENTRE) / 2))
-                                    for side in size)
-    inside[top:bottom, left:right] = True
+    rows, columns = (slice(round(side * (1 - CENTRE) / 2), round(side * (1 + CENTRE) / 2))
+                     for side in size)
+    inside[rows, columns] = True
     return inside

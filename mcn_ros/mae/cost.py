@@ -20,12 +20,16 @@ def passes(config: RelationConfig, count: int) -> tuple[int, int]:
 
 
 def multiply_adds(model: MaskedAutoencoder, visible: int, count: int) -> int:
-    """Return the multiply-adds of a pass that sees some of so many patches, rounded a little."""
+    """
+    Return the multiply-adds of a pass that sees some of so many patches.
+
+    Without those of the embedding, which all passes of an image share.
+    """
     encoder, decoder = model.encoder, model.config
     values = 3 * encoder.patch ** 2
     return (len(encoder.blocks) * _block(encoder.width, visible + 1)
             + decoder.depth * _block(decoder.width, count + 1)
-            + visible * encoder.width * (values + decoder.width)
+            + (visible + 1) * encoder.width * decoder.width
             + count * decoder.width * values)
 
 

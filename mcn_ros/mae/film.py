@@ -76,7 +76,8 @@ def _draw(picture: np.ndarray, labels: np.ndarray, colours: dict[int, np.ndarray
         _, first, index = np.unique(labels, return_index=True, return_inverse=True)
         table = np.stack([colours[place] for place in first.tolist()])
         tint = table[enlarge(index.reshape(labels.shape), picture.shape[:2])]
-        drawn = np.rint((1 - BLEND) * picture + BLEND * tint).astype(np.uint8)
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        drawn = np.rint((1 - BLEND) * grey + BLEND * tint).astype(np.uint8)
     names = enlarge(labels, picture.shape[:2])
     lines = np.zeros(names.shape, bool)
     lines[:, 1:] |= names[:, 1:] != names[:, :-1]
