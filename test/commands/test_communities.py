@@ -13,8 +13,8 @@ from mcn_ros.commands import communities
 from mcn_ros.commands.communities import main
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.mae.discovery import Discovery
-from mcn_ros.mae.pretrain import pretrain, PretrainConfig
 from mcn_ros.mae.model import AutoencoderConfig
+from mcn_ros.mae.pretrain import pretrain, PretrainConfig
 from mcn_ros.mae.scenes import write_scenes
 from mcn_ros.tasks.foreground import ForegroundTask
 

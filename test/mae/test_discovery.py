@@ -27,7 +27,8 @@ def toy():
 
 def record(segments):
     annotations = [{'id': number, 'image_id': 1, 'category_id': 1, 'iscrowd': int(number == 9),
-                    **encode_mask(segments == number)} for number in np.unique(segments)[1:].tolist()]
+                    **encode_mask(segments == number)}
+                   for number in np.unique(segments)[1:].tolist()]
     height, width = segments.shape
     return read_coco({'images': [{'id': 1, 'file_name': 'a.png', 'height': height,
                                   'width': width}], 'annotations': annotations,

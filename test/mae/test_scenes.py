@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from mcn_ros.data.coco_file import read_coco
 from mcn_ros.data.coco import read_image
+from mcn_ros.data.coco_file import read_coco
 from mcn_ros.data.labels import draw_objects
 from mcn_ros.mae.scenes import CONTRAST, draw_scene, KINDS, MOST, write_scenes
 
