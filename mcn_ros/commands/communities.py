@@ -62,8 +62,9 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
                         help='shorter side that images are brought to; what is larger than the '
                              'images of the training is seen window by window (default: theirs)')
     parser.add_argument('--estimator', choices=ESTIMATORS, default=relation.estimator,
-                        help='how patches are related; one_in is 20 times cheaper, and sees '
-                             f'little but colour (default: {relation.estimator})')
+                        help='how patches are related; one_in is 20 times cheaper, and '
+                             'good where colours tell things apart (default: '
+                             f'{relation.estimator})')
     parser.add_argument('--masks', type=int, default=relation.masks, metavar='N',
                         help=f'random masks for each patch (default: {relation.masks})')
     parser.add_argument('--visible', type=float, default=relation.visible, metavar='SHARE',
