@@ -40,8 +40,10 @@ setup(
         'console_scripts': [
             'benchmark = mcn_ros.commands.benchmark:main',
             'camera_player = mcn_ros.ros.entry:main',
+            'communities = mcn_ros.commands.communities:main',
             'convert_weights = mcn_ros.commands.convert_weights:main',
             'demo = mcn_ros.commands.demo:main',
+            'draw_scenes = mcn_ros.commands.draw_scenes:main',
             'evaluate = mcn_ros.commands.evaluate:main',
             'evaluate_bag = mcn_ros.commands.evaluate_bag:main',
             'experiments = mcn_ros.commands.experiments:main',

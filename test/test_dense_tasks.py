@@ -16,14 +16,15 @@ from mcn_ros.runtime import load_predictor, RuntimeConfig
 from mcn_ros.structures import ClassMap, ClassPlanes, LineMap, ScalarMap, VectorMap
 
 COUNT, HEIGHT, WIDTH = 4, 48, 64
-HEADS = {'boundaries': {}, 'normals': {}, 'saliency': {}, 'parts': {},
+HEADS = {'boundaries': {}, 'normals': {}, 'saliency': {}, 'parts': {}, 'foreground': {},
          'semantic_boundaries': {'classes': ['square']}}
 FIGURES = {'boundaries': ('ODS', 'AP'), 'normals': ('mean', 'mean_facing', 'below_30'),
            'saliency': ('maxF', 'maxF_mean', 'maxF_center'),
+           'foreground': ('maxF', 'MAE'),
            'parts': ('mIoU', 'mIoU_classes', 'mIoU_background'),
            'semantic_boundaries': ('mMF', 'mMF_present', 'mAP')}
 PREDICTED = {'boundaries': LineMap, 'normals': VectorMap, 'saliency': ScalarMap,
-             'parts': ClassMap, 'semantic_boundaries': ClassPlanes}
+             'foreground': ScalarMap, 'parts': ClassMap, 'semantic_boundaries': ClassPlanes}
 
 
 @pytest.fixture(scope='module')

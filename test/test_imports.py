@@ -40,6 +40,7 @@ SIDEWAYS = {
 EDGE = {'ros', 'trials'}
 # Kinds of tasks that are others but for some rules: what they inherit from.
 VARIANTS = {'mcn_ros.tasks.centernet': {'mcn_ros.tasks.detection', 'mcn_ros.tasks.pose'},
+            'mcn_ros.tasks.foreground': {'mcn_ros.tasks.saliency'},
             'mcn_ros.tasks.parts': {'mcn_ros.tasks.segmentation'},
             'mcn_ros.tasks.window_pose': {'mcn_ros.tasks.pose'}}
 # Stands beside the tower: whatever handles predictions may draw them, it knows only structures.

@@ -27,12 +27,16 @@ NAMED = {
     'benchmark/memory.py': 'the network whose memory is measured',
     'benchmark/tracking.py': 'the heads whose people are followed',
     'commands/import_centernet.py': "CenterNet's networks",
+    'commands/communities.py': 'the task that its masks are for',
     'data/coco_file.py': 'the key of an object for its mask, in the format of COCO',
     'data/formats/__init__.py': 'the tasks that labels in public formats are for',
-    'data/formats/masks.py': 'the same as coco_file.py',
+    'data/masks.py': 'the same as coco_file.py',
     'data/synthetic/maps.py': 'the tasks that a drawn map is for',
     'data/synthetic/view.py': 'the same as coco_file.py',
     'data/synthetic/write.py': 'the map whose labels have names of their own',
+    'mae/discovery.py': 'the task that its maps are for',
+    'mae/film.py': 'the caption of a picture',
+    'mae/scenes.py': 'the task that its masks are for',
     'ros/rviz.py': 'the head whose topics are called otherwise',
 }
 # Why a file may ask for a class or an attribute.

@@ -31,7 +31,8 @@ class CocoAnnotations:
     - :class:`ClassMap`: its map, or else all masks of one class merged into one map (MCN, section
       3). Crowds are drawn as their class: their masks do tell which pixels they cover;
     - :class:`RegionMap`: its map, or else the objects with a mask, and some of what is around;
-    - :class:`ScalarMap`, :class:`VectorMap`, :class:`ClassPlanes`: its map.
+    - :class:`ScalarMap`, :class:`VectorMap`, :class:`ClassPlanes`: its map; of a task of objects,
+      else all masks as one.
 
     A task is absent from a sample where nothing is labelled for it: by the image's ``labelled``
     key, because it has no map (see :mod:`mcn_ros.data.coco_file` for both), and because a file
@@ -47,7 +48,7 @@ class CocoAnnotations:
     def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task],
                  folder: Path | str | None = None, cache: Path | str | None = None):
         self.tasks = {name: task for name, task in tasks.items() if task.annotation in READERS}
-        masks = any(task.annotation in MASKED for task in self.tasks.values())
+        masks = any(task.annotation in MASKED or task.of_objects for task in self.tasks.values())
         self.file = (read_coco(source, masks) if cache is None or isinstance(source, Mapping)
                      else read_cached(source, Path(cache), masks))
         self.folder = self.file.path.parent if folder is None else Path(folder)
@@ -160,5 +161,6 @@ def _check_promises(labels: Labels) -> None:
         bare = [c for c, mask in zip(record.categories, record.masks) if mask is None]
         if promised.intersection(bare):
             raise ValueError(f'{where} not all of its objects have a segmentation')
-    elif kind in MAPPED and labels.name in record.labelled:
+    elif (kind in MAPPED and labels.name in record.labelled
+            and not (labels.task.of_objects and file.masked)):
         raise ValueError(f'{where} has no map of it')

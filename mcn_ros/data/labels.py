@@ -64,6 +64,11 @@ class Labels:
         return labelled is None or not set(self.words).isdisjoint(labelled)
 
     @property
+    def all_objects(self) -> bool:
+        """Return whether the image says that there are no other objects than those labelled."""
+        return self.name in (self.record.labelled or ())
+
+    @property
     def named(self) -> set[str]:
         """Return the classes of the file that are labelled."""
         return self.file.named(self.record, *self.words)
@@ -193,9 +198,13 @@ def _region_classes(labels: Labels, count: int) -> np.ndarray:
     return np.array([index.get(number, -1) for number in categories], np.int64)
 
 
-def _objects(labels: Labels) -> RegionMap:
-    """Return the objects with a mask as regions; what is far from all of them is not known."""
-    record, labelled = labels.record, labels.classes
+def draw_objects(record: Record) -> np.ndarray:
+    """
+    Return which object each pixel is of, by their masks.
+
+    :return: (H, W) uint16: 0 none, r + 1 object r, 65535 where a crowd is, or the box of an
+        object without a mask.
+    """
     regions = np.zeros(record.size, np.uint16)
     for row in _back_to_front(record):
         if record.masks[row] is None:
@@ -204,13 +213,33 @@ def _objects(labels: Labels) -> RegionMap:
             regions[top:bottom, left:right] = UNKNOWN_REGION
         else:
             draw_mask(regions, record.masks[row], UNKNOWN_REGION if record.crowd[row] else row + 1)
-    near = cv2.dilate((regions > 0).astype(np.uint8), np.ones((2 * RING + 1,) * 2, np.uint8))
-    regions[near == 0] = UNKNOWN_REGION
+    return regions
+
+
+def _objects(labels: Labels) -> RegionMap:
+    """Return the objects with a mask as regions; what is far from all of them is not known."""
+    regions, labelled = _near_objects(labels.record), labels.classes
     return RegionMap(regions, labels.indices, None if labelled.all() else labelled)
 
 
+def _near_objects(record: Record) -> np.ndarray:
+    """Return what :func:`draw_objects` does, 65535 also for what is far from all of them."""
+    regions = draw_objects(record)
+    near = cv2.dilate((regions > 0).astype(np.uint8), np.ones((2 * RING + 1,) * 2, np.uint8))
+    regions[near == 0] = UNKNOWN_REGION
+    return regions
+
+
 def _scalar_map(labels: Labels) -> ScalarMap | None:
-    return labels.map and ScalarMap(read_scalars(labels.map, labels.record.size))
+    if labels.map:
+        return ScalarMap(read_scalars(labels.map, labels.record.size))
+    if not labels.task.of_objects or not labels.file.masked or not labels.named:
+        return None
+    # Where nobody says that all objects are labelled, others may be anywhere but around those.
+    regions = (draw_objects if labels.all_objects else _near_objects)(labels.record)
+    values = (regions > 0).astype(np.uint8)
+    values[regions == UNKNOWN_REGION] = IGNORE
+    return ScalarMap(values)
 
 
 def _vector_map(labels: Labels) -> VectorMap | None:

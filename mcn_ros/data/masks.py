@@ -73,6 +73,17 @@ def read_mask(segmentation: Any, size: Size, where: str) -> Any:
     return [p for p in polygons if p.size >= POLYGON_NUMBERS] or None
 
 
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+    """
+    Return the keys of an annotation that say where an object is: bbox, area and segmentation.
+
+    :param mask: (H, W) bool or 0 and 1.
+    """
+    runs = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {'bbox': coco_mask.toBbox(runs).tolist(), 'area': int(coco_mask.area(runs)),
+            'segmentation': {'size': list(mask.shape), 'counts': runs['counts'].decode()}}
+
+
 def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
     """
     Write a value to the pixels of a mask, by the rule of the COCO tools.

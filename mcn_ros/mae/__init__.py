@@ -8,5 +8,7 @@ Source: F. Heuer et al., the poster on knowledge transfer by masked autoencoders
 error of a reconstruction relates patches, and that communities of their graph are a segmentation;
 by what formulas, it leaves open. :mod:`model` is the autoencoder, :mod:`relations` measures how
 much patches tell of each other, :mod:`communities` and :mod:`growth` make groups of them, and
-:mod:`foreground` says which are background.
+:mod:`foreground` says which are background. :mod:`segmentation` puts these together,
+:mod:`discovery` does so for image files, and :mod:`scores` tells what it is worth beside
+:mod:`baselines`.
 """

@@ -8,9 +8,11 @@ Source: V. Blondel et al., "Fast unfolding of communities in large networks", J.
 which is the method of Louvain. What it finds depends on an order, so seeds are fixed.
 """
 
+from importlib import import_module
 from itertools import combinations
+from types import ModuleType
+from typing import Any
 
-import networkx
 import numpy as np
 
 from mcn_ros.mae.partitions import adjusted_rand_index
@@ -25,13 +27,16 @@ def edges(relation: np.ndarray) -> np.ndarray:
 
     The mean is subtracted, as with little contrast everything tells a little of everything.
 
-    :param relation: (N, N) float, symmetric; the diagonal is not looked at.
+    :param relation: (N, N) float, symmetric; the diagonal is not looked at. NaN where it is not
+        known: there is no edge.
     :return: (N, N) float64, not negative, with a diagonal of 0.
     """
     count = len(relation)
     if count < 2:
         return np.zeros((count, count))
-    weights = np.maximum(relation - relation[np.triu_indices(count, 1)].mean(), 0)
+    pairs = relation[np.triu_indices(count, 1)]
+    mean = pairs.mean(where=~np.isnan(pairs))
+    weights = np.nan_to_num(np.maximum(relation - mean, 0))
     np.fill_diagonal(weights, 0)
     return weights
 
@@ -48,7 +53,7 @@ def levels(weights: np.ndarray, resolution: float = RESOLUTION, seed: int = 0,
         communities of the one before.
     :raises ValueError: for other weights.
     """
-    partitions = networkx.community.louvain_partitions(
+    partitions = library().community.louvain_partitions(
         _graph(weights), weight='weight', resolution=resolution, seed=seed)
     return [_labels(partition, len(weights)) for partition in partitions]
 
@@ -69,8 +74,8 @@ def modularity(weights: np.ndarray, labels: np.ndarray, resolution: float = 1.0)
     if not weights.any():
         raise ValueError('a graph without edges has no modularity')
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
-    return networkx.community.modularity(_graph(weights), groups, weight='weight',
-                                         resolution=resolution)
+    return library().community.modularity(_graph(weights), groups, weight='weight',
+                                          resolution=resolution)
 
 
 def stability(weights: np.ndarray, labels: np.ndarray, resolution: float = RESOLUTION,
@@ -91,12 +96,21 @@ def stability(weights: np.ndarray, labels: np.ndarray, resolution: float = RESOL
     return confidence, float(agreement)
 
 
-def _graph(weights: np.ndarray) -> networkx.Graph:
+def library() -> ModuleType:
+    """Return networkx; ValueError where it is missing."""
+    try:
+        return import_module('networkx')
+    except ModuleNotFoundError as error:
+        raise ValueError('communities are found by networkx, which is not installed: '
+                         'pip install networkx, or the package python3-networkx') from error
+
+
+def _graph(weights: np.ndarray) -> Any:
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError('weights of edges have to be finite and not negative')
     if not np.array_equal(weights, weights.T):
         raise ValueError('weights of edges have to be the same in both directions')
-    graph = networkx.Graph()
+    graph = library().Graph()
     graph.add_nodes_from(range(len(weights)))  # also those that have no edge
     rows, columns = np.nonzero(np.triu(weights))
     graph.add_weighted_edges_from(

@@ -159,6 +159,13 @@ def reconstruction_errors(model: MaskedAutoencoder, image: Tensor, keep: Tensor,
     return torch.cat(errors).double().numpy()
 
 
+def mean_errors(model: MaskedAutoencoder, image: Tensor) -> np.ndarray:
+    """Return the mean error of each patch where any one other is all that is seen, (N,)."""
+    count = image.shape[2] * image.shape[3] // model.encoder.patch ** 2
+    errors = reconstruction_errors(model, image, torch.arange(count)[:, None])
+    return _scale(np.eye(count, dtype=bool), errors)
+
+
 def symmetric(relation: np.ndarray) -> np.ndarray:
     """Return what patches tell of each other, (N, N), from what each tells of the other one."""
     mean = (relation + relation.T) / 2

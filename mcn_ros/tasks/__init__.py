@@ -16,6 +16,7 @@ from mcn_ros.tasks.boundaries import BoundariesTask
 from mcn_ros.tasks.centernet import CenterNetDetectionTask, CenterNetPoseTask
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.distance_detection import DistanceDetectionTask
+from mcn_ros.tasks.foreground import ForegroundTask
 from mcn_ros.tasks.normals import NormalsTask
 from mcn_ros.tasks.parts import PartsTask
 from mcn_ros.tasks.pose import PoseTask
@@ -39,6 +40,7 @@ TASKS: dict[str, type[Task]] = {
     'saliency': SaliencyTask,
     'parts': PartsTask,
     'semantic_boundaries': SemanticBoundariesTask,
+    'foreground': ForegroundTask,
 }
 
 # The same to the digit of CenterNet's code: for its weights, not for anything new.

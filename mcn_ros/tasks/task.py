@@ -43,6 +43,7 @@ class Task(Protocol):
         pyramid, and how many channels it has before these; None for a task without such a map.
     :cvar topics: name of a task -> topics of its results and of their description; a task of
         another name has topics of that name.
+    :cvar of_objects: whether its map is that of all objects, so their masks tell of it, too.
     :cvar teachable: whether it can learn from the maps of another network, see :meth:`distance`.
     :ivar classes: names of its classes; none where it has none.
     """
@@ -52,6 +53,7 @@ class Task(Protocol):
     scorer: ClassVar[str] = ''
     class_map: ClassVar[tuple[str, int] | None] = None
     topics: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
+    of_objects: ClassVar[bool] = False
     teachable: ClassVar[bool] = False
     classes: tuple[str, ...] = ()
 

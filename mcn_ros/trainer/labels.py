@@ -95,7 +95,7 @@ def _regions(labels: Labels) -> set[str]:
 
 
 def _map(labels: Labels) -> set[str]:
-    return _all(labels) if labels.map else set()
+    return _all(labels) if labels.map or labels.task.of_objects and _masks(labels) else set()
 
 
 def _whole_annotation(labels: Labels) -> set[str]:

@@ -28,7 +28,7 @@ def test_it_writes_simple_scenes(tmp_path):
 
 @pytest.mark.parametrize('maps, folders', [
     ('none', set()), ('depth', {'depth'}), ('regions,normals', {'regions', 'normals'}),
-    ('all', {'normals', 'parts', 'regions', 'saliency', 'depth'})])
+    ('all', {'normals', 'parts', 'regions', 'saliency', 'foreground', 'depth'})])
 def test_it_writes_the_maps_that_are_asked_for(tmp_path, maps, folders):
     main(['--out', str(tmp_path), '--count', '1', '--size', '48x32', '--maps', maps])
     assert {path.name for path in tmp_path.iterdir()} == {

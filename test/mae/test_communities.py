@@ -90,6 +90,8 @@ def test_edges_are_what_is_above_the_mean():
     assert edges(relation).tolist() == [[0, 0, 0], [0, 0, 3], [0, 3, 0]]
     assert not edges(np.ones((4, 4))).any()
     assert edges(np.ones((1, 1))).tolist() == [[0]]
+    relation[0, 1] = relation[1, 0] = np.nan  # no edge, and not part of the mean
+    assert edges(relation).tolist() == [[0, 0, 0], [0, 0, 2], [0, 2, 0]]
 
 
 def test_the_worked_case_from_errors_to_communities():

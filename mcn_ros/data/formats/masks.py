@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from mcn_ros.data.formats.content import Content, Labelling
 from mcn_ros.data.formats.pairs import find_pairs, Pair
 from mcn_ros.data.maps import read_pixels
+from mcn_ros.data.masks import encode_mask
 from mcn_ros.structures import IGNORE
 from mcn_ros.vocabulary import PERSON
 
@@ -41,7 +41,4 @@ def _read(pair: Pair) -> list[Labelling]:
 
 def _annotation(mask: np.ndarray, crowd: bool) -> dict[str, Any]:
     """Return the keys of an annotation of the first category."""
-    runs = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    return {'category_id': 1, 'bbox': coco_mask.toBbox(runs).tolist(),
-            'area': int(coco_mask.area(runs)), 'iscrowd': int(crowd),
-            'segmentation': {'size': list(mask.shape), 'counts': runs['counts'].decode()}}
+    return {'category_id': 1, 'iscrowd': int(crowd), **encode_mask(mask)}

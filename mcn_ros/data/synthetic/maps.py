@@ -55,6 +55,11 @@ def saliency(view: View) -> np.ndarray:
     return np.isin(view.numbers, standing_out(view.numbers, np.array(visible))).astype(np.uint8)
 
 
+def foreground(view: View) -> np.ndarray:
+    """Return where things are, also those without a class, (H, W) uint8."""
+    return (view.numbers > 0).astype(np.uint8)
+
+
 def depth(view: View) -> np.ndarray:
     """Return distances along the optical axis, (H, W) uint16 millimetres, 0 where unknown."""
     distances = np.rint(view.shape[0] * MILLIMETRES)
@@ -64,4 +69,5 @@ def depth(view: View) -> np.ndarray:
 # What can be written, and for which tasks it is.
 MAPS = {'normals': (normals, ('normals',)), 'parts': (parts, ('parts',)),
         'regions': (regions, ('boundaries', 'semantic_boundaries')),
-        'saliency': (saliency, ('saliency',)), 'depth': (depth, ('depth',))}
+        'saliency': (saliency, ('saliency',)),
+        'foreground': (foreground, ('foreground',)), 'depth': (depth, ('depth',))}

@@ -112,6 +112,7 @@ def test_what_stands_out_are_whole_things(views):
     found = 0
     for view in views:
         saliency = maps.saliency(view)
+        np.testing.assert_array_equal(maps.foreground(view), view.numbers > 0)
         assert set(np.unique(saliency)) <= {0, 1}
         shares = [saliency[view.numbers == number].mean()
                   for number in np.unique(view.numbers) if number]
