@@ -81,6 +81,9 @@ ARGUMENTS = [
         'points', default_value='',
         description='Topic of organised clouds likewise, instead of depth images' + UNSET),
     DeclareLaunchArgument(
+        'target_frame', default_value='',
+        description='Frame of the results in space, such as odom' + UNSET),
+    DeclareLaunchArgument(
         'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'mcn.yaml']),
         description='Parameters of the node'),
     DeclareLaunchArgument(
@@ -111,7 +114,8 @@ ARGUMENTS = [
 
 # Arguments that are parameters of the node.
 LISTS = ['heads', 'cameras']
-STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision', 'calibration']
+STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision', 'calibration',
+           'target_frame']
 
 
 def generate_launch_description():

@@ -20,7 +20,7 @@ LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'mcn.launch.py'
 ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'node_name', 'use_sim_time',
              'params_file', 'calibration', 'autostart', 'log_level', 'device', 'backend',
              'precision', 'cameras', 'image_transport', 'respawn', 'respawn_delay',
-             'on_exit_shutdown', 'tracking', 'depth', 'points'}
+             'on_exit_shutdown', 'tracking', 'depth', 'points', 'target_frame'}
 PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')

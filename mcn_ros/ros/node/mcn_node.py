@@ -38,6 +38,7 @@ from mcn_ros.ros.node.parameters import (
     declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS, parse_value,
     read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
+from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
@@ -64,6 +65,7 @@ class McnNode(LifecycleNode):
         self._predictor = None
         self._cameras: list[Camera] = []
         self._largest_batch = 1
+        self._transforms = None
         self._thread = None
         self._arrivals = None
         self._updater = None
@@ -138,12 +140,12 @@ class McnNode(LifecycleNode):
         for name, task in predictor.tasks.items():
             select_classes(name, p.of(name).classes, task.classes)
         check_cameras(p.cameras)
-        if p.target_frame:
-            raise ValueError(f'target_frame: {p.target_frame!r} is not supported, only the frame '
-                             "of the depth ('') is")
+        if p.depth_source and p.target_frame:
+            self._transforms = Transforms(self, p.target_frame)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
-            self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers))
+            self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers,
+                                        self._transforms))
         warn_of_unknown_parameters(self, _depends_on_weights)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
@@ -181,6 +183,9 @@ class McnNode(LifecycleNode):
         for camera in self._cameras:
             camera.destroy()
         self._cameras = []
+        if self._transforms is not None:
+            self._transforms.destroy()
+            self._transforms = None
         if self._predictor is not None:
             self._predictor.free()
             self._predictor = None
@@ -323,6 +328,8 @@ class McnNode(LifecycleNode):
     def _on_time_jump(self, jump: Any) -> None:
         for camera in self._cameras:
             camera.forget_times()
+        if self._transforms is not None:
+            self._transforms.forget()
 
 
 def _calibration(source: str) -> Calibration | None:

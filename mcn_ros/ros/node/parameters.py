@@ -147,7 +147,11 @@ class Parameters:
         'auto', 'Whether the images are undistorted: true, false, or auto (where their topic is '
         'called so, or no lens distorts).', 'depth.rectified', choices=('auto', 'true', 'false'))
     target_frame: str = _parameter(
-        '', "Frame of the results in space: '' is that of the depth, no other one is supported.")
+        '', 'Frame of the results in space, such as odom: tf2 has to know the way to it at the '
+        "time of each image; '' is that of the depth.")
+    tf_timeout: float = _parameter(
+        0.05, 'Seconds that results in space wait for the transform to target_frame.',
+        limits=(0.0, 10.0), live=True)
     diagnostics_max_latency: float = _parameter(
         1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
         'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)

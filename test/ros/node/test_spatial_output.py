@@ -295,6 +295,62 @@ def test_clouds_are_in_their_own_frame(world):
     np.testing.assert_allclose(positions(found), [[z, -x, -y] for x, y, z in EXPECTED], atol=0.05)
 
 
+def test_results_are_in_the_target_frame_as_it_is_at_the_time_of_the_image(world, frames):
+    rig = Rig(world)
+    rig.start(target_frame='map')
+    rig.info.publish(camera_info())
+    frames.send('map', 'optical', 1)
+    there = rig.see(depth_image(1))
+    # The turn that a camera has which looks ahead: z is forward, which is x of the other frame.
+    frames.send('map', 'optical', 2, (0, 0, 1), (0.5, 0.5, 0.5, 0.5))
+    found = rig.see(depth_image(2))
+    turn = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    for messages in (found, rig.poses[-1], *rig.markers[-1].markers):
+        assert messages.header == header(2, 'map')
+    assert rig.clouds[-1].header == header(2)  # the costmap brings it where it wants it
+    np.testing.assert_allclose(positions(found), positions(there) @ turn.T + [0, 0, 1])
+    for one, other, person in zip(there.detections, found.detections, rig.poses[-1].poses):
+        np.testing.assert_allclose(covariance(other), turn @ covariance(one) @ turn.T, atol=1e-9)
+        size, turned = one.bbox.size, other.bbox.size
+        np.testing.assert_allclose([turned.x, turned.y, turned.z], [size.z, size.x, size.y])
+        assert person.keypoints[0].position.x == pytest.approx(2)
+    labels = [marker for marker in rig.markers[-1].markers if marker.text]
+    assert [label.text for label in labels] == ['car 2.0 m', 'person 2.0 m']
+    boxes = [detection.bbox for detection in found.detections]
+    for label, box in zip(labels, boxes):  # z is up
+        assert label.pose.position.z > box.center.position.z + box.size.z / 2
+    assert rig.told()[0] == b'\x00'
+
+
+def test_without_a_transform_the_results_in_the_image_are_the_same_and_the_others_silent(
+        world, frames):
+    rig = Rig(world)
+    node = rig.start(target_frame='map', tf_timeout=0.0)
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    expected = rig.send(depth_image(1))
+    world.wait(lambda: rig.totals()['transform unknown'] == 1)
+    level, text = rig.told()
+    assert level == b'\x01' and "transform unknown, from frame 'optical' to 'map': \"map\"" in text
+    frames.send('map', 'optical', 3)
+    assert rig.send(depth_image(2)) == expected
+    world.wait(lambda: rig.totals()['transform too old'] == 1)
+    assert not any(rig.spatial)
+    assert len(rig.see(depth_image(3)).detections) == 2
+    assert rig.send(depth_image(4)) == expected
+    world.wait(lambda: rig.totals()['transform not yet known'] == 1)
+    assert 'extrapolation' in rig.told()[1]
+    rig.stamp = 1  # a bag starts again: what was known of its future is forgotten
+    assert rig.send(depth_image(2)) == expected
+    world.wait(lambda: rig.totals()['transform unknown'] == 2)
+    assert [len(messages) for messages in rig.spatial] == [1] * 4
+    assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+
+
+def covariance(detection):
+    return np.reshape(detection.results[0].pose.covariance, (6, 6))[:3, :3]
+
+
 @pytest.mark.parametrize('source, msg_type, topic', [
     ('image', Image, 'depth'), ('points', PointCloud2, 'points')])
 def test_no_depth_message_ends_the_node(world, source, msg_type, topic):
@@ -319,7 +375,8 @@ def test_no_depth_message_ends_the_node(world, source, msg_type, topic):
 
 
 @pytest.mark.parametrize('parameters, words', [
-    ({'target_frame': 'map'}, "target_frame: 'map' is not supported"),
+    ({'depth__source': 'image', 'target_frame': '/map'},
+     "target_frame: '/map': no frame has a slash at the beginning"),
     ({'depth__source': 'image', 'depth__min': 3.0, 'depth__max': 2.0},
      'depth from 3.0 to 2.0 m is no range')])
 def test_what_cannot_be_is_refused_in_one_line(world, capfd, parameters, words):
