@@ -140,7 +140,8 @@ def start(context):
     if given['rviz'] == 'true':
         template = Path(SHARE.perform(context)) / 'config' / 'mcn.rviz'
         transport = given['image_transport'] or read.get('image_transport')
-        rviz = run_rviz(given, template, images, transport)
+        frame = given['target_frame'] or read.get('target_frame', '')
+        rviz = run_rviz(given, template, images, transport, frame)
         # It comes first: where it is not installed, the launch ends before the node is there.
         actions.append(rviz)
     actions.append(node)
@@ -210,10 +211,11 @@ def run_node(given, source, inputs):
         respawn=given['respawn'] == 'true', respawn_delay=float(given['respawn_delay']))
 
 
-def run_rviz(given, template, images, transport):
+def run_rviz(given, template, images, transport, frame):
     """Return RViz in the namespace of the node, with a configuration that is made for it."""
     config = show_cameras(yaml.safe_load(template.read_text()), given['node_name'],
-                          {camera: image for camera, (_, image) in images.items()}, transport)
+                          {camera: image for camera, (_, image) in images.items()}, transport,
+                          frame)
     # Beside the log of this launch: RViz reads it again when the user asks to.
     with tempfile.NamedTemporaryFile('w', dir=launch_config.log_dir, prefix='mcn_',
                                      suffix='.rviz', delete=False) as file:

@@ -15,16 +15,22 @@ CONFIG = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / 'config' / 'mcn.rviz').read_text())
 
 # What rviz2 reads of a display of images and of its topic. It passes over other names silently.
-DISPLAY = {'Class', 'Name', 'Enabled', 'Value', 'Topic', 'Normalize Range', 'Min Value',
-           'Max Value', 'Median window'}
+COMMON = {'Class', 'Name', 'Enabled', 'Value', 'Topic'}
+DISPLAYS = {
+    'rviz_default_plugins/Image': {'Normalize Range', 'Min Value', 'Max Value', 'Median window'},
+    'rviz_default_plugins/MarkerArray': {'Namespaces'},
+    'rviz_default_plugins/PointCloud2': {
+        'Color Transformer', 'Channel Name', 'Position Transformer', 'Style', 'Size (Pixels)'},
+    'rviz_default_plugins/Grid': set(), 'rviz_default_plugins/TF': set()}
+OFF = {'Points', 'TF'}  # what costs much, and what is much to look at
+FILTER = 'Filter size'  # of what is brought to the fixed frame
 TOPIC = {'Value', 'Depth', 'History Policy', 'Reliability Policy', 'Durability Policy'}
 POLICIES = {
     'History Policy': {'System Default', 'Keep Last', 'Keep All'},
     'Reliability Policy': {'System Default', 'Reliable', 'Best Effort'},
     'Durability Policy': {'System Default', 'Transient Local', 'Volatile'}}
-CLASSES = {'rviz_common/Displays', 'rviz_common/Time', 'rviz_default_plugins/Image',
-           'rviz_default_plugins/MoveCamera', 'rviz_default_plugins/Orbit',
-           'rviz_default_plugins/TF'}
+CLASSES = {'rviz_common/Displays', 'rviz_common/Time', 'rviz_default_plugins/MoveCamera',
+           'rviz_default_plugins/Orbit', 'rviz_default_plugins/TF', *DISPLAYS}
 TOP = {'Panels', 'Visualization Manager', 'Window Geometry'}
 MANAGER = {'Class', 'Displays', 'Enabled', 'Global Options', 'Name', 'Tools', 'Transformation',
            'Value', 'Views'}
@@ -37,12 +43,16 @@ CONFIGS = {
 each = pytest.mark.parametrize('config', CONFIGS.values(), ids=CONFIGS)
 
 
-def displays(config):
-    return config['Visualization Manager']['Displays']
+def displays(config, key='Name'):
+    return [each for each in config['Visualization Manager']['Displays'] if key in each]
 
 
 def topics(config):
-    return {display['Name']: display['Topic']['Value'] for display in displays(config)}
+    return {display['Name']: display['Topic']['Value'] for display in displays(config, 'Topic')}
+
+
+def pictures(config):
+    return {display['Name'] for display in displays(config) if display['Class'].endswith('/Image')}
 
 
 def classes(part):
@@ -60,8 +70,11 @@ def test_names_are_those_that_rviz_reads(config):
     assert set(config) == TOP and set(config['Visualization Manager']) <= MANAGER
     assert set(classes(config)) == CLASSES
     for display in displays(config):
-        assert display['Class'] == 'rviz_default_plugins/Image' and display['Enabled'] is True
-        assert set(display) <= DISPLAY and set(display['Topic']) == TOPIC
+        name = display['Name'].split()[-1]
+        assert display['Enabled'] is display['Value'] is (name not in OFF)
+        assert set(display) <= COMMON | DISPLAYS[display['Class']]
+    for display in displays(config, 'Topic'):
+        assert set(display['Topic']) - {FILTER} == TOPIC
         for policy, choices in POLICIES.items():
             assert display['Topic'][policy] in choices
 
@@ -71,32 +84,41 @@ def test_every_panel_is_shown(config):
     geometry = config['Window Geometry']
     # Where a side is not mentioned, RViz hides it or not as chance will have it.
     assert geometry['Hide Left Dock'] is False and geometry['Hide Right Dock'] is False
-    panels = {panel['Name'] for panel in config['Panels']} | set(topics(config))
+    panels = {panel['Name'] for panel in config['Panels']} | pictures(config)
     assert {name for name, value in geometry.items() if isinstance(value, dict)} == panels
     assert all(geometry[name] == {'collapsed': False} for name in panels)
 
 
 @each
 def test_reliability_is_what_is_offered(config):
-    for display in displays(config):
+    for display in displays(config, 'Topic'):
         # Every camera offers best effort; the node itself publishes reliably.
         expected = 'Best Effort' if display['Name'].endswith('Camera') else 'Reliable'
         assert display['Topic']['Reliability Policy'] == expected
 
 
 def test_the_shipped_one_is_for_a_node_with_one_camera():
-    # Skeletons are part of the overlay: as markers they would need a frame in space.
     assert topics(CONFIG) == {
-        'Camera': 'image', 'Overlay': 'mcn/overlay', 'Semantic': 'mcn/semantic/color'}
+        'Camera': 'image', 'Overlay': 'mcn/overlay', 'Semantic': 'mcn/semantic/color',
+        'Space': 'mcn/markers', 'Points': 'mcn/semantic/points'}
     assert CONFIGS['one camera'] == CONFIG
+
+
+def test_all_is_shown_in_the_frame_of_the_results():
+    config = show_cameras(CONFIG, 'mcn', {'': 'image'}, 'raw', 'odom')
+    assert config['Visualization Manager']['Global Options']['Fixed Frame'] == 'odom'
 
 
 def test_each_camera_has_its_displays():
     assert topics(CONFIGS['several cameras']) == {
         'front Camera': '/front/raw/compressed', 'front Overlay': 'eye/front/overlay',
-        'front Semantic': 'eye/front/semantic/color',
+        'front Semantic': 'eye/front/semantic/color', 'front Space': 'eye/front/markers',
+        'front Points': 'eye/front/semantic/points',
         'rear Camera': '/rear/image/compressed', 'rear Overlay': 'eye/rear/overlay',
-        'rear Semantic': 'eye/rear/semantic/color'}
+        'rear Semantic': 'eye/rear/semantic/color', 'rear Space': 'eye/rear/markers',
+        'rear Points': 'eye/rear/semantic/points'}
+    names = [display['Name'] for display in displays(CONFIGS['several cameras'])]
+    assert names.count('Grid') == names.count('TF') == 1
 
 
 @pytest.mark.parametrize('transport, image, topic', [

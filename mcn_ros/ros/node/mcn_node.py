@@ -35,8 +35,8 @@ from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import (
-    declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS, parse_value,
-    read_parameters, select_classes)
+    check_points_classes, declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS,
+    parse_value, POINTS_CLASSES, read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
@@ -139,6 +139,7 @@ class McnNode(LifecycleNode):
         p = self.parameters = read_parameters(self)
         for name, task in predictor.tasks.items():
             select_classes(name, p.of(name).classes, task.classes)
+        check_points_classes(p.points_classes, predictor.tasks)
         check_cameras(p.cameras)
         if p.depth_source and p.target_frame:
             self._transforms = Transforms(self, p.target_frame)
@@ -316,6 +317,8 @@ class McnNode(LifecycleNode):
                 head, _, key = parameter.name.rpartition('.')
                 if key == 'classes' and head in tasks:
                     select_classes(head, parse_value(parameter), tasks[head].classes)
+                if parameter.name == POINTS_CLASSES:
+                    check_points_classes(parse_value(parameter), tasks)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

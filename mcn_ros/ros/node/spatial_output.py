@@ -29,10 +29,10 @@ from mcn_ros.ros.node.depth_surface import optical_up, SurfaceReader
 from mcn_ros.ros.node.diagnostics import one_line, REPEAT_S
 from mcn_ros.ros.node.markers import markers_msg, UP
 from mcn_ros.ros.node.outputs import create_publisher, HeadOutput
-from mcn_ros.ros.node.parameters import Parameters
+from mcn_ros.ros.node.parameters import Parameters, points_classes
 from mcn_ros.ros.node.spatial_messages import (
     detections_3d_to_msg, poses_3d_to_msg, semantic_cloud_msg)
-from mcn_ros.ros.node.transforms import Transforms
+from mcn_ros.ros.node.transforms import TransformError, Transforms
 from mcn_ros.spatial.joints import lift_joints
 from mcn_ros.spatial.lift import lift, SpatialObjects
 from mcn_ros.spatial.subjects import Mask, registration, Subjects
@@ -162,14 +162,18 @@ class SpatialOutput:
             scene = Scene(header, surface, frame, transform, self._mask(results, surface),
                           registration(size, surface.size), parameters.depth_noise)
             self.statistics.add_found(self._publish(scene, results, parameters))
+        except TransformError as error:
+            self._refuse(error, error.cause)
         # Whatever the middleware and a wrong message may raise: only these results are lost.
         except Exception as error:
-            if not self._node.context.ok():  # the process is being ended, so publishing fails
-                return
-            self.statistics.add_refused(one_line(error), getattr(error, 'cause', REFUSED))
-            self._node.get_logger().warning(
-                f'{self.intake.topic}: no results in space: {one_line(error)}',
-                throttle_duration_sec=REPEAT_S)
+            if self._node.context.ok():  # else the process is being ended, so publishing fails
+                self._refuse(error)
+
+    def _refuse(self, error: Exception, cause: str = REFUSED) -> None:
+        self.statistics.add_refused(one_line(error), cause)
+        self._node.get_logger().warning(
+            f'{self.intake.topic}: no results in space: {one_line(error)}',
+            throttle_duration_sec=REPEAT_S)
 
     def _transform(self, frame: str, stamp: Stamp,
                    timeout_s: float) -> tuple[str, np.ndarray | None]:
@@ -207,8 +211,10 @@ class SpatialOutput:
             self._publishers[_PEOPLE].publish(people)
             placeless += lost
         if _AREAS in wanted:
+            header = Header(stamp=scene.header.stamp, frame_id=scene.frame)
             self._publishers[_AREAS].publish(semantic_cloud_msg(
-                scene.surface, scene.mask, Header(stamp=scene.header.stamp, frame_id=scene.frame)))
+                scene.surface, scene.mask, header,
+                points_classes(parameters.points_classes, scene.mask.classes)))
         if draw:
             self._markers.publish(markers_msg(
                 detections, people, self._task(_OBJECTS, 'classes', ()),

@@ -295,6 +295,20 @@ def test_clouds_are_in_their_own_frame(world):
     np.testing.assert_allclose(positions(found), [[z, -x, -y] for x, y, z in EXPECTED], atol=0.05)
 
 
+def test_the_cloud_is_of_the_classes_that_are_asked_for(world):
+    rig = Rig(world)
+    node = rig.start(semantic__points_classes=['person'])  # everything is a car
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    rig.see(depth_image(1))
+    assert np.isnan(points_from_cloud(rig.clouds[-1])).all()
+    wrong, = node.set_parameters([Parameter('semantic.points_classes', value=['dog'])])
+    assert not wrong.successful and 'semantic.points_classes: unknown dog' in wrong.reason
+    node.set_parameters([Parameter('semantic.points_classes', value=['1', 'person'])])
+    rig.see(depth_image(2))
+    np.testing.assert_allclose(points_from_cloud(rig.clouds[-1])[:, :, 2], 2)
+
+
 def test_results_are_in_the_target_frame_as_it_is_at_the_time_of_the_image(world, frames):
     rig = Rig(world)
     rig.start(target_frame='map')
@@ -377,6 +391,7 @@ def test_no_depth_message_ends_the_node(world, source, msg_type, topic):
 @pytest.mark.parametrize('parameters, words', [
     ({'depth__source': 'image', 'target_frame': '/map'},
      "target_frame: '/map': no frame has a slash at the beginning"),
+    ({'semantic__points_classes': ['dog']}, 'semantic.points_classes: unknown dog (known: person'),
     ({'depth__source': 'image', 'depth__min': 3.0, 'depth__max': 2.0},
      'depth from 3.0 to 2.0 m is no range')])
 def test_what_cannot_be_is_refused_in_one_line(world, capfd, parameters, words):
