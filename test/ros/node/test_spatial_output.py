@@ -20,7 +20,7 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from mcn_ros.spatial.depth import points_from_cloud
-from mcn_ros.trials.hostile import hostile_depth
+from mcn_ros.trials.hostile_depth import hostile_depth
 
 SIZE = 48, 64
 FOCAL, CX, CY = 60.0, 31.5, 23.5
