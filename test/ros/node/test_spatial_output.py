@@ -4,6 +4,8 @@
 """Results in space, by a depth camera beside the camera; they change nothing of the others."""
 
 from array import array
+from pathlib import Path
+import re
 import struct
 
 import cv2
@@ -22,6 +24,7 @@ from visualization_msgs.msg import MarkerArray
 from mcn_ros.spatial.depth import points_from_cloud
 from mcn_ros.trials.hostile_depth import hostile_depth
 
+EXAMPLES = Path(__file__).resolve().parents[3] / 'examples'
 SIZE = 48, 64
 FOCAL, CX, CY = 60.0, 31.5, 23.5
 
@@ -180,6 +183,14 @@ def test_depth_is_subscribed_to_only_while_somebody_wants_results(world):
     world.wait(lambda: not rig.depth.get_subscription_count(), 'the end of the subscription')
     assert rig.info.get_subscription_count() == 0
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+
+
+def test_examples_name_topics_of_the_node(world):
+    world.start(depth__source='image')
+    text = ''.join(file.read_text() for file in EXAMPLES.glob('nav2_*.yaml'))
+    named = set(re.findall(r'/mcn/\S+', text))
+    assert len(named) == 3
+    world.wait(lambda: named <= world.topics(), f'topics {named}')
 
 
 def test_off_there_are_no_topics_in_space(world):
