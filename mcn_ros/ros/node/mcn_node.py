@@ -32,6 +32,7 @@ from mcn_ros.ros.node.arrivals import ArrivalThread
 from mcn_ros.ros.node.camera import Camera, check_cameras
 from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, REPEAT_S, UNDECODABLE
 from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
+from mcn_ros.ros.node.humans import Humans
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import (
@@ -66,6 +67,7 @@ class McnNode(LifecycleNode):
         self._cameras: list[Camera] = []
         self._largest_batch = 1
         self._transforms = None
+        self._humans = None
         self._thread = None
         self._arrivals = None
         self._updater = None
@@ -143,6 +145,8 @@ class McnNode(LifecycleNode):
         check_cameras(p.cameras)
         if p.depth_source and p.target_frame:
             self._transforms = Transforms(self, p.target_frame)
+        if p.humans:
+            self._humans = Humans(self, predictor.tasks)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
             self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers,
@@ -187,6 +191,9 @@ class McnNode(LifecycleNode):
         if self._transforms is not None:
             self._transforms.destroy()
             self._transforms = None
+        if self._humans is not None:
+            self._humans.destroy()
+            self._humans = None
         if self._predictor is not None:
             self._predictor.free()
             self._predictor = None
@@ -218,6 +225,8 @@ class McnNode(LifecycleNode):
         if self._updater is not None:
             self._updater.destroy()
             self._updater = None
+            if self._humans is not None:
+                self._humans.forget()
 
     def _process(self, cameras: Sequence[Camera]) -> None:
         """Work on the newest images of some cameras; runs in the thread."""
@@ -269,9 +278,14 @@ class McnNode(LifecycleNode):
         text = f'{camera.statistics.rate:.1f} frames/s'
         if len(latencies):
             text += f', {latencies[-1]:.0f} ms'
+        also = set() if camera.space is None else camera.space.wanted
+        if self._humans is not None:
+            also.add(self._humans.head)
         results = camera.outputs.publish(
-            image, camera.taken_ns(header), prediction, header, self.parameters, text,
-            also=() if camera.space is None else camera.space.wanted)
+            image, camera.taken_ns(header), prediction, header, self.parameters, text, also)
+        if self._humans is not None:
+            self._humans.publish(camera.name, results[self._humans.head], image.shape[:2], header,
+                                 self.parameters.tracking_lost)
         stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)

@@ -157,6 +157,9 @@ class Parameters:
     tf_timeout: float = _parameter(
         0.05, 'Seconds that results in space wait for the transform to target_frame.',
         limits=(0.0, 10.0), live=True)
+    humans: bool = _parameter(
+        False, 'Whether people who are tracked are published as REP 155 has it, on topics below '
+        '/humans/bodies; needs hri_msgs.')
     diagnostics_max_latency: float = _parameter(
         1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
         'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
