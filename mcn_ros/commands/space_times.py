@@ -41,4 +41,5 @@ def measure(weights: str, runtime: RuntimeConfig, seconds: float, log: Path,
     node = {'weights': str(weights_path(weights).resolve()), **runtime_parameters(runtime),
             'depth.source': 'image', **reliable(f'{namespace}/image')}
     return growth(run_together(
-        {'timed_node': node, 'space_prober': {'phases': json.dumps(phases)}}, namespace, log))
+        {'timed_node': node, 'space_prober': {
+            'phases': json.dumps(phases), 'with_depth': WITH}}, namespace, log))

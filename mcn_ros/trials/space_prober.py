@@ -4,8 +4,8 @@
 """
 The depth camera of the benchmark: a prober that sends depth beside each image.
 
-In the phases that are called :data:`WITH` somebody listens to objects and people in space, so the
-node takes depth; in the others nobody does.
+In the phases that have the name of the parameter ``with_depth``, somebody listens to objects and
+people in space, so the node takes depth; in the others nobody does.
 """
 
 from dataclasses import asdict
@@ -19,7 +19,6 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
-from mcn_ros.benchmark.space import WITH
 from mcn_ros.ros.executable import run_node
 from mcn_ros.trials.hostile_depth import depth_messages
 from mcn_ros.trials.prober import NAME, Phase, PhaseRecord, Prober
@@ -36,6 +35,7 @@ class SpaceProber(Prober):
 
     def __init__(self):
         super().__init__()
+        self._with_depth = self.declare_parameter('with_depth', '').value
         info, depth = depth_messages('image', self._phases[0].size, Header())
         self._depth = self.create_publisher(Image, 'depth', QoSProfile(depth=10))
         self._beside = [(self.create_publisher(type(info), 'depth_info', QoSProfile(depth=10)),
@@ -44,7 +44,7 @@ class SpaceProber(Prober):
         self.in_space = 0
 
     def _run_phase(self, phase: Phase, images: Sequence[Image]) -> PhaseRecord:
-        wanted = phase.name == WITH
+        wanted = phase.name == self._with_depth
         if wanted and not self._spatial:
             self._spatial = [
                 self.create_subscription(kind, topic, self._count, QoSProfile(depth=10), raw=True)

@@ -64,8 +64,9 @@ class Humans:
             raise ValueError(f'humans: needs hri_msgs, which is not installed: {error} '
                              '(apt install ros-$ROS_DISTRO-hri-msgs)') from error
         wanted = set(_JOINTS) - {'neck'}
-        self.head = next((name for name, task in tasks.items() if task.prediction is Poses
-                          and wanted <= set(task.joints.keypoint_names)), '')
+        self.head = next((
+            name for name, task in tasks.items() if 'keypoints' in task.prediction.ROWS
+            and wanted <= set(task.joints.keypoint_names)), '')
         if not self.head:
             raise ValueError(f'humans: none of the heads {", ".join(tasks)} finds people with '
                              f'the joints {", ".join(sorted(wanted))}')

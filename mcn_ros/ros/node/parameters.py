@@ -27,6 +27,7 @@ from mcn_ros.tasks import Task, TASKS, usual_names
 from mcn_ros.tracking import Thresholds
 
 POINTS_CLASSES = 'semantic.points_classes'
+CLOUDS = (ClassMap,)  # predictions that clouds are made of
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -319,7 +320,7 @@ def points_classes(wanted: Sequence[str], class_names: Sequence[str]) -> list[st
 
 def check_points_classes(wanted: Sequence[str], tasks: Mapping[str, Task]) -> None:
     """Raise ValueError for classes that the first head with a semantic image does not have."""
-    maps = [task for task in tasks.values() if task.prediction is ClassMap]
+    maps = [task for task in tasks.values() if task.prediction in CLOUDS]
     for task in maps[:1]:
         points_classes(wanted, task.classes)
 
