@@ -81,6 +81,9 @@ ARGUMENTS = [
         'points', default_value='',
         description='Topic of organised clouds likewise, instead of depth images' + UNSET),
     DeclareLaunchArgument(
+        'target_frame', default_value='',
+        description='Frame of the results in space, such as odom' + UNSET),
+    DeclareLaunchArgument(
         'params_file', default_value=PathJoinSubstitution([SHARE, 'config', 'mcn.yaml']),
         description='Parameters of the node'),
     DeclareLaunchArgument(
@@ -111,7 +114,8 @@ ARGUMENTS = [
 
 # Arguments that are parameters of the node.
 LISTS = ['heads', 'cameras']
-STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision', 'calibration']
+STRINGS = ['weights', 'image_transport', 'device', 'backend', 'precision', 'calibration',
+           'target_frame']
 
 
 def generate_launch_description():
@@ -137,7 +141,8 @@ def start(context):
         template = Path(SHARE.perform(context)) / 'config' / 'mcn.rviz'
         transport = given['image_transport'] or read.get('image_transport')
         heads = split(given['heads'] or read.get('heads', ''))
-        rviz = run_rviz(given, template, images, transport, heads)
+        frame = given['target_frame'] or read.get('target_frame', '')
+        rviz = run_rviz(given, template, images, transport, heads, frame)
         # It comes first: where it is not installed, the launch ends before the node is there.
         actions.append(rviz)
     actions.append(node)
@@ -207,11 +212,12 @@ def run_node(given, source, inputs):
         respawn=given['respawn'] == 'true', respawn_delay=float(given['respawn_delay']))
 
 
-def run_rviz(given, template, images, transport, heads):
+def run_rviz(given, template, images, transport, heads, frame):
     """Return RViz in the namespace of the node, with a configuration that is made for it."""
     config = show_heads(yaml.safe_load(template.read_text()), heads)
     config = show_cameras(config, given['node_name'],
-                          {camera: image for camera, (_, image) in images.items()}, transport)
+                          {camera: image for camera, (_, image) in images.items()}, transport,
+                          frame)
     # Beside the log of this launch: RViz reads it again when the user asks to.
     with tempfile.NamedTemporaryFile('w', dir=launch_config.log_dir, prefix='mcn_',
                                      suffix='.rviz', delete=False) as file:

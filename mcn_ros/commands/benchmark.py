@@ -11,15 +11,16 @@ import shlex
 import sys
 import tempfile
 import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import torch
 from tqdm import tqdm
 
 from mcn_ros.benchmark import (
-    against, complexity, layers, lifting, machine, memory, networks, node, predictor, tracking)
+    against, complexity, layers, lifting, machine, memory, networks, node, predictor, space,
+    tracking)
 from mcn_ros.benchmark.architectures import COMPARED, network_config, NETWORKS
-from mcn_ros.commands import check_results, clear_errors, node_times, write_json
+from mcn_ros.commands import check_results, clear_errors, node_times, space_times, write_json
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.model import ModelConfig
 from mcn_ros.network.backbones import BACKBONES
@@ -29,7 +30,7 @@ from mcn_ros.runtime.backends import pick_device
 
 # Part -> its share of the time; what one leaves goes to those after it.
 PARTS = {'parameters': 0.5, 'predictor': 0.5, 'tracking': 0.1, 'node': 3.0, 'networks': 8.0,
-         'layers': 1.0, 'against': 3.0, 'lifting': 0.2}
+         'layers': 1.0, 'against': 3.0, 'lifting': 0.2, 'space': 1.0}
 # Those of a run that names none; 'against' is one of them where there are files.
 DEFAULT_PARTS = ('parameters', 'predictor', 'tracking', 'node', 'networks', 'lifting')
 SECONDS = 540.0
@@ -195,24 +196,37 @@ class BenchmarkRun:
         return f'### Tracking, ms\n\n{tracking.table(self.results["tracking"])}'
 
     def node(self, seconds: float) -> str:
-        """Measure the node; return tables, or why there are none."""
+        """Measure the node; return tables, '' if there are none."""
+        figures = self._with_node('node', lambda log: node_times.measure(
+            self.args.weights, runtime_config(self.args), seconds, log,
+            lambda text: self.tell(f'node: {text}')))
+        return figures and (
+            '### Node: single images, ms\n\n'
+            f'{node.latency_table(figures["latency"])}\n\n### Node: several cameras\n\n'
+            f'{node.load_table(figures["load"])}')
+
+    def space(self, seconds: float) -> str:
+        """Measure what depth costs results in the image; return a table, '' if there is none."""
+        self.tell('space')
+        figures = self._with_node('space', lambda log: space_times.measure(
+            self.args.weights, runtime_config(self.args), seconds, log))
+        return figures and (
+            '### Stamp to results in the image with and without depth, ms\n\n'
+            f'{space.table(figures)}')
+
+    def _with_node(self, part: str, measure: Callable[[Path], dict[str, Any]]) -> Any:
+        """Keep and return the figures of a part that runs the node, '' if there are none."""
         if find_spec('rclpy') is None:
-            self.notes.append('node: not measured, rclpy is not installed')
+            self.notes.append(f'{part}: not measured, rclpy is not installed')
             return ''
-        args = self.args
         try:
             with tempfile.TemporaryDirectory() as folder:
-                figures = node_times.measure(
-                    args.weights, runtime_config(args), seconds,
-                    args.log or Path(folder), lambda text: self.tell(f'node: {text}'))
+                self.results[part] = measure(self.args.log or Path(folder))
         except OSError as error:  # the other parts can be measured
-            self.notes.append(f'node: {error}')
+            self.notes.append(f'{part}: {error}')
             self.failed = True
             return ''
-        self.results['node'] = figures
-        return ('### Node: single images, ms\n\n'
-                f'{node.latency_table(figures["latency"])}\n\n### Node: several cameras\n\n'
-                f'{node.load_table(figures["load"])}')
+        return self.results[part]
 
     def lifting(self, seconds: float) -> str:
         """Measure what brings people from the image into space; return a table."""
@@ -243,7 +257,8 @@ def measure_parts(args: argparse.Namespace) -> None:
     print(f'{machine.line(result["machine"])}\n', flush=True)
     deadline = time.monotonic() + args.seconds
     steps = {'parameters': len(configs), 'networks': len(configs) * (len(variants) + 2),
-             'predictor': 1, 'tracking': 1, 'lifting': 1, 'node': len(node_times.RUNS),
+             'predictor': 1, 'tracking': 1, 'lifting': 1, 'space': 1,
+             'node': len(node_times.RUNS),
              'layers': len(configs) * len(variants),
              'against': (len(configs) + len(args.against)) * len(variants) + 1}
     with tqdm(total=sum(steps[part] for part in parts), disable=None, leave=False) as bar:

@@ -1,7 +1,11 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Send malformed images to a running node; fail if it crashes, hangs, grows or answers wrongly."""
+"""
+Send malformed images and depth to a running node; fail if it crashes, hangs or answers wrongly.
+
+It must not grow either.
+"""
 
 import argparse
 import os
@@ -14,7 +18,7 @@ from tqdm import tqdm
 from mcn_ros.commands.processes import reliable, run_together
 from mcn_ros.commands.trial import add_trial_options, judge, network_parameters
 
-TRANSPORTS = 'raw', 'compressed'  # half of the messages each, to a node of its own
+INPUTS = 'raw', 'compressed', 'depth', 'points'  # each with a node of its own
 MAX_PIXELS = 1_000_000  # of the node; that of mcn_ros.trials.hostile, which needs ROS
 GROWTH = 50_000_000  # bytes that the memory of the node may grow by after the first messages
 PEAK = 400_000_000  # bytes that a single message may cost for a moment
@@ -27,6 +31,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='malformed messages, with a good image after each (default: 1000)')
     parser.add_argument('--seed', type=int, default=0, metavar='S',
                         help='of the messages; the same ones come again (default: 0)')
+    parser.add_argument('--inputs', nargs='+', choices=INPUTS, default=list(INPUTS),
+                        metavar='INPUT', help='what is malformed, an equal share of the messages '
+                        f'each: {", ".join(INPUTS)} (default: all)')
     add_trial_options(parser)
     return parser.parse_args(arguments)
 
@@ -35,7 +42,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     Send the messages.
 
-    :return: 'seed'; for each transport the summary of :class:`mcn_ros.trials.fuzzer.Fuzzer`.
+    :return: 'seed'; for each input the summary of :class:`mcn_ros.trials.fuzzer.Fuzzer`.
     :raises ValueError: for wrong arguments.
     :raises OSError: if the node ends, or nothing comes of a message.
     """
@@ -46,18 +53,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     log = args.log or Path(tempfile.mkdtemp(prefix='mcn_fuzz_'))
     bar = tqdm(total=args.messages, unit='message')
     with bar:
-        for index, transport in enumerate(TRANSPORTS):
-            count = (args.messages + 1 - index) // 2
+        inputs = list(dict.fromkeys(args.inputs))
+        for index, name in enumerate(inputs):
+            count = (args.messages + len(inputs) - 1 - index) // len(inputs)
             if count:
-                results[transport] = _send(args, transport, count, log / transport, bar)
+                results[name] = _send(args, name, count, log / name, bar)
     return results
 
 
-def _send(args: argparse.Namespace, transport: str, count: int, log: Path,
+def _send(args: argparse.Namespace, name: str, count: int, log: Path,
           bar: tqdm) -> dict[str, Any]:
     before = bar.n
     return run_together(
-        parameters(args, transport, count), namespace(), log,
+        parameters(args, name, count), namespace(), log,
         lambda event: bar.update(before + event['sent'] - bar.n))
 
 
@@ -66,33 +74,34 @@ def namespace() -> str:
     return f'/mcn_fuzz_{os.getpid()}'
 
 
-def parameters(args: argparse.Namespace, transport: str,
-               count: int) -> dict[str, dict[str, Any]]:
-    """Return the ROS parameters of each process."""
-    topic = f'{namespace()}/image' + ('/compressed' if transport == 'compressed' else '')
-    return {
-        'fuzzed_node': {
-            **network_parameters(args), 'image_transport': transport, 'max_pixels': MAX_PIXELS,
-            **reliable(topic)},
-        'fuzzer': {'transport': transport, 'count': count, 'seed': args.seed},
-    }
+def parameters(args: argparse.Namespace, name: str, count: int) -> dict[str, dict[str, Any]]:
+    """Return the ROS parameters of each process, for an input."""
+    common = {'count': count, 'seed': args.seed}
+    node = {**network_parameters(args), 'max_pixels': MAX_PIXELS}
+    if name in ('raw', 'compressed'):
+        topic = f'{namespace()}/image' + ('/compressed' if name == 'compressed' else '')
+        return {'fuzzed_node': {**node, 'image_transport': name, **reliable(topic)},
+                'fuzzer': {'transport': name, **common}}
+    source = 'image' if name == 'depth' else name
+    return {'fuzzed_node': {**node, 'depth.source': source, **reliable(f'{namespace()}/image')},
+            'depth_fuzzer': {'source': source, **common}}
 
 
 def problems(found: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the numbers of a run, one line each."""
     lines = []
-    for transport in TRANSPORTS:
-        if transport not in found:
+    for name in INPUTS:
+        if name not in found:
             continue
-        result = found[transport]
-        lines += [f'{transport}: {wrong}' for wrong in result['wrong']]
+        result = found[name]
+        lines += [f'{name}: {wrong}' for wrong in result['wrong']]
         if result['num_wrong'] > len(result['wrong']):
-            lines.append(f'{transport}: {result["num_wrong"]} in all')
+            lines.append(f'{name}: {result["num_wrong"]} in all')
         used = result['memory']
         for key, limit in (('end', GROWTH), ('peak', PEAK)):
             growth = used[key] - used['settled']
             if growth > limit:
-                lines.append(f'{transport}: the memory of the node ({key}) is {growth / 1e6:.0f} '
+                lines.append(f'{name}: the memory of the node ({key}) is {growth / 1e6:.0f} '
                              f'MB above that after the first messages, allowed: {limit / 1e6:.0f}')
     return lines
 
@@ -100,16 +109,16 @@ def problems(found: Mapping[str, Any]) -> list[str]:
 def report(results: Mapping[str, Any]) -> str:
     """Return the summary of the run as text."""
     lines = []
-    for transport in TRANSPORTS:
-        if transport in results:
-            result, totals = results[transport], {}
+    for name in INPUTS:
+        if name in results:
+            result, totals = results[name], {}
             for fates in result['fates'].values():
                 for fate, count in fates.items():
                     totals[fate] = totals.get(fate, 0) + count
             told = ', '.join(f'{count} {fate}' for fate, count in sorted(totals.items()))
             memory = {key: f'{value / 1e6:.0f}' for key, value in result['memory'].items()}
             lines.append(
-                f'{transport}: {result["messages"]} messages of {len(result["fates"])} kinds '
+                f'{name}: {result["messages"]} messages of {len(result["fates"])} kinds '
                 f'({told}), {result["num_wrong"]} wrong; memory of the node: {memory["settled"]} '
                 f'MB, at the end {memory["end"]} MB, at most {memory["peak"]} MB')
     return '\n'.join(lines)

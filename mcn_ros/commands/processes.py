@@ -32,8 +32,9 @@ STOP_S = 5.0  # for a process to end by itself
 MODULES = {'node': 'ros.node.mcn_node', 'timed_node': 'trials.timed_node',
            'fuzzed_node': 'trials.fuzzed_node', 'camera': 'ros.tools.camera_player',
            'echo': 'ros.tools.echo', 'collector': 'ros.tools.collector',
-           'recorder': 'ros.tools.recorder', 'prober': 'trials.prober', 'fuzzer': 'trials.fuzzer'}
-LISTENERS = ('collector', 'recorder', 'prober', 'fuzzer')
+           'recorder': 'ros.tools.recorder', 'prober': 'trials.prober', 'fuzzer': 'trials.fuzzer',
+           'depth_fuzzer': 'trials.depth_fuzzer', 'space_prober': 'trials.space_prober'}
+LISTENERS = ('collector', 'recorder', 'prober', 'fuzzer', 'depth_fuzzer', 'space_prober')
 LASTING = ('node', 'timed_node', 'fuzzed_node', 'echo')  # do not end by themselves
 
 # Runs a module as `python -m` does, in a process that Linux ends (with SIGTERM, 15) when its

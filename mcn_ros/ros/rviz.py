@@ -1,7 +1,7 @@
 # Copyright 2026 mcn_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What RViz shows of a node: for each of its cameras the images and the pictures made of them."""
+"""What RViz shows of a node: for each of its cameras the images, and what is made of them."""
 
 import copy
 from typing import Any, Collection, Mapping
@@ -12,7 +12,7 @@ HEADS = {'semantic': 'segmentation'}  # topics of heads that are not called afte
 
 
 def show_cameras(config: Mapping[str, Any], node: str, images: Mapping[str, str],
-                 transport: str) -> dict[str, Any]:
+                 transport: str, frame: str = '') -> dict[str, Any]:
     """
     Return a configuration of RViz for a node, made from that for a node mcn with one camera.
 
@@ -20,16 +20,27 @@ def show_cameras(config: Mapping[str, Any], node: str, images: Mapping[str, str]
     :param node: name of the node, without the namespace, which is to be that of RViz.
     :param images: name of the camera -> topic of its images; the name is '' where there is one.
     :param transport: raw or compressed.
+    :param frame: that all is shown in; '' for the one of ``config``.
     """
     result = copy.deepcopy(dict(config))
     manager, geometry = result['Visualization Manager'], result['Window Geometry']
     displays = manager['Displays']
-    manager['Displays'] = [_for_camera(display, node, camera, image, transport)
-                           for camera, image in images.items() for display in displays]
+    manager['Displays'] = [
+        *(_for_camera(display, node, camera, image, transport)
+          for camera, image in images.items() for display in displays if 'Topic' in display),
+        *(display for display in displays if 'Topic' not in display)]
     # Each display of images has a dock, which goes by its name.
-    docks = [geometry.pop(display['Name']) for display in displays]
-    geometry.update({display['Name']: dict(docks[0]) for display in manager['Displays']})
+    docks = {display['Name']: geometry.pop(display['Name']) for display in displays
+             if display['Name'] in geometry}
+    geometry.update({_name(camera, name): dict(dock) for camera in images
+                     for name, dock in docks.items()})
+    if frame:
+        manager['Global Options']['Fixed Frame'] = frame
     return result
+
+
+def _name(camera: str, display: str) -> str:
+    return f'{camera.strip("/")} {display}'.lstrip()
 
 
 def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
@@ -45,7 +56,7 @@ def _for_camera(display: Mapping[str, Any], node: str, camera: str, image: str,
     else:
         topic = '/'.join(filter(None, (node, bare, topic.removeprefix(f'{NODE}/'))))
     result['Topic']['Value'] = topic
-    result['Name'] = f'{bare} {display["Name"]}'.lstrip()
+    result['Name'] = _name(camera, display['Name'])
     return result
 
 

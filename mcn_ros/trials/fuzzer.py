@@ -33,7 +33,7 @@ from mcn_ros.ros.tools.camera_player import to_compressed, to_image
 from mcn_ros.ros.tools.heads import await_heads, SETTLE_S
 from mcn_ros.structures import Structure
 from mcn_ros.trials.fuzzed_node import SHOWN
-from mcn_ros.trials.hostile import Fate, Hostile, hostile
+from mcn_ros.trials.hostile import Fate, hostile
 from mcn_ros.trials.prober import memory
 
 NAME = 'fuzzer'
@@ -66,6 +66,7 @@ class Fuzzer(Node):
         self._heads: Mapping[str, HeadInfo] = {}
         self._answers: dict[str, Structure] = {}  # to the image that was sent last
         self._drops: list[dict[str, Any]] = []
+        self._right: dict[str, Structure] = {}
         self._awaited: Header | None = None
         self._wrong: list[str] = []
         self._num_wrong = 0
@@ -86,17 +87,13 @@ class Fuzzer(Node):
         self._wait(self._is_ready, 'the node', 10 * PATIENCE_S)
         self._spin(SETTLE_S)
         for index in range(WARM_UP):
-            right = self._ask_good(f'warm_up_{index}')
+            self._right = self._ask_good(f'warm_up_{index}')
         fates: dict[str, Counter] = {}
         rss: list[int] = []
         for index in range(self._count):
-            message = hostile(self._transport, self._seed, index)
-            fate = self._provoke(message, index)
-            fates.setdefault(message.kind, Counter())[fate] += 1
-            answer = self._ask_good(f'good_{index}')
-            for head, values in right.items():
-                if not same(answer[head], values):
-                    self._complain(f'{head} of the good image after {message.kind!r} ({index})')
+            kind, fate = self._provoke(index)
+            self._compare(self._ask_good(f'good_{index}'), f'after {kind!r} ({index})')
+            fates.setdefault(kind, Counter())[fate().value] += 1
             if index % EVERY == 0 or index == self._count - 1:
                 rss.append(memory(self._pid)['Rss'])
             write_event({'sent': index + 1})
@@ -106,11 +103,16 @@ class Fuzzer(Node):
                 'memory': {'settled': settled[0], 'end': settled[-1], 'highest': max(settled),
                            'peak': peak_memory(self._pid)}}
 
-    def _provoke(self, sent: Hostile, index: int) -> str:
-        """Send a message; return what became of it."""
+    def _provoke(self, index: int) -> tuple[str, Callable[[], Fate]]:
+        """
+        Send a message.
+
+        :return: its kind, and what tells, after the next good image, what became of it.
+        """
+        sent = hostile(self._transport, self._seed, index)
         if isinstance(sent.message, bytes):
             self._images.publish(sent.message)
-            return Fate.UNSEEN.value
+            return sent.kind, lambda: Fate.UNSEEN
         self._expect(sent.message.header)
         self._images.publish(sent.message)
         name = sent.message.header.frame_id[:SHOWN]
@@ -124,16 +126,32 @@ class Fuzzer(Node):
             self._complain(f'{sent.kind!r} ({index}) was {fate.value}')
         elif fate == Fate.REFUSED and dropped()[0]['cause'] != 'undecodable':
             self._complain(f'{sent.kind!r} ({index}): {dropped()[0]["error"]}')
-        return fate.value
+        return sent.kind, lambda: fate
 
     def _ask_good(self, frame_id: str) -> dict[str, Structure]:
-        """Send the good image; return its results, by head."""
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=frame_id)
+        """Send the good image, and all that belongs to it; return its results, by head."""
+        header = self._new_header(frame_id)
+        self._send_beside(header)
+        return self._send_good(header)
+
+    def _new_header(self, frame_id: str) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=frame_id)
+
+    def _send_beside(self, header: Header) -> None:
+        """Do nothing: nothing belongs to an image."""
+
+    def _send_good(self, header: Header) -> dict[str, Structure]:
         self._good.header = header
         self._expect(header)
         self._images.publish(self._good)
-        self._wait(self._is_answered, f'the answer to {frame_id}')
+        self._wait(self._is_answered, f'the answer to {header.frame_id}')
         return dict(self._answers)
+
+    def _compare(self, answers: Mapping[str, Structure], when: str) -> None:
+        """Complain of answers to the good image that are others than at first."""
+        for head, values in self._right.items():
+            if not same(answers[head], values):
+                self._complain(f'{head} of the good image {when}')
 
     def _expect(self, header: Header) -> None:
         self._awaited = header
@@ -169,11 +187,16 @@ class Fuzzer(Node):
 
     def _wait(self, condition: Callable[[], Any], what: str,
               patience_s: float = PATIENCE_S) -> None:
+        if not self._comes(condition, patience_s):
+            raise TimeoutError(f'nothing came of {what} within {patience_s:.0f} s')
+
+    def _comes(self, condition: Callable[[], Any], patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s
         while not condition():
             rclpy.spin_once(self, timeout_sec=0.1)
             if time.monotonic() > deadline:
-                raise TimeoutError(f'nothing came of {what} within {patience_s:.0f} s')
+                return False
+        return True
 
     def _spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -18,7 +18,7 @@ import zlib
 import cv2
 import numpy as np
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image
 
 from mcn_ros.data.image_formats import ENCODINGS
 from mcn_ros.data.image_headers import MAX_METADATA, MAX_SCANS, MAX_TEXTS, PNG
@@ -148,7 +148,8 @@ def _wire(change: Callable[[np.random.Generator, bytes], bytes]) -> Callable:
     return lambda rng, msg: change(rng, serialize_message(msg))
 
 
-def _cut(rng: np.random.Generator, data: bytes) -> bytes:
+def cut(rng: np.random.Generator, data: bytes) -> bytes:
+    """Return the beginning of the data."""
     return data[:rng.integers(len(data))]
 
 
@@ -156,7 +157,8 @@ def _cut_after_header(rng: np.random.Generator, data: bytes) -> bytes:
     return data[:rng.integers(len(data) // 2, len(data) - 20)]
 
 
-def _flip(rng: np.random.Generator, data: bytes) -> bytes:
+def flip(rng: np.random.Generator, data: bytes) -> bytes:
+    """Return the data with some other bytes."""
     values = bytearray(data)
     for place in rng.integers(0, len(values), rng.integers(1, 20)):
         values[place] ^= int(rng.integers(1, 256))
@@ -169,7 +171,8 @@ def _claim(rng: np.random.Generator, data: bytes) -> bytes:
     return data[:place] + struct.pack('<I', 0xfffffff0) + data[place + 4:]
 
 
-def _noise(rng: np.random.Generator, data: bytes) -> bytes:
+def noise(rng: np.random.Generator, data: bytes) -> bytes:
+    """Return something else."""
     return rng.bytes(rng.integers(1, 5000))
 
 
@@ -234,9 +237,9 @@ _HEADERS = {
     'stamp before 1970': (_stamp(-1), Fate.REFUSED),
     'too many nanoseconds': (_stamp(5, 2 ** 32 - 1), Fate.REFUSED),
     'frame_id of 10 MB': (_long_frame_id, Fate.REFUSED),
-    'cut on the wire': (_wire(_cut), Fate.UNSEEN),
-    'changed on the wire': (_wire(_flip), Fate.UNSEEN),
-    'noise on the wire': (_wire(_noise), Fate.UNSEEN),
+    'cut on the wire': (_wire(cut), Fate.UNSEEN),
+    'changed on the wire': (_wire(flip), Fate.UNSEEN),
+    'noise on the wire': (_wire(noise), Fate.UNSEEN),
 }
 
 # Kind of damage -> function of a random generator and a good message, which changes the message
@@ -245,7 +248,7 @@ RAW = {
     'step too short': (_fields(step=100), Fate.REFUSED),
     'step of zero': (_fields(step=0), Fate.REFUSED),
     'step too long': (_fields(step=2 ** 32 - 1), Fate.REFUSED),
-    'short data': (_data(_cut), Fate.REFUSED),
+    'short data': (_data(cut), Fate.REFUSED),
     'no data': (_fields(data=array('B')), Fate.REFUSED),
     'long data': (_data(lambda rng, data: data + rng.bytes(1000)), Fate.ANSWERED),
     'empty': (lambda rng, msg: Image(header=msg.header), Fate.REFUSED),
@@ -272,10 +275,10 @@ RAW = {
 }
 COMPRESSED = {
     'empty': (_fields(data=array('B')), Fate.REFUSED),
-    'noise': (_data(_noise), Fate.REFUSED),
+    'noise': (_data(noise), Fate.REFUSED),
     'cut JPEG': (_data(_cut_after_header), Fate.REFUSED),
     'cut JPEG with a preview': (_data(_jpeg_preview), Fate.REFUSED),
-    'changed JPEG': (_data(_flip), Fate.EITHER),
+    'changed JPEG': (_data(flip), Fate.EITHER),
     'JPEG that claims 65500x65500': (_data(_jpeg_claim), Fate.REFUSED),
     'JPEG of many scans': (_data(_jpeg_scans), Fate.REFUSED),
     'JPEG with text after it': (_data(lambda rng, data: data + rng.bytes(999)), Fate.ANSWERED),
@@ -285,7 +288,7 @@ COMPRESSED = {
     'PNG of 16 bit': (lambda rng, msg: _keep(msg, _encode(rng, '.png', (), 'uint16')),
                       Fate.ANSWERED),
     'cut PNG': (_data(_cut_after_header, '.png'), Fate.REFUSED),
-    'changed PNG': (_data(_flip, '.png'), Fate.EITHER),
+    'changed PNG': (_data(flip, '.png'), Fate.EITHER),
     'PNG with a wrong checksum': (_data(_checksum, '.png'), Fate.REFUSED),
     'PNG that claims 20000x20000': (_data(_bomb(9, 9, (20000, 20000))), Fate.REFUSED),
     'PNG bomb of 5000x5000': (_data(_bomb(5000, 5000)), Fate.REFUSED),
@@ -302,29 +305,3 @@ KINDS = {'raw': RAW, 'compressed': COMPRESSED}
 
 def _keep(msg: CompressedImage, data: bytes) -> None:
     msg.data = array('B', data)
-
-
-def hostile_depth(message: Image | PointCloud2, seed: int, index: int) -> Image | PointCloud2:
-    """
-    Return a message of depth with random damage; what becomes of it is open.
-
-    :param message: a right one, which is changed.
-    :param seed: of all messages.
-    :param index: of this one.
-    """
-    rng = np.random.default_rng([seed, index])
-    names = message.get_fields_and_field_types()
-    numbers = [name for name in ('height', 'width', 'step', 'point_step', 'row_step')
-               if name in names]
-    for name in rng.permutation(numbers)[:rng.integers(len(numbers) + 1)]:
-        setattr(message, str(name), int(rng.integers(0, 2 ** rng.integers(1, 33))))
-    message.is_bigendian = type(message.is_bigendian)(rng.integers(2))
-    if 'encoding' in names:
-        encodings = ['16UC1', '32FC1', 'mono16', '', 'e' * 1000, *ENCODINGS]
-        message.encoding = encodings[rng.integers(len(encodings))]
-    for field in message.fields if 'fields' in names else ():
-        field.offset = int(rng.integers(0, 2 ** rng.integers(1, 33)))
-        field.datatype, field.count = int(rng.integers(4, 9)), int(rng.integers(0, 3))
-    data = message.data.tobytes()
-    message.data = array('B', (_flip, _cut, _noise)[rng.integers(3)](rng, data))
-    return message

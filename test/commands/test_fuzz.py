@@ -21,7 +21,7 @@ def summary(end=500_000_000, peak=600_000_000, wrong=()):
             'memory': {'settled': 490_000_000, 'end': end, 'highest': end, 'peak': peak}}
 
 
-def test_each_transport_has_its_node(seeing_weights):
+def test_each_input_has_its_node(seeing_weights):
     args = fuzz.parse(['--weights', str(seeing_weights), '--seed', '7', '--device', 'cpu'])
     for transport, topic in (('raw', '/image'), ('compressed', '/image/compressed')):
         given = fuzz.parameters(args, transport, 12)
@@ -29,12 +29,16 @@ def test_each_transport_has_its_node(seeing_weights):
         assert (node['image_transport'], node['device']) == (transport, 'cpu')
         assert f'qos_overrides.{fuzz.namespace()}{topic}.subscription.reliability' in node
         assert given['fuzzer'] == {'transport': transport, 'count': 12, 'seed': 7}
+    for name, source in (('depth', 'image'), ('points', 'points')):
+        given = fuzz.parameters(args, name, 12)
+        assert given['fuzzed_node']['depth.source'] == source
+        assert given['depth_fuzzer'] == {'source': source, 'count': 12, 'seed': 7}
 
 
 @needs_ros
 def test_the_limit_is_that_of_the_messages():
     from mcn_ros.trials import hostile
-    assert fuzz.MAX_PIXELS == hostile.MAX_PIXELS and set(fuzz.TRANSPORTS) == set(hostile.KINDS)
+    assert fuzz.MAX_PIXELS == hostile.MAX_PIXELS and set(hostile.KINDS) < set(fuzz.INPUTS)
 
 
 @pytest.mark.parametrize('words', [['--messages', '0'], ['--seed', '-1']])
@@ -69,8 +73,8 @@ def test_what_is_wrong_fails_the_command(result, problem, monkeypatch, tmp_path,
 @needs_ros
 def test_a_real_node_passes(seeing_weights, tmp_path, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    args = fuzz.parse(['--messages', '24', '--weights', str(seeing_weights), '--device', 'cpu',
+    args = fuzz.parse(['--messages', '48', '--weights', str(seeing_weights), '--device', 'cpu',
                        '--backend', 'torch', '--log', str(tmp_path)])
     found = fuzz.run(args)
     assert not fuzz.problems(found), found
-    assert [found[transport]['messages'] for transport in fuzz.TRANSPORTS] == [12, 12]
+    assert [found[transport]['messages'] for transport in fuzz.INPUTS] == [12] * 4

@@ -3,6 +3,7 @@
 
 """The launch file, run for real where `ros2 launch` is installed."""
 
+from functools import partial
 import importlib.util
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -18,12 +20,24 @@ LAUNCH_FILE = Path(__file__).resolve().parents[2] / 'launch' / 'mcn.launch.py'
 ARGUMENTS = {'heads', 'image', 'weights', 'rviz', 'namespace', 'node_name', 'use_sim_time',
              'params_file', 'calibration', 'autostart', 'log_level', 'device', 'backend',
              'precision', 'cameras', 'image_transport', 'respawn', 'respawn_delay',
-             'on_exit_shutdown', 'tracking', 'depth', 'points'}
+             'on_exit_shutdown', 'tracking', 'depth', 'points', 'target_frame'}
 PATIENCE_S = 90
 
 pytest.importorskip('launch_ros', reason='launch_ros is not installed')
 
 from launch import LaunchContext  # noqa: E402, I100 (launch may be missing)
+from mcn_ros_msgs.msg import HumanPose3DArray  # noqa: E402
+import numpy as np  # noqa: E402
+import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from vision_msgs.msg import Detection3DArray  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+SPATIAL = {'/mcn/detections_3d': Detection3DArray, '/mcn/poses_3d': HumanPose3DArray,
+           '/mcn/markers': MarkerArray, '/mcn/semantic/points': PointCloud2}
 
 
 @pytest.fixture(scope='module')
@@ -135,6 +149,42 @@ def test_the_node_gets_what_is_asked_for(launch, environment, tiny_weights):
     topics = ask(environment, 'topic', 'list').split()
     assert '/robot/eye/detections' in topics and '/robot/eye/poses' not in topics
     assert 'active' in ask(environment, 'lifecycle', 'get', '/robot/eye')
+    code, log = launched.interrupt()
+    assert code == 0, log
+
+
+def test_depth_becomes_results_in_space(launch, environment, monkeypatch, tiny_weights):
+    launched = launch('mcn.launch.py', weights=tiny_weights, image='/eye/image', tracking='true',
+                      depth='/eye/depth/image', backend='torch')
+    launched.wait_for('depth from /eye/depth/image (/eye/depth/camera_info)')
+    for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        monkeypatch.setenv(name, environment[name])
+    size = {'height': 48, 'width': 64}
+    messages = {'/eye/image': Image(**size, encoding='mono8', step=64, data=bytes(48 * 64)),
+                '/eye/depth/image': Image(**size, encoding='16UC1', step=128,
+                                          data=np.full(48 * 64, 2000, '<u2').tobytes()),
+                '/eye/depth/camera_info': CameraInfo(**size, p=[
+                    60.0, 0, 32, 0, 0, 60, 24, 0, 0, 0, 1, 0])}
+    found = {}
+    with rclpy.init(context=(context := rclpy.Context())):
+        node = Node('eye', context=context)
+        for topic, kind in SPATIAL.items():
+            node.create_subscription(kind, topic, partial(found.__setitem__, topic), 1)
+        publishers = {topic: node.create_publisher(type(message), topic, 1)
+                      for topic, message in messages.items()}
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        end = time.monotonic() + PATIENCE_S
+        while set(found) != set(SPATIAL):
+            assert time.monotonic() < end and launched.process.poll() is None, found
+            now = node.get_clock().now().to_msg()
+            for topic, message in messages.items():
+                message.header = Header(frame_id='eye', stamp=now)
+                publishers[topic].publish(message)
+            executor.spin_once(timeout_sec=0.2)
+        node.destroy_node()
+    cloud = found['/mcn/semantic/points']
+    assert cloud.header.frame_id == 'eye' and (cloud.height, cloud.width) == (48, 64)
     code, log = launched.interrupt()
     assert code == 0, log
 

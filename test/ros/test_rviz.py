@@ -17,16 +17,24 @@ CONFIG = yaml.safe_load(
     (Path(__file__).resolve().parents[2] / 'config' / 'mcn.rviz').read_text())
 
 # What rviz2 reads of a display of images and of its topic. It passes over other names silently.
-DISPLAY = {'Class', 'Name', 'Enabled', 'Value', 'Topic', 'Normalize Range', 'Min Value',
-           'Max Value', 'Median window'}
+COMMON = {'Class', 'Name', 'Enabled', 'Value', 'Topic'}
+DISPLAYS = {
+    'rviz_default_plugins/Image': {'Normalize Range', 'Min Value', 'Max Value', 'Median window'},
+    'rviz_default_plugins/MarkerArray': {'Namespaces'},
+    'rviz_default_plugins/PointCloud2': {
+        'Color Transformer', 'Channel Name', 'Position Transformer', 'Style', 'Size (Pixels)'},
+    'rviz_default_plugins/Grid': set(), 'rviz_default_plugins/TF': set()}
+# What costs much, what is much to look at, and what the default weights do not have.
+OFF = {'Points', 'TF', 'Boundaries', 'Normals', 'Saliency', 'Parts', 'Semantic boundaries',
+       'Foreground'}
+FILTER = 'Filter size'  # of what is brought to the fixed frame
 TOPIC = {'Value', 'Depth', 'History Policy', 'Reliability Policy', 'Durability Policy'}
 POLICIES = {
     'History Policy': {'System Default', 'Keep Last', 'Keep All'},
     'Reliability Policy': {'System Default', 'Reliable', 'Best Effort'},
     'Durability Policy': {'System Default', 'Transient Local', 'Volatile'}}
-CLASSES = {'rviz_common/Displays', 'rviz_common/Time', 'rviz_default_plugins/Image',
-           'rviz_default_plugins/MoveCamera', 'rviz_default_plugins/Orbit',
-           'rviz_default_plugins/TF'}
+CLASSES = {'rviz_common/Displays', 'rviz_common/Time', 'rviz_default_plugins/MoveCamera',
+           'rviz_default_plugins/Orbit', 'rviz_default_plugins/TF', *DISPLAYS}
 TOP = {'Panels', 'Visualization Manager', 'Window Geometry'}
 MANAGER = {'Class', 'Displays', 'Enabled', 'Global Options', 'Name', 'Tools', 'Transformation',
            'Value', 'Views'}
@@ -34,7 +42,8 @@ MANAGER = {'Class', 'Displays', 'Enabled', 'Global Options', 'Name', 'Tools', 'T
 # Name of a display -> topic of a head.
 PICTURES = {'Semantic': 'semantic/color', 'Boundaries': 'boundaries/image',
             'Normals': 'normals/color', 'Saliency': 'saliency/image', 'Parts': 'parts/color',
-            'Semantic boundaries': 'semantic_boundaries/color'}
+            'Semantic boundaries': 'semantic_boundaries/color', 'Foreground': 'foreground/image'}
+SPACE = {'Space': 'markers', 'Points': 'semantic/points'}  # the same of what is in space
 SEVERAL = {'front': '/front/raw', '/rear': '/rear/image'}
 CONFIGS = {
     'shipped': CONFIG,
@@ -43,16 +52,21 @@ CONFIGS = {
 each = pytest.mark.parametrize('config', CONFIGS.values(), ids=CONFIGS)
 
 
-def displays(config):
-    return config['Visualization Manager']['Displays']
+def displays(config, key='Name'):
+    return [each for each in config['Visualization Manager']['Displays'] if key in each]
 
 
 def topics(config):
-    return {display['Name']: display['Topic']['Value'] for display in displays(config)}
+    return {display['Name']: display['Topic']['Value'] for display in displays(config, 'Topic')}
+
+
+def pictures(config):
+    return {display['Name'] for display in displays(config) if display['Class'].endswith('/Image')}
 
 
 def enabled(config):
-    return {display['Name'] for display in displays(config) if display['Enabled']}
+    return pictures(config) & {
+        display['Name'] for display in displays(config) if display['Enabled']}
 
 
 def classes(part):
@@ -70,9 +84,11 @@ def test_names_are_those_that_rviz_reads(config):
     assert set(config) == TOP and set(config['Visualization Manager']) <= MANAGER
     assert set(classes(config)) == CLASSES
     for display in displays(config):
-        assert display['Class'] == 'rviz_default_plugins/Image'
-        assert type(display['Enabled']) is bool and display['Value'] is display['Enabled']
-        assert set(display) <= DISPLAY and set(display['Topic']) == TOPIC
+        off = any(display['Name'].endswith(name) for name in OFF)
+        assert display['Enabled'] is display['Value'] is not off
+        assert set(display) <= COMMON | DISPLAYS[display['Class']]
+    for display in displays(config, 'Topic'):
+        assert set(display['Topic']) - {FILTER} == TOPIC
         for policy, choices in POLICIES.items():
             assert display['Topic'][policy] in choices
 
@@ -82,33 +98,39 @@ def test_every_panel_is_shown(config):
     geometry = config['Window Geometry']
     # Where a side is not mentioned, RViz hides it or not as chance will have it.
     assert geometry['Hide Left Dock'] is False and geometry['Hide Right Dock'] is False
-    panels = {panel['Name'] for panel in config['Panels']} | set(topics(config))
+    panels = {panel['Name'] for panel in config['Panels']} | pictures(config)
     assert {name for name, value in geometry.items() if isinstance(value, dict)} == panels
     assert all(geometry[name] == {'collapsed': False} for name in panels)
 
 
 @each
 def test_reliability_is_what_is_offered(config):
-    for display in displays(config):
+    for display in displays(config, 'Topic'):
         # Every camera offers best effort; the node itself publishes reliably.
         expected = 'Best Effort' if display['Name'].endswith('Camera') else 'Reliable'
         assert display['Topic']['Reliability Policy'] == expected
 
 
 def test_the_shipped_one_is_for_a_node_with_one_camera():
-    # Skeletons are part of the overlay: as markers they would need a frame in space.
     assert topics(CONFIG) == {'Camera': 'image', 'Overlay': 'mcn/overlay', **{
-        name: f'mcn/{topic}' for name, topic in PICTURES.items()}}
+        name: f'mcn/{topic}' for name, topic in {**PICTURES, **SPACE}.items()}}
     # Those of the heads that the weights of the node have by default.
     assert enabled(CONFIG) == {'Camera', 'Overlay', 'Semantic'}
     assert CONFIGS['one camera'] == CONFIG
+
+
+def test_all_is_shown_in_the_frame_of_the_results():
+    config = show_cameras(CONFIG, 'mcn', {'': 'image'}, 'raw', 'odom')
+    assert config['Visualization Manager']['Global Options']['Fixed Frame'] == 'odom'
 
 
 def test_each_camera_has_its_displays():
     assert topics(CONFIGS['several cameras']) == {
         'front Camera': '/front/raw/compressed', 'rear Camera': '/rear/image/compressed', **{
             f'{camera} {name}': f'eye/{camera}/{topic}' for camera in ('front', 'rear')
-            for name, topic in {'Overlay': 'overlay', **PICTURES}.items()}}
+            for name, topic in {'Overlay': 'overlay', **PICTURES, **SPACE}.items()}}
+    names = [display['Name'] for display in displays(CONFIGS['several cameras'])]
+    assert names.count('Grid') == names.count('TF') == 1
 
 
 def test_pictures_of_the_heads_that_run_are_shown():

@@ -4,53 +4,19 @@
 """The fuzz test itself: against a node that is right, and against nodes that are not."""
 
 import json
-import threading
 
 import numpy as np
 import pytest
-from rclpy.parameter import Parameter
 
 from mcn_ros.structures import ClassMap, Instances
 from mcn_ros.trials import fuzzer as fuzzer_module
 from mcn_ros.trials.fuzzed_node import FuzzedNode
 from mcn_ros.trials.fuzzer import Fuzzer, same
-from mcn_ros.trials.hostile import MAX_PIXELS
-
-
-@pytest.fixture
-def fuzz(world, capsys):
-    """Return a function that runs the fuzzer against a node in another thread."""
-    world.kind = FuzzedNode
-    stop = threading.Event()
-    threads = []
-
-    def run(transport='raw', count=12, **parameters):
-        world.start(image_transport=transport, max_pixels=MAX_PIXELS, **parameters)
-        world.executor.remove_node(world.peer)
-
-        def spin():
-            while not stop.is_set():
-                world.executor.spin_once(timeout_sec=0.02)
-
-        threads.append(threading.Thread(target=spin))
-        threads[0].start()
-        fuzzer = Fuzzer(parameter_overrides=[
-            Parameter('transport', value=transport), Parameter('count', value=count)])
-        try:
-            return fuzzer.run()
-        finally:
-            fuzzer.destroy_node()
-
-    world.peer.destroy_publisher(world.peer.images)
-    yield run
-    stop.set()
-    for thread in threads:
-        thread.join()
 
 
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
 def test_the_node_passes(fuzz, transport, capsys):
-    summary = fuzz(transport, 60)
+    summary = fuzz(60, own={'transport': transport}, image_transport=transport)
     assert summary['num_wrong'] == 0, summary['wrong']
     fates = [fate for found in summary['fates'].values() for fate in found]
     assert {'answered', 'refused', 'unseen'} == set(fates)

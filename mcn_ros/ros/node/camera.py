@@ -28,6 +28,7 @@ from mcn_ros.ros.node.outputs import Outputs
 from mcn_ros.ros.node.parameters import Parameters
 from mcn_ros.ros.node.silence import Input, why_silent
 from mcn_ros.ros.node.spatial_output import SpatialOutput
+from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.tracking import id_prefix, Tracker
 
 TRANSPORTS = {'raw': (Image, image_to_rgb), 'compressed': (CompressedImage, compressed_to_rgb)}
@@ -45,6 +46,7 @@ class Camera:
     :param parameters: of the node, as it is configured.
     :param numbers: prefix -> numbers of the ids of objects, see
         :class:`mcn_ros.tracking.Tracker`; those of all cameras, for as long as the process lives.
+    :param transforms: to the frame of results in space, None for that of the depth.
     :ivar space: its results in space, None where there are none.
     :ivar subscription: to its images, None while there is none.
     :ivar arrivals: of images that are not numbered.
@@ -52,7 +54,8 @@ class Camera:
     """
 
     def __init__(self, node: LifecycleNode, name: str, tasks: Mapping[str, Any],
-                 parameters: Parameters, numbers: Mapping[str, Iterator[int]]):
+                 parameters: Parameters, numbers: Mapping[str, Iterator[int]],
+                 transforms: Transforms | None = None):
         self._node = node
         self.name = name
         self.statistics = Statistics()
@@ -63,7 +66,8 @@ class Camera:
         ids = id_prefix(name)
         prefix = f'~/{name.strip("/")}/' if name else '~/'
         self.outputs = Outputs(node, prefix, tasks, Tracker(tasks, ids, numbers[ids]))
-        self.space = self._space(prefix, parameters) if parameters.depth_source else None
+        self.space = (self._space(prefix, parameters, transforms) if parameters.depth_source
+                      else None)
         self.subscription = None
         self.received_ns = 0
         self._group = PolledCallbackGroup()
@@ -75,7 +79,8 @@ class Camera:
         """Return the full name of a topic of the camera that is listened to."""
         return image_topic(self._node, f'{self.name}/{name}' if self.name else name, transport)
 
-    def _space(self, prefix: str, parameters: Parameters) -> SpatialOutput:
+    def _space(self, prefix: str, parameters: Parameters,
+               transforms: Transforms | None) -> SpatialOutput:
         if parameters.depth_source == 'points':
             intake = DepthIntake(self._node, PointCloud2, self._input('points'), '')
         else:
@@ -84,7 +89,7 @@ class Camera:
                 self._node, kind, self._input('depth', parameters.depth_transport),
                 self._input('depth_info'))
         reader = SurfaceReader(parameters.depth_range, parameters.depth_rectified, self.topic)
-        return SpatialOutput(self._node, prefix, self.outputs.heads, intake, reader)
+        return SpatialOutput(self._node, prefix, self.outputs.heads, intake, reader, transforms)
 
     def decode(self, msg: Image | CompressedImage, max_pixels: int) -> np.ndarray:
         """

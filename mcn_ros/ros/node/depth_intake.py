@@ -10,6 +10,7 @@ was sent. Of all that only the stamp is read; most messages are never made objec
 
 from collections import deque
 import struct
+import sys
 from threading import Lock
 import time
 from typing import Any
@@ -132,8 +133,8 @@ class DepthIntake:
         return (f'no depth on {self.topic} for {silence:.0f} s: '
                 + why_silent(self._node, subscription, expected))
 
-    def collect(self) -> None:
-        """Take what has come from the middleware."""
+    def collect(self, oldest_ns: int = sys.maxsize) -> None:
+        """Take what has come from the middleware; ``oldest_ns`` and later is kept in any case."""
         subscription = self._depth.subscription
         messages = take_serialised(subscription) if subscription is not None else []
         with self._lock:
@@ -145,7 +146,8 @@ class DepthIntake:
                     self._kept.clear()  # a bag starts again
                 self._kept.append((stamp, message))
             while self._kept and (
-                    self._kept[0][0] < self._kept[-1][0] - KEPT_NS or len(self._kept) > MOST_KEPT
+                    self._kept[0][0] < min(self._kept[-1][0] - KEPT_NS, oldest_ns)
+                    or len(self._kept) > MOST_KEPT
                     or sum(len(message) for _, message in self._kept) > MOST_BYTES):
                 self._kept.popleft()
         if messages:
@@ -158,11 +160,13 @@ class DepthIntake:
         :param slop_s: how far the nearest one may be.
         :param deadline: of the steady clock, until which the depth may still come.
         """
-        self.collect()
+        # On a slow machine, the image may be older than what is kept otherwise.
+        oldest_ns = stamp_ns - round(slop_s * 1e9)
+        self.collect(oldest_ns)
         while (not self._is_decided(stamp_ns) and (rest := deadline - time.monotonic()) > 0
                and (subscription := self._depth.subscription) is not None
                and has_message(subscription, self._node.context, rest)):
-            self.collect()
+            self.collect(oldest_ns)
         with self._lock:
             stamp, message = min(self._kept, key=lambda kept: abs(kept[0] - stamp_ns),
                                  default=(None, b''))

@@ -46,10 +46,10 @@ class DepthStatistics:
             self._add(MISSING)
             self._nearest_s = nearest_s
 
-    def add_refused(self, error: str) -> None:
-        """Count an image whose depth is wrong."""
+    def add_refused(self, error: str, cause: str = REFUSED) -> None:
+        """Count an image whose depth is wrong, or that something else than depth is missing to."""
         with self._lock:
-            self._add(REFUSED)
+            self._add(cause)
             self._error = error
 
     def _add(self, fate: str) -> None:
@@ -69,7 +69,9 @@ class DepthStatistics:
         with self._lock:
             self._forget()
             level, message = self._judge(silence, wanted)
-            values = {key: str(self._totals[key]) for key in (FOUND, MISSING, REFUSED, PLACELESS)}
+            totals = {FOUND: 0, MISSING: 0, REFUSED: 0, **self._totals}
+            values = {key: str(num) for key, num in totals.items() if key != PLACELESS}
+            values[PLACELESS] = str(self._totals[PLACELESS])
             values['last error'] = self._error or 'none'
         return DiagnosticStatus(
             level=level, name=name, message=message, hardware_id=topic,
@@ -80,7 +82,7 @@ class DepthStatistics:
             return DiagnosticStatus.OK, 'nobody subscribes to results in space'
         if silence:
             return DiagnosticStatus.STALE, silence
-        if self._fates and self._fates[-1][1] == REFUSED:
+        if self._fates and self._fates[-1][1] not in (FOUND, MISSING):
             return DiagnosticStatus.WARN, self._error
         counts, num = Counter(fate for _, fate in self._fates), len(self._fates)
         if 2 * counts[MISSING] > num:

@@ -32,12 +32,14 @@ from mcn_ros.ros.node.arrivals import ArrivalThread
 from mcn_ros.ros.node.camera import Camera, check_cameras
 from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, REPEAT_S, UNDECODABLE
 from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
+from mcn_ros.ros.node.humans import Humans
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import (
-    declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS, parse_value,
-    read_parameters, select_classes)
+    check_points_classes, declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS,
+    parse_value, POINTS_CLASSES, read_parameters, select_classes)
 from mcn_ros.ros.node.resilience import ResilientPredictor
+from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
@@ -64,6 +66,8 @@ class McnNode(LifecycleNode):
         self._predictor = None
         self._cameras: list[Camera] = []
         self._largest_batch = 1
+        self._transforms = None
+        self._humans = None
         self._thread = None
         self._arrivals = None
         self._updater = None
@@ -137,13 +141,16 @@ class McnNode(LifecycleNode):
         p = self.parameters = read_parameters(self)
         for name, task in predictor.tasks.items():
             select_classes(name, p.of(name).classes, task.classes)
+        check_points_classes(p.points_classes, predictor.tasks)
         check_cameras(p.cameras)
-        if p.target_frame:
-            raise ValueError(f'target_frame: {p.target_frame!r} is not supported, only the frame '
-                             "of the depth ('') is")
+        if p.depth_source and p.target_frame:
+            self._transforms = Transforms(self, p.target_frame)
+        if p.humans:
+            self._humans = Humans(self, predictor.tasks)
         self._largest_batch = useful_batch(self._time_batch, max(1, len(p.cameras)))
         for name in p.cameras or ('',):
-            self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers))
+            self._cameras.append(Camera(self, name, predictor.tasks, p, self._numbers,
+                                        self._transforms))
         warn_of_unknown_parameters(self, _depends_on_weights)
         self.get_logger().info(
             f'heads {", ".join(predictor.heads)} on {predictor.device} '
@@ -181,6 +188,12 @@ class McnNode(LifecycleNode):
         for camera in self._cameras:
             camera.destroy()
         self._cameras = []
+        if self._transforms is not None:
+            self._transforms.destroy()
+            self._transforms = None
+        if self._humans is not None:
+            self._humans.destroy()
+            self._humans = None
         if self._predictor is not None:
             self._predictor.free()
             self._predictor = None
@@ -212,6 +225,8 @@ class McnNode(LifecycleNode):
         if self._updater is not None:
             self._updater.destroy()
             self._updater = None
+            if self._humans is not None:
+                self._humans.forget()
 
     def _process(self, cameras: Sequence[Camera]) -> None:
         """Work on the newest images of some cameras; runs in the thread."""
@@ -263,9 +278,14 @@ class McnNode(LifecycleNode):
         text = f'{camera.statistics.rate:.1f} frames/s'
         if len(latencies):
             text += f', {latencies[-1]:.0f} ms'
+        also = set() if camera.space is None else camera.space.wanted
+        if self._humans is not None:
+            also.add(self._humans.head)
         results = camera.outputs.publish(
-            image, camera.taken_ns(header), prediction, header, self.parameters, text,
-            also=() if camera.space is None else camera.space.wanted)
+            image, camera.taken_ns(header), prediction, header, self.parameters, text, also)
+        if self._humans is not None:
+            self._humans.publish(camera.name, results[self._humans.head], image.shape[:2], header,
+                                 self.parameters.tracking_lost)
         stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
         latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
         camera.statistics.add_processed(latency if stamp.nanoseconds else None)
@@ -311,6 +331,8 @@ class McnNode(LifecycleNode):
                 head, _, key = parameter.name.rpartition('.')
                 if key == 'classes' and head in tasks:
                     select_classes(head, parse_value(parameter), tasks[head].classes)
+                if parameter.name == POINTS_CLASSES:
+                    check_points_classes(parse_value(parameter), tasks)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -323,6 +345,8 @@ class McnNode(LifecycleNode):
     def _on_time_jump(self, jump: Any) -> None:
         for camera in self._cameras:
             camera.forget_times()
+        if self._transforms is not None:
+            self._transforms.forget()
 
 
 def _calibration(source: str) -> Calibration | None:

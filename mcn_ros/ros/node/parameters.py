@@ -22,9 +22,13 @@ from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.spatial.depth import DepthRange
 from mcn_ros.spatial.lift import NOISE
-from mcn_ros.structures import ClassPlanes, Instances, LineMap, Poses, VectorMap
+from mcn_ros.structures import (
+    ClassMap, ClassPlanes, Instances, LineMap, Poses, VectorMap)
 from mcn_ros.tasks import Task, TASKS, usual_names
 from mcn_ros.tracking import Thresholds
+
+POINTS_CLASSES = 'semantic.points_classes'
+CLOUDS = (ClassMap,)  # predictions that clouds are made of
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -153,8 +157,18 @@ class Parameters:
     depth_rectified: str = _parameter(
         'auto', 'Whether the images are undistorted: true, false, or auto (where their topic is '
         'called so, or no lens distorts).', 'depth.rectified', choices=('auto', 'true', 'false'))
+    points_classes: tuple[str, ...] = _parameter(
+        (), 'Names or ids of the classes whose points are in the cloud, such as those that are '
+        'obstacles; empty for all points. The others are NaN.', POINTS_CLASSES, live=True)
     target_frame: str = _parameter(
-        '', "Frame of the results in space: '' is that of the depth, no other one is supported.")
+        '', 'Frame of the results in space, such as odom: tf2 has to know the way to it at the '
+        "time of each image; '' is that of the depth.")
+    tf_timeout: float = _parameter(
+        0.05, 'Seconds that results in space wait for the transform to target_frame.',
+        limits=(0.0, 10.0), live=True)
+    humans: bool = _parameter(
+        False, 'Whether people who are tracked are published as REP 155 has it, on topics below '
+        '/humans/bodies; needs hri_msgs.')
     diagnostics_max_latency: float = _parameter(
         1.0, 'Seconds from stamp to results (95th percentile) beyond which diagnostics warn; 0: '
         'never.', 'diagnostics.max_latency', limits=(0.0, 3600.0), live=True)
@@ -282,10 +296,15 @@ def parse_value(parameter: Parameter) -> Any:
 
 
 def select_classes(head: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
-    """
-    Resolve a class filter.
+    """Resolve the class filter of a head, see :func:`find_classes`."""
+    return find_classes(f'{head}.classes', wanted, class_names)
 
-    :param head: whose filter it is.
+
+def find_classes(parameter: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+    """
+    Resolve a parameter that has classes.
+
+    :param parameter: its name.
     :param wanted: names or decimal ids; empty for all.
     :param class_names: of the head.
     :return: (C,) bool, which classes pass.
@@ -295,11 +314,28 @@ def select_classes(head: str, wanted: Sequence[str], class_names: Sequence[str])
     ids.update({str(index): index for index in range(len(class_names))})
     unknown = [name for name in wanted if name not in ids]
     if unknown:
-        raise ValueError(f'{head}.classes: unknown {", ".join(unknown)} '
+        raise ValueError(f'{parameter}: unknown {", ".join(unknown)} '
                          f'(known: {", ".join(class_names)}, or ids 0 to {len(class_names) - 1})')
     passing = np.full(len(class_names), not wanted)
     passing[[ids[name] for name in wanted]] = True
     return passing
+
+
+def points_classes(wanted: Sequence[str], class_names: Sequence[str]) -> list[str]:
+    """
+    Return the names of the classes in the cloud, [] for all; ``wanted`` has names or ids.
+
+    :raises ValueError: for a class that there is not.
+    """
+    chosen = find_classes(POINTS_CLASSES, wanted, class_names)
+    return [class_names[index] for index in np.flatnonzero(chosen)] if wanted else []
+
+
+def check_points_classes(wanted: Sequence[str], tasks: Mapping[str, Task]) -> None:
+    """Raise ValueError for classes that the first head with a semantic image does not have."""
+    maps = [task for task in tasks.values() if task.prediction in CLOUDS]
+    for task in maps[:1]:
+        points_classes(wanted, task.classes)
 
 
 def _descriptor(declared: Any) -> ParameterDescriptor:

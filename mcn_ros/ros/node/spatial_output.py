@@ -4,14 +4,16 @@
 """
 What is published for a camera in space: objects, people, markers and a semantic cloud.
 
-All of it has the stamp of the image and the frame of the depth. What is known in the image is
+All of it has the stamp of the image; the cloud has the frame of the depth, and so have the others
+where no target frame is asked for. What is known in the image is
 published before, whatever becomes of the depth; without depth nothing is published here, as an
 empty array would say that nobody is there.
 """
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
+from builtin_interfaces.msg import Time as Stamp
 from diagnostic_msgs.msg import DiagnosticStatus
 from mcn_ros_msgs.msg import HumanPose3DArray
 import numpy as np
@@ -22,14 +24,15 @@ from vision_msgs.msg import Detection3DArray
 from mcn_ros.data.messages import time_ns
 from mcn_ros.geometry import Size
 from mcn_ros.ros.node.depth_intake import DepthIntake
-from mcn_ros.ros.node.depth_statistics import DepthStatistics
+from mcn_ros.ros.node.depth_statistics import DepthStatistics, REFUSED
 from mcn_ros.ros.node.depth_surface import optical_up, SurfaceReader
 from mcn_ros.ros.node.diagnostics import one_line, REPEAT_S
-from mcn_ros.ros.node.markers import markers_msg
+from mcn_ros.ros.node.markers import markers_msg, UP
 from mcn_ros.ros.node.outputs import create_publisher, HeadOutput
-from mcn_ros.ros.node.parameters import Parameters
+from mcn_ros.ros.node.parameters import Parameters, points_classes
 from mcn_ros.ros.node.spatial_messages import (
     detections_3d_to_msg, poses_3d_to_msg, semantic_cloud_msg)
+from mcn_ros.ros.node.transforms import TransformError, Transforms
 from mcn_ros.spatial.joints import lift_joints
 from mcn_ros.spatial.lift import lift, SpatialObjects
 from mcn_ros.spatial.subjects import Mask, registration, Subjects
@@ -53,7 +56,9 @@ class Scene:
     What a depth camera sees, and the image that belongs to it.
 
     :param header: of the results.
-    :param surface: in the frame of the header.
+    :param surface: in the frame of the depth.
+    :param frame: that of the depth.
+    :param transform: (3, 4), from there to the frame of the header, None for the same.
     :param mask: classes of its pixels, None where these are not known.
     :param affine: (2, 3), pixels of the image -> pixels of the surface.
     :param noise: of the depth, see :func:`mcn_ros.spatial.lift.lift`.
@@ -61,13 +66,25 @@ class Scene:
 
     header: Header
     surface: Surface
+    frame: str
+    transform: np.ndarray | None
     mask: Mask | None
     affine: np.ndarray
     noise: tuple[float, float]
 
     def lift(self, subjects: Subjects) -> SpatialObjects:
         """Find objects of the image in space."""
-        return lift(self.surface, subjects, self.mask, noise=self.noise)
+        return lift(self.surface, subjects, self.mask, self.transform, self.noise)
+
+    def distances(self, objects: SpatialObjects) -> np.ndarray:
+        """Return the metres (N,) from the camera to objects."""
+        camera = np.zeros(3) if self.transform is None else self.transform[:, 3]
+        return np.linalg.norm(objects.positions - camera, axis=1)
+
+    @property
+    def up(self) -> Sequence[float]:
+        """Return the direction that is up, in the frame of the header."""
+        return optical_up(self.surface) if self.transform is None else UP
 
 
 class SpatialOutput:
@@ -78,12 +95,14 @@ class SpatialOutput:
     :param heads: those that run.
     :param intake: where depth comes from.
     :param reader: that decodes it.
+    :param transforms: to the frame of the results, None for that of the depth.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, heads: Mapping[str, HeadOutput],
-                 intake: DepthIntake, reader: SurfaceReader):
+                 intake: DepthIntake, reader: SurfaceReader, transforms: Transforms | None):
         self._node, self._heads = node, heads
-        self.intake, self._reader = intake, reader
+        self.intake, self._reader, self._transforms = intake, reader, transforms
+        self._last_ns = 0  # stamp of the last image that was brought to another frame
         self.statistics = DepthStatistics()
         # What is published -> the head that it is of.
         self._names = {kind: name for kind, (structure, *_) in _KINDS.items()
@@ -137,18 +156,34 @@ class SpatialOutput:
                 self.statistics.add_missing(self.intake.nearest_s)
                 return
             surface = self._reader.read(msg, self.intake.info(), image, parameters.max_pixels)
-            header = Header(stamp=image.stamp, frame_id=msg.header.frame_id)
-            scene = Scene(header, surface, self._mask(results, surface),
+            frame = msg.header.frame_id
+            target, transform = self._transform(frame, image.stamp, parameters.tf_timeout)
+            header = Header(stamp=image.stamp, frame_id=target)
+            scene = Scene(header, surface, frame, transform, self._mask(results, surface),
                           registration(size, surface.size), parameters.depth_noise)
             self.statistics.add_found(self._publish(scene, results, parameters))
+        except TransformError as error:
+            self._refuse(error, error.cause)
         # Whatever the middleware and a wrong message may raise: only these results are lost.
         except Exception as error:
-            if not self._node.context.ok():  # the process is being ended, so publishing fails
-                return
-            self.statistics.add_refused(one_line(error))
-            self._node.get_logger().warning(
-                f'{self.intake.topic}: no results in space: {one_line(error)}',
-                throttle_duration_sec=REPEAT_S)
+            if self._node.context.ok():  # else the process is being ended, so publishing fails
+                self._refuse(error)
+
+    def _refuse(self, error: Exception, cause: str = REFUSED) -> None:
+        self.statistics.add_refused(one_line(error), cause)
+        self._node.get_logger().warning(
+            f'{self.intake.topic}: no results in space: {one_line(error)}',
+            throttle_duration_sec=REPEAT_S)
+
+    def _transform(self, frame: str, stamp: Stamp,
+                   timeout_s: float) -> tuple[str, np.ndarray | None]:
+        """Return the frame of the results, and the transform to it if it is another one."""
+        if self._transforms is None or frame == self._transforms.target:
+            return frame, None
+        if time_ns(stamp) < self._last_ns:  # a bag starts again
+            self._transforms.forget()
+        self._last_ns = time_ns(stamp)
+        return self._transforms.target, self._transforms.find(frame, stamp, timeout_s)
 
     def _mask(self, results: Mapping[str, Structure], surface: Surface) -> Mask | None:
         name = self._names.get(_AREAS)
@@ -176,13 +211,14 @@ class SpatialOutput:
             self._publishers[_PEOPLE].publish(people)
             placeless += lost
         if _AREAS in wanted:
-            self._publishers[_AREAS].publish(
-                semantic_cloud_msg(scene.surface, scene.mask, scene.header))
+            header = Header(stamp=scene.header.stamp, frame_id=scene.frame)
+            self._publishers[_AREAS].publish(semantic_cloud_msg(
+                scene.surface, scene.mask, header,
+                points_classes(parameters.points_classes, scene.mask.classes)))
         if draw:
             self._markers.publish(markers_msg(
                 detections, people, self._task(_OBJECTS, 'classes', ()),
-                self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(),
-                optical_up(scene.surface)))
+                self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(), scene.up))
         return placeless
 
     def _task(self, kind: str, name: str, default: Any) -> Any:
@@ -199,7 +235,7 @@ class SpatialOutput:
             objects.warp(scene.affine, scene.surface.size), head.task.classes, scene.mask))
         in_image = head.message(objects, scene.header, parameters.of(name))
         return (detections_3d_to_msg(in_image, places, scene.header),
-                np.linalg.norm(places.positions, axis=1), len(objects) - len(places))
+                scene.distances(places), len(objects) - len(places))
 
     def _people(self, scene: Scene, results: Mapping[str, Structure],
                 parameters: Parameters) -> tuple[HumanPose3DArray, int]:
@@ -208,7 +244,8 @@ class SpatialOutput:
         of_head = parameters.of(name)
         people = results[name].warp(scene.affine, scene.surface.size)
         places = scene.lift(Subjects.of_people(people, of_head.keypoint_threshold, scene.mask))
-        joints = lift_joints(scene.surface, people, places, scene.mask, noise=scene.noise)
+        joints = lift_joints(scene.surface, people, places, scene.mask, scene.transform,
+                             scene.noise)
         in_image = self._heads[name].message(results[name], scene.header, of_head)
         return (poses_3d_to_msg(in_image, places, joints, scene.header),
                 len(people) - len(places))

@@ -34,12 +34,16 @@ class Eye:
     def send(self, *tenths, size=0):
         """Send messages of these tenths of a second, and let the intake take them."""
         for tenth in tenths:
-            msg = Image(width=tenth, data=bytes(size))
-            msg.header.stamp.sec, rest = divmod(tenth, 10)
-            msg.header.stamp.nanosec = rest * 100_000_000
-            self.publisher.publish(msg)
-            assert self.publisher.wait_for_all_acked(Duration(seconds=PATIENCE_S))
+            self.publish(tenth, size)
             self.intake.collect()
+
+    def publish(self, tenth, size=0):
+        """Let a message wait in the middleware of the intake."""
+        msg = Image(width=tenth, data=bytes(size))
+        msg.header.stamp.sec, rest = divmod(tenth, 10)
+        msg.header.stamp.nanosec = rest * 100_000_000
+        self.publisher.publish(msg)
+        assert self.publisher.wait_for_all_acked(Duration(seconds=PATIENCE_S))
 
     def find(self, tenth, slop_s=0.0):
         """Return the tenth of a second that is found."""
@@ -85,6 +89,13 @@ def test_a_second_is_kept_and_a_jump_back_clears(eye):
     assert eye.kept == [3] and eye.find(45, 1.0) is None
     eye.intake.forget()
     assert eye.kept == []
+
+
+def test_depth_of_an_image_that_took_long_is_still_there(eye):
+    eye.send(20, 21)
+    for tenth in range(22, 35):
+        eye.publish(tenth)
+    assert eye.find(20.5, 0.06) == 20 and eye.kept == list(range(20, 35))
 
 
 def test_number_and_bytes_are_limited(eye, monkeypatch):

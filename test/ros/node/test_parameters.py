@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 import yaml
 
 from mcn_ros.ros.node.parameters import (
-    declare_head_parameters, declare_parameters, FIELDS, HeadParameters, Parameters,
+    declare_head_parameters, declare_parameters, FIELDS, HEAD_FIELDS, HeadParameters, Parameters,
     read_parameters, select_classes)
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 from mcn_ros.tasks import build_tasks
@@ -104,8 +104,10 @@ def test_every_parameter_is_described(make_node):
 @pytest.mark.parametrize('name', LISTS)
 def test_lists_on_the_command_line(make_node, name, text, expected):
     node = make_node(['-p', f'{name}:={text}'])
-    parameters, head = read_parameters(node), name.rpartition('.')[0]
-    assert getattr(parameters.of(head) if head else parameters, FIELDS[name].name) == expected
+    parameters = read_parameters(node)
+    head, _, key = name.rpartition('.')
+    owner = parameters.of(head) if key in HEAD_FIELDS else parameters
+    assert getattr(owner, FIELDS[name].name) == expected
 
 
 @pytest.mark.parametrize('value, expected', [

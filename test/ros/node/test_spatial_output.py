@@ -4,6 +4,8 @@
 """Results in space, by a depth camera beside the camera; they change nothing of the others."""
 
 from array import array
+from pathlib import Path
+import re
 import struct
 
 import cv2
@@ -20,8 +22,9 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from mcn_ros.spatial.depth import points_from_cloud
-from mcn_ros.trials.hostile import hostile_depth
+from mcn_ros.trials.hostile_depth import hostile_depth
 
+EXAMPLES = Path(__file__).resolve().parents[3] / 'examples'
 SIZE = 48, 64
 FOCAL, CX, CY = 60.0, 31.5, 23.5
 
@@ -182,6 +185,14 @@ def test_depth_is_subscribed_to_only_while_somebody_wants_results(world):
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
 
 
+def test_examples_name_topics_of_the_node(world):
+    world.start(depth__source='image')
+    text = ''.join(file.read_text() for file in EXAMPLES.glob('nav2_*.yaml'))
+    named = set(re.findall(r'/mcn/\S+', text))
+    assert len(named) == 3
+    world.wait(lambda: named <= world.topics(), f'topics {named}')
+
+
 def test_off_there_are_no_topics_in_space(world):
     world.start(heads='pose')
     world.wait_for_topics('/mcn/poses', '/mcn/skeleton_info', '/mcn/heads', '/mcn/overlay')
@@ -295,6 +306,76 @@ def test_clouds_are_in_their_own_frame(world):
     np.testing.assert_allclose(positions(found), [[z, -x, -y] for x, y, z in EXPECTED], atol=0.05)
 
 
+def test_the_cloud_is_of_the_classes_that_are_asked_for(world):
+    rig = Rig(world)
+    node = rig.start(semantic__points_classes=['person'])  # everything is a car
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    rig.see(depth_image(1))
+    assert np.isnan(points_from_cloud(rig.clouds[-1])).all()
+    wrong, = node.set_parameters([Parameter('semantic.points_classes', value=['dog'])])
+    assert not wrong.successful and 'semantic.points_classes: unknown dog' in wrong.reason
+    node.set_parameters([Parameter('semantic.points_classes', value=['1', 'person'])])
+    rig.see(depth_image(2))
+    np.testing.assert_allclose(points_from_cloud(rig.clouds[-1])[:, :, 2], 2)
+
+
+def test_results_are_in_the_target_frame_as_it_is_at_the_time_of_the_image(world, frames):
+    rig = Rig(world)
+    rig.start(target_frame='map')
+    rig.info.publish(camera_info())
+    frames.send('map', 'optical', 1)
+    there = rig.see(depth_image(1))
+    # The turn that a camera has which looks ahead: z is forward, which is x of the other frame.
+    frames.send('map', 'optical', 2, (0, 0, 1), (0.5, 0.5, 0.5, 0.5))
+    found = rig.see(depth_image(2))
+    turn = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    for messages in (found, rig.poses[-1], *rig.markers[-1].markers):
+        assert messages.header == header(2, 'map')
+    assert rig.clouds[-1].header == header(2)  # the costmap brings it where it wants it
+    np.testing.assert_allclose(positions(found), positions(there) @ turn.T + [0, 0, 1])
+    for one, other, person in zip(there.detections, found.detections, rig.poses[-1].poses):
+        np.testing.assert_allclose(covariance(other), turn @ covariance(one) @ turn.T, atol=1e-9)
+        size, turned = one.bbox.size, other.bbox.size
+        np.testing.assert_allclose([turned.x, turned.y, turned.z], [size.z, size.x, size.y])
+        assert person.keypoints[0].position.x == pytest.approx(2)
+    labels = [marker for marker in rig.markers[-1].markers if marker.text]
+    assert [label.text for label in labels] == ['car 2.0 m', 'person 2.0 m']
+    boxes = [detection.bbox for detection in found.detections]
+    for label, box in zip(labels, boxes):  # z is up
+        assert label.pose.position.z > box.center.position.z + box.size.z / 2
+    assert rig.told()[0] == b'\x00'
+
+
+def test_without_a_transform_the_results_in_the_image_are_the_same_and_the_others_silent(
+        world, frames):
+    rig = Rig(world)
+    node = rig.start(target_frame='map', tf_timeout=0.0)
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    expected = rig.send(depth_image(1))
+    world.wait(lambda: rig.totals()['transform unknown'] == 1)
+    level, text = rig.told()
+    assert level == b'\x01' and "transform unknown, from frame 'optical' to 'map': \"map\"" in text
+    frames.send('map', 'optical', 3)
+    assert rig.send(depth_image(2)) == expected
+    world.wait(lambda: rig.totals()['transform too old'] == 1)
+    assert not any(rig.spatial)
+    assert len(rig.see(depth_image(3)).detections) == 2
+    assert rig.send(depth_image(4)) == expected
+    world.wait(lambda: rig.totals()['transform not yet known'] == 1)
+    assert 'extrapolation' in rig.told()[1]
+    rig.stamp = 1  # a bag starts again: what was known of its future is forgotten
+    assert rig.send(depth_image(2)) == expected
+    world.wait(lambda: rig.totals()['transform unknown'] == 2)
+    assert [len(messages) for messages in rig.spatial] == [1] * 4
+    assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+
+
+def covariance(detection):
+    return np.reshape(detection.results[0].pose.covariance, (6, 6))[:3, :3]
+
+
 @pytest.mark.parametrize('source, msg_type, topic', [
     ('image', Image, 'depth'), ('points', PointCloud2, 'points')])
 def test_no_depth_message_ends_the_node(world, source, msg_type, topic):
@@ -319,7 +400,9 @@ def test_no_depth_message_ends_the_node(world, source, msg_type, topic):
 
 
 @pytest.mark.parametrize('parameters, words', [
-    ({'target_frame': 'map'}, "target_frame: 'map' is not supported"),
+    ({'depth__source': 'image', 'target_frame': '/map'},
+     "target_frame: '/map': no frame has a slash at the beginning"),
+    ({'semantic__points_classes': ['dog']}, 'semantic.points_classes: unknown dog (known: person'),
     ({'depth__source': 'image', 'depth__min': 3.0, 'depth__max': 2.0},
      'depth from 3.0 to 2.0 m is no range')])
 def test_what_cannot_be_is_refused_in_one_line(world, capfd, parameters, words):
