@@ -31,8 +31,11 @@ LOG, WEIGHTS = 'log.txt', 'weights.safetensors'
 # Commands, in processes that Linux tells to stop (SIGTERM, 15) when their parent is killed: 1 is
 # PR_SET_PDEATHSIG.
 _COMMAND = ('import ctypes; ctypes.CDLL(None).prctl(1, 15); '
-            'from mcn_ros.commands.{} import main; main()')
-TRAIN, EVALUATE = _COMMAND.format('train'), _COMMAND.format('evaluate')
+            'from mcn_ros.commands.{} import main; ')
+TRAIN = _COMMAND.format('train') + 'main()'
+# All tests in one process: to start takes as long as to score a hundred images.
+EVALUATE = _COMMAND.format('evaluate') + (
+    'import json, sys; [main(arguments) for arguments in json.loads(sys.argv[1])]')
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,14 @@ class Trial:
         if not self.trained:
             resumable = (self.folder / 'checkpoint.pt').exists()
             return TRAIN, ['--resume', str(self.folder)] if resumable else list(self.arguments)
-        name = self.untested[0]
+        return EVALUATE, [json.dumps([self._evaluation(name) for name in self.untested])]
+
+    def _evaluation(self, name: str) -> list[str]:
+        """Return the arguments of the evaluate command for a test."""
         test = self.tests[name]
         rules = ['--pedestrian', test.pedestrian] if test.pedestrian else []
-        return EVALUATE, ['--weights', str(self.weights), '--annotations', test.annotations,
-                          '--images', test.images, '--json', str(self.result_file(name)), *rules]
+        return ['--weights', str(self.weights), '--annotations', test.annotations,
+                '--images', test.images, '--json', str(self.result_file(name)), *rules]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
