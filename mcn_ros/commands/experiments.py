@@ -225,7 +225,7 @@ def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
                 running.append((trial, _start(trial)))
                 bar.set_postfix_str(', '.join(f'{t.network} {t.seed}' for t, _ in running))
             if not running:
-                return failed + waiting  # what waits for what failed
+                return sorted(failed, key=trials.index) + waiting  # for what failed
             time.sleep(POLL_S)
             for trial, process in [pair for pair in running if pair[1].poll() is not None]:
                 running.remove((trial, process))
