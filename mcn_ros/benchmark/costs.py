@@ -12,7 +12,6 @@ import torch
 
 from mcn_ros.benchmark.architectures import noise
 from mcn_ros.benchmark.complexity import count_macs, count_parameters
-from mcn_ros.benchmark.networks import scratch_cache
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
 from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig, MultiTaskNet
@@ -51,10 +50,9 @@ def measure_costs(paths: Mapping[str, Path], seconds: float) -> dict[str, Cost]:
              for name in configs}
     device = torch.device('cpu')
     backends = [name for name in BACKENDS if not obstacle(name, device, torch.float32)]
-    with scratch_cache():
-        calls = {(name, backend): _call(paths[name], backend)
-                 for name in dict.fromkeys(first.values()) for backend in backends}
-        times = interleave(calls, seconds)
+    calls = {(name, backend): _call(paths[name], backend)
+             for name in dict.fromkeys(first.values()) for backend in backends}
+    times = interleave(calls, seconds)
     found = {name: Cost(*_counts(configs[name]),
                         {backend: spread(times[name, backend]) for backend in backends})
              for name in dict.fromkeys(first.values())}

@@ -22,7 +22,8 @@ IMAGES = 16  # that listening is measured on
 COSTS = """\
 Each network beside its scores: all heads that it has, float32, and the milliseconds from the
 pixels of one input to its predictions (median and quartiles of {rounds} rounds in which all take
-turns, {threads} threads of PyTorch). Two networks of one task each cost the sum of theirs."""
+turns, PyTorch with {threads}). Where a machine has other work, too, it is the ratios of times that
+count. Two networks of one task each cost the sum of theirs."""
 
 LISTENING = """\
 How large what a stream is given of another one is after each stage, relative to what it has
@@ -47,7 +48,7 @@ def cost_section(experiments: Experiments, weights: Mapping[str, Path],
     rounds = min(ms['rounds'] for cost in costs.values() for ms in cost.ms.values())
     titles = {name: network.title for name, network in experiments.networks.items()}
     return ['## What the networks cost',
-            COSTS.format(rounds=rounds, threads=torch.get_num_threads()),
+            COSTS.format(rounds=rounds, threads=_threads()),
             table(costs, titles, shown, list(experiments.costs.values()))]
 
 
@@ -71,8 +72,13 @@ def listening_section(experiments: Experiments, weights: Mapping[str, Path],
     lines: dict[str, dict[str, dict[int, float]]] = {}
     for title, found in shares.items():
         for share in found:
-            label = f'{share.listener} to {share.origin}'
+            label = f'{share.listener}, of {share.origin}'
             lines.setdefault(title, {}).setdefault(label, {})[share.stage] = share.size
     picture.write_bytes(listening_plot(lines))
     return ['## Who listens to whom', LISTENING.format(images=IMAGES), shares_table(shares),
             f'![Who listens to whom]({picture.parent.name}/{picture.name})']
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return '1 thread' if count == 1 else f'{count} threads'

@@ -155,6 +155,7 @@ def listening_plot(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> b
     :param panels: title -> label of a line -> stage -> share of what is given.
     """
     figure, axes_of = _figure(len(panels), 0.6 * PANEL[0])
+    axes_of[0].set_ylabel('given, of what is there')
     for axes, (title, lines) in zip(axes_of, panels.items()):
         colors = itertools.cycle((BLUE, RED, GREEN, ORANGE))
         for (label, values), color in zip(lines.items(), colors):

@@ -52,7 +52,7 @@ def test_costs_stand_beside_scores(weights, monkeypatch):
     whole = MultiTaskNet(ModelConfig(TASKS, TrunkConfig('shufflenet_v2_x0_5', channels=8)))
     assert one[1] == f'{sum(value.numel() for value in whole.parameters()) / 1e6:.2f} M'
     assert float(two[1].split()[0]) > 1.5 * float(one[1].split()[0])
-    assert f'{torch.get_num_threads()} threads' in text
+    assert f'PyTorch with {torch.get_num_threads()} thread' in text
     assert sections.cost_section(EXPERIMENTS, {}, {}) == []
 
 

@@ -21,8 +21,8 @@ def network(kind, tasks=tuple(TASKS), **settings):
     streams = {name: StreamConfig(own, 'shufflenet_v2_x0_5', channels=8)
                for name, own in names.items()}
     torch.manual_seed(0)
-    config = ModelConfig({task: TASKS[task] for task in tasks}, kind(streams, **settings), (64, 64))
-    return MultiTaskNet(config).eval()
+    trunk = kind(streams, **settings)
+    return MultiTaskNet(ModelConfig({task: TASKS[task] for task in tasks}, trunk, (64, 64))).eval()
 
 
 @pytest.fixture(scope='module')

@@ -52,8 +52,8 @@ def test_another_run_is_drawn_too():
 
 
 def test_who_listens_to_whom_has_a_panel_for_each_network():
-    one, two = (decode(plots.listening_plot({title: {'a to b': {1: 0.1, 2: 0.3}, 'b to a': {1: 0.2}}
-                                             for title in titles}))
+    lines = {'a to b': {1: 0.1, 2: 0.3}, 'b to a': {1: 0.2}}
+    one, two = (decode(plots.listening_plot(dict.fromkeys(titles, lines)))
                 for titles in ('A', 'AB'))
     assert two.shape[1] == pytest.approx(2 * one.shape[1], abs=2)
     assert count(one, BLUE) > 100 and count(one, RED) > 20
