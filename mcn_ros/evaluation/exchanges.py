@@ -14,7 +14,7 @@ from torch import nn, Tensor
 from mcn_ros.geometry import RESAMPLINGS
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.exchanges import CrossConnections, CrossStitches
-from mcn_ros.network.trunks.exchanging import ExchangingTrunk
+from mcn_ros.network.trunks.exchanging import CrossConnectedConfig, ExchangingTrunk
 from mcn_ros.runtime.views import Views
 
 
@@ -61,7 +61,8 @@ def measure_shares(model: MultiTaskNet, images: Iterable[np.ndarray]) -> list[Sh
         model(pixels.permute(2, 0, 1)[None])
     for hook in hooks:
         hook.remove()
-    divisor = len(trunk.members) - 1 if getattr(trunk.config, 'mean', False) else 1
+    mean = isinstance(trunk.config, CrossConnectedConfig) and trunk.config.mean
+    divisor = len(trunk.members) - 1 if mean else 1
     return [Share(stage, listener, origin, float(np.sqrt(given / own)) / divisor,
                   _gate(trunk.exchanges[str(stage)], listener, origin))
             for (stage, listener, origin), (given, own) in squares.items()]

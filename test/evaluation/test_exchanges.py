@@ -16,8 +16,8 @@ TASKS = {name: {'classes': ['person'], 'head': {'width': 8}}
          for name in ('detection', 'segmentation')}
 
 
-def network(kind, tasks=tuple(TASKS), **settings):
-    names = {'boxes': tasks[:1], 'areas': tasks[1:]}
+def network(kind, tasks=tuple(TASKS), three=False, **settings):
+    names = {'boxes': tasks[:1], 'areas': tasks[1:], **({'third': ()} if three else {})}
     streams = {name: StreamConfig(own, 'shufflenet_v2_x0_5', channels=8)
                for name, own in names.items()}
     torch.manual_seed(0)
@@ -62,6 +62,13 @@ def test_streams_without_tasks_listen_up_to_the_last_stage_but_one(images):
     assert [each.stage for each in shares if each.listener == 'areas'] == [1, 2, 3]
     assert [each.stage for each in shares if each.listener == 'boxes'] == [1, 2, 3, 4]
     assert all(0 < each.size < 0.1 for each in shares)
+
+
+def test_of_three_streams_the_mean_gives_half_of_each(images):
+    first = [[each.size for each in measure_shares(
+        network(CrossConnectedConfig, three=True, mean=mean), images) if each.stage == 1]
+        for mean in (False, True)]
+    assert len(first[0]) == 6 and first[0] == pytest.approx([2 * size for size in first[1]])
 
 
 def test_others_have_nothing_to_measure(images):
