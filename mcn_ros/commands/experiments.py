@@ -18,6 +18,7 @@ from typing import Any, Mapping, Sequence
 
 from tqdm import tqdm
 
+from mcn_ros.benchmark.sections import cost_section, listening_section
 from mcn_ros.commands import check_folder, check_writable, clear_errors
 from mcn_ros.commands.train import apply_override, read_yaml
 from mcn_ros.config import from_dict
@@ -31,8 +32,11 @@ LOG, WEIGHTS = 'log.txt', 'weights.safetensors'
 # Commands, in processes that Linux tells to stop (SIGTERM, 15) when their parent is killed: 1 is
 # PR_SET_PDEATHSIG.
 _COMMAND = ('import ctypes; ctypes.CDLL(None).prctl(1, 15); '
-            'from mcn_ros.commands.{} import main; main()')
-TRAIN, EVALUATE = _COMMAND.format('train'), _COMMAND.format('evaluate')
+            'from mcn_ros.commands.{} import main; ')
+TRAIN = _COMMAND.format('train') + 'main()'
+# All tests in one process: to start takes as long as to score a hundred images.
+EVALUATE = _COMMAND.format('evaluate') + (
+    'import json, sys; [main(arguments) for arguments in json.loads(sys.argv[1])]')
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Trial:
     :param seed: of the training.
     :param arguments: of the train command, for a new run.
     :param config: what they amount to.
-    :param origins: the networks, of the same seed, that it starts from.
+    :param origins: the networks, of the same seed, that it starts from or that teach it.
     :param tests: name -> what it is scored on in the end.
     """
 
@@ -96,11 +100,15 @@ class Trial:
         if not self.trained:
             resumable = (self.folder / 'checkpoint.pt').exists()
             return TRAIN, ['--resume', str(self.folder)] if resumable else list(self.arguments)
-        name = self.untested[0]
+        return EVALUATE, [json.dumps([self._evaluation(name) for name in self.untested])]
+
+    def _evaluation(self, name: str) -> list[str]:
+        """Return the arguments of the evaluate command for a test."""
         test = self.tests[name]
         rules = ['--pedestrian', test.pedestrian] if test.pedestrian else []
-        return EVALUATE, ['--weights', str(self.weights), '--annotations', test.annotations,
-                          '--images', test.images, '--json', str(self.result_file(name)), *rules]
+        rules += ['--heads', *test.heads(self.config.model.tasks)] if test.tasks else []
+        return ['--weights', str(self.weights), '--annotations', test.annotations,
+                '--images', test.images, '--json', str(self.result_file(name)), *rules]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -168,6 +176,8 @@ def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) ->
                 settings['initial_weights'] = (
                     str(folders[network.start] / WEIGHTS) if isinstance(network.start, str) else
                     {part: str(folders[each] / WEIGHTS) for part, each in network.start.items()})
+            if network.teacher:
+                settings['teacher'] = str(folders[network.teacher] / WEIGHTS)
             # JSON is YAML, which the train command reads values as.
             changes = [*overrides, *(f'{key}={json.dumps(value)}'
                                      for key, value in settings.items())]
@@ -175,8 +185,10 @@ def plan(experiments: Experiments, runs: Path, overrides: Sequence[str] = ()) ->
                 config = from_dict(TrainConfig, functools.reduce(apply_override, changes, base))
             except ValueError as error:
                 raise ValueError(f'{experiments.base} for networks.{name}: {error}') from error
+            tests = {test: data for test, data in experiments.tests.items()
+                     if data.heads(config.model.tasks)}
             trials.append(Trial(name, seed, (experiments.base, *changes), config,
-                                network.origins, experiments.tests))
+                                network.origins, tests))
             _check_same(trials[-1])
     return trials
 
@@ -213,7 +225,7 @@ def train(trials: Sequence[Trial], jobs: int) -> list[Trial]:
                 running.append((trial, _start(trial)))
                 bar.set_postfix_str(', '.join(f'{t.network} {t.seed}' for t, _ in running))
             if not running:
-                return failed + waiting  # what waits for what failed
+                return sorted(failed, key=trials.index) + waiting  # for what failed
             time.sleep(POLL_S)
             for trial, process in [pair for pair in running if pair[1].poll() is not None]:
                 running.remove((trial, process))
@@ -262,7 +274,7 @@ def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[
     finished = [trial for trial in trials if trial.finished]
     results = {name: {trial.seed: trial.scores() for trial in finished if trial.network == name}
                for name in experiments.networks}
-    first = {trial.network: trial.folder for trial in reversed(finished)}
+    first = {trial.network: trial for trial in reversed(finished)}
     steps = sorted({trial.config.steps for trial in trials})
     origin = (f'{len(finished)} of {len(trials)} trainings are finished: '
               f'{len(experiments.networks)} networks with seeds '
@@ -271,9 +283,24 @@ def report(args: argparse.Namespace, experiments: Experiments, trials: Sequence[
               f'described in `{args.config}`, what they have in common in `{experiments.base}`'
               f'{" with " if args.overrides else ""}'
               f'{", ".join(f"`{override}`" for override in args.overrides)}.')
-    args.report.parent.mkdir(parents=True, exist_ok=True)
-    folders = {name: first[name] for name in experiments.networks if name in first}
-    write_comparison(args.report, experiments, results, folders, origin)
+    if len(finished) < len(trials):
+        missing = ', '.join(f'{trial.network} {trial.seed}' for trial in trials
+                            if not trial.finished)
+        origin += (f' Missing, network and seed: {missing}; `experiments {args.config} --runs '
+                   f'{args.runs} --report {args.report}` goes on.')
+    pictures = args.report.with_suffix('')
+    pictures.mkdir(parents=True, exist_ok=True)
+    order = [name for name in experiments.networks if name in first]
+    weights = {name: first[name].weights for name in order}
+    images = {name: first[name].config.validation.images for name in order
+              if first[name].config.validation}
+    sections = [
+        *cost_section(experiments, weights, {name: list(results[name].values())
+                                             for name in order}),
+        *listening_section(experiments, {name: weights[name] for name in images}, images,
+                           pictures / 'listening.png')]
+    write_comparison(args.report, experiments, results,
+                     {name: first[name].folder for name in order}, origin, sections)
     print(f'{len(finished)} of {len(trials)} trainings are in {args.report}')
 
 

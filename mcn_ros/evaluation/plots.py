@@ -8,6 +8,7 @@ Where another run is given it is drawn, too: dashed, or as black marks.
 """
 
 import io
+import itertools
 from typing import Any, Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -144,6 +145,26 @@ def histogram(values: Sequence[float], against: Sequence[float], name: str) -> b
     axes.legend(fontsize='small', loc='upper right')
     axes.set_xlabel(name)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return _png(figure)
+
+
+def listening_plot(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> bytes:
+    """
+    Draw who listens to whom, stage by stage.
+
+    :param panels: title -> label of a line -> stage -> share of what is given.
+    """
+    figure, axes_of = _figure(len(panels), 0.6 * PANEL[0])
+    axes_of[0].set_ylabel('given, of what is there')
+    for axes, (title, lines) in zip(axes_of, panels.items()):
+        colors = itertools.cycle((BLUE, RED, GREEN, ORANGE))
+        for (label, values), color in zip(lines.items(), colors):
+            axes.plot(list(values), list(values.values()), 'o-', color=color, label=label)
+        axes.set_title(title, fontsize='small')
+        axes.set(xlabel='stage', ylim=(0, None), xticks=sorted({
+            stage for values in lines.values() for stage in values}))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.legend(fontsize='x-small')
     return _png(figure)
 
 

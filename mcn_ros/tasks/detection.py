@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Mapping
 import numpy as np
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.network import nanodet
@@ -62,6 +63,7 @@ class DetectionTask(MergesPeople, Task):
     topics: ClassVar[Mapping[str, tuple[str, str]]] = {
         'detection': ('detections', 'detection/label_info')}
     class_map: ClassVar[tuple[str, int] | None] = 'heatmap', 0
+    teachable: ClassVar[bool] = True
 
     classes: tuple[str, ...] = COCO_CLASSES
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -144,6 +146,29 @@ class DetectionTask(MergesPeople, Task):
     def counts(self, targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how many things each loss is the mean of."""
         return center_counts(targets, self.iou_loss)
+
+    def distance(self, outputs: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
+        """
+        Return how far the objects are from those that another network sees.
+
+        That is the divergence of the heatmaps (Kullback-Leibler, of each cell and class by
+        itself), and the distance of the boxes (smooth L1), both per object: cells count by how
+        likely a centre is there for that network.
+
+        :param theirs: maps of the other network, of the same shapes.
+        """
+        likely, mine = theirs['heatmap'].float(), outputs['heatmap'].float()
+        weights = likely.sigmoid()
+        divergence = (weights * (functional.logsigmoid(likely) - functional.logsigmoid(mine))
+                      + (1 - weights) * (functional.logsigmoid(-likely)
+                                         - functional.logsigmoid(-mine)))
+        weights = weights.amax(dim=1, keepdim=True)
+        distance = divergence.sum()
+        for name in BOX_MAPS:
+            factor = 1.0 if self.relative else self.losses[name]
+            distance = distance + factor * (weights * functional.smooth_l1_loss(
+                outputs[name].float(), theirs[name].float(), reduction='none')).sum()
+        return distance / weights.sum().clamp(min=1)
 
     def decode(self, outputs: dict[str, Tensor]) -> Instances:
         """Return (B, K) objects, best first: boxes in input pixels, not clipped."""

@@ -18,12 +18,13 @@ import cv2
 from matplotlib.figure import Figure
 import numpy as np
 
-from mcn_ros.trainer.experiments import Experiments, Network
+from mcn_ros.trainer.experiments import Experiments, Network, Study
 
 # A difference of more standard errors than this is called larger than the spread.
 CLEAR = 2.0
 
 OVERLAY_WIDTH = 900
+MINUS = ' - '  # between two figures
 
 READING = f"""\
 Figures are points (100 AP, 100 IoU) of the last validation: the mean and the standard deviation
@@ -31,6 +32,8 @@ over seeds. A difference is to the first network of its table, followed by its s
 for that, the deviations over seeds of all networks of the table are taken as one. It is larger
 than the spread if it is more than {CLEAR:g} standard errors. The last two columns are what the
 paper reports."""
+
+CLAIMS = 'What the paper says, as differences to the first network of the study:'
 
 HEADER = ['network', '{}', 'difference', 'larger than the spread', 'paper', 'difference']
 
@@ -88,8 +91,8 @@ def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], 
     squares = sum(np.var(values[name]) * len(values[name]) for name in names)
     rows = []
     for name in [name for name in networks if scored[name]]:
-        paper, first = known[name].paper.get(figure), (
-            known[names[0]].paper.get(figure) if names else None)
+        paper, first = _paper(known[name], figure), (
+            _paper(known[names[0]], figure) if names else None)
         row = Row(known[name].title, tuple(values[name]), paper=paper)
         if values[name] and name != names[0]:
             mine, others = values[name], values[names[0]]
@@ -102,7 +105,12 @@ def compare(figure: str, networks: Sequence[str], known: Mapping[str, Network], 
 
 
 def _points(scores: Mapping[str, Any], figure: str) -> Iterator[float | None]:
-    """Look up a figure such as 'detection.AP'; yield nothing where it is not there."""
+    """Look up a figure such as 'detection.AP', or 'A - B'; yield nothing where it is not there."""
+    if MINUS in figure:
+        values = [value for part in figure.split(MINUS) for value in _points(scores, part)]
+        if len(values) == 2:
+            yield None if None in values else values[0] - values[1]
+        return
     value: Any = scores
     for key in figure.split('.'):
         if not isinstance(value, Mapping) or key not in value:
@@ -111,14 +119,28 @@ def _points(scores: Mapping[str, Any], figure: str) -> Iterator[float | None]:
     yield None if value is None else 100 * value
 
 
+def _paper(network: Network, figure: str) -> float | None:
+    """Return what the paper has for a figure, in points."""
+    values = [network.paper.get(part) for part in figure.split(MINUS)]
+    return None if None in values else values[0] - sum(values[1:])
+
+
+def mean_text(figure: str, scores: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mean of a figure over seeds, and its spread, as text."""
+    return _mean([value for each in scores for value in _points(each, figure)
+                  if value is not None])
+
+
 def write_comparison(path: Path, experiments: Experiments, results: Results,
-                     folders: Mapping[str, Path], origin: str) -> None:
+                     folders: Mapping[str, Path], origin: str, sections: Sequence[str] = (),
+                     ) -> None:
     """
     Write a Markdown file, with its pictures in a folder of the same name beside it.
 
     :param results: of what is finished.
     :param folders: network -> a run of it, whose last overlay is shown.
     :param origin: Markdown that says where the figures come from.
+    :param sections: further ones, Markdown, after the studies.
     """
     pictures = path.with_suffix('')
     pictures.mkdir(parents=True, exist_ok=True)
@@ -134,7 +156,9 @@ def write_comparison(path: Path, experiments: Experiments, results: Results,
             _plot(tables, picture)
             parts += [_table(heading, rows) for heading, rows in tables.items()]
             parts.append(f'![{study.title}]({pictures.name}/{picture.name})')
-    parts += ['## What the networks see', *_overlays(experiments, folders, pictures)]
+        if study.claims:
+            parts += [CLAIMS, _claims(study, experiments.networks, results)]
+    parts += [*sections, '## What the networks see', *_overlays(experiments, folders, pictures)]
     path.write_text('\n\n'.join(part.strip() for part in parts if part.strip()) + '\n')
 
 
@@ -150,6 +174,33 @@ def _table(heading: str, rows: Sequence[Row]) -> str:
             '' if row.paper is None else f'{row.paper:.1f}',
             '' if row.paper_difference is None else f'{row.paper_difference:+.1f}'])
     return '\n'.join(f'| {" | ".join(line)} |' for line in cells)
+
+
+def _claims(study: Study, known: Mapping[str, Network], results: Results) -> str:
+    """Return what a paper says beside what is found here."""
+    lines = [['claim', 'figure', 'paper', 'here', 'is'], ['---'] * 5]
+    for claim in study.claims:
+        rows = compare(claim.figure, study.networks, known, results)
+        row = next((row for row in rows if row.title == known[claim.network].title), None)
+        cells = ['-', 'not known yet']
+        if row and row.difference is not None:
+            cells = [_with(f'{row.difference:+.2f}', row.error), _verdict(row)]
+        first = _paper(known[study.networks[0]], claim.figure)
+        paper = _paper(known[claim.network], claim.figure)
+        lines.append([claim.text, study.figures.get(claim.figure, claim.figure),
+                      '' if None in (first, paper) else f'{paper - first:+.1f}', *cells])
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _verdict(row: Row) -> str:
+    """Return in words how a difference compares with the paper's."""
+    if row.error is None:
+        return 'not known: there is no spread'
+    agrees = '' if row.paper_difference is None else (
+        'the same sign' if row.difference * row.paper_difference > 0 else 'the opposite sign')
+    if not row.clear:
+        return f'a null result, within the spread{f" ({agrees})" if agrees else ""}'
+    return f'{agrees}, larger than the spread'.removeprefix(', ')
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -61,8 +61,8 @@ class TrainConfig:
         they are from.
     :param keep: name of a part of the trunk -> factor of a loss that keeps it answering what it
         answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.retention`.
-    :param teacher: weights file of this package whose maps are targets beside the labels, see
-        :mod:`mcn_ros.trainer.teacher`.
+    :param teacher: weights file of this package whose maps are targets beside the labels, and on
+        images that have none, see :mod:`mcn_ros.trainer.teacher`.
     :param teach: task -> factor of the loss that is the distance from the teacher's maps.
     :param train_size: (height, width) of the training crops in input pixels.
     :param augment: how samples are varied.

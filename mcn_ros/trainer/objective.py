@@ -107,14 +107,14 @@ class Objective:
 
         :param losses: loss name -> scalar of this process, not weighted.
         :param weights: of the same batch.
-        :return: without the losses of tasks that no image is labelled for; empty where there is
-            no loss at all.
+        :return: without the losses by labels of tasks that no image is labelled for; empty where
+            there is no loss at all.
         """
         values = self._ranks.sum_scalars(
             {name: value * weights.share[name] for name, value in losses.items()},
             [*self._names, *self._auxiliary])
         present = {name: value for name, value in values.items()
-                   if weights.labelled.get(task_of(name), 1)}
+                   if name in self._auxiliary or weights.labelled.get(task_of(name), 1)}
         self.balance.observe({name: present[name] for name in self._names if name in present})
         if present:
             present['total'] = sum(weights.total[name] * value

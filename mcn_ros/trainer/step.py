@@ -41,24 +41,25 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
         are the same, all heads are in memory at once.
     :param checkpoint: keep little of the trunk's activations, recompute the rest.
     :param retention: the loss that keeps parts of the same model as they were.
-    :param teacher: whose maps are targets, too.
+    :param teacher: whose maps are targets, too, on all images: they need no label for it.
     :param everywhere: tasks for which all processes run the trunk, forward and backward, though no
         image here may be labelled for them: what synchronised batch norms need.
     :param finite: is shown the losses; by default they are looked at here.
-    :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images runs
-        no head, gets no gradient and is absent.
+    :return: 'task/loss' -> scalar, not weighted, detached; a task without labelled images, that
+        nobody teaches, runs no head, gets no gradient and is absent.
     :raises FloatingPointError: if a loss is not finite; names losses and images. The gradients
         are of no use then.
     """
-    tasks = [name for name in model.heads if name in batch.rows]
-    computed = [name for name in model.heads if name in batch.rows or name in everywhere]
+    taught = teacher.tasks if teacher else ()
+    tasks = [name for name in model.heads if name in batch.rows or name in taught]
+    computed = [name for name in model.heads if name in tasks or name in everywhere]
     if not computed:
         return {}
     autocast = torch.autocast(batch.images.device.type, amp, enabled=amp is not None)
     with autocast:
         features = model.features(batch.images, computed, checkpoint)
         retained = retention.losses(batch.images, tasks) if retention else {}
-        teacher_maps = teacher(batch.images, batch.rows) if teacher else {}
+        teacher_maps = teacher(batch.images) if teacher else {}
     # Tasks that share a tensor share its leaf: there their gradients add up.
     leaves = {tensor: tensor if joint else tensor.detach().requires_grad_(tensor.requires_grad)
               for maps in features.values() for tensor in maps.values()}
@@ -91,13 +92,17 @@ def backward(model: MultiTaskNet, batch: Batch, weights: Mapping[str, float | Te
 def _task_losses(model: MultiTaskNet, batch: Batch, task: str, features: Features,
                  teacher_maps: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Run one head on its images; return 'task/loss' -> scalar. The maps live here only."""
-    rows = batch.rows[task]
-    if len(rows) < len(batch.images):  # rows ascend: as many as images are all of them, uncopied
-        features = take(features, rows)
-    maps = model.heads[task](features)
-    losses = model.tasks[task].loss(maps, batch.targets[task])
+    rows = batch.rows.get(task, ())
+    some = len(rows) < len(batch.images)  # rows ascend: as many as images are all, uncopied
+    losses = {}
     if teacher_maps is not None:
+        maps = model.heads[task](features)
         losses[LOSS] = model.tasks[task].distance(maps, teacher_maps)
+        maps = take(maps, rows) if some and len(rows) else maps
+    else:
+        maps = model.heads[task](take(features, rows) if some else features)
+    if len(rows):
+        losses |= model.tasks[task].loss(maps, batch.targets[task])
     return {f'{task}/{name}': value for name, value in losses.items()}
 
 

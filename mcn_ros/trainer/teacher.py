@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Learn from the maps of a larger network beside the labels.
+Learn from the maps of a larger network beside the labels, and on images that have none.
 
 Source: G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", 2015: what
 a network makes of an image says more than its label does, such as which classes it might be, too.
 """
 
-from typing import Mapping
+from typing import Iterable, Mapping
 
 import torch
 from torch import nn, Tensor
@@ -28,6 +28,7 @@ class Teacher(nn.Module):
     :param factors: task, one that is ``teachable`` -> factor of the distance between its maps and
         those of the network.
     :param model: that learns, where it does: the teacher is put on the same device.
+    :ivar tasks: those that are taught.
     :ivar weights: 'task/teacher' -> factor.
     :raises ValueError: for a file that cannot be read, and tasks that cannot learn from it.
     """
@@ -42,16 +43,15 @@ class Teacher(nn.Module):
             if not task.taught_by(teacher_task):
                 raise ValueError(f'teacher: the maps of {name} in {path} mean something else: it '
                                  f'has another {differing(task, teacher_task)}')
+        self.tasks: Iterable[str] = factors.keys()
         self.weights = {f'{name}/{LOSS}': factor for name, factor in factors.items()}
 
     @torch.no_grad()
-    def forward(self, images: Tensor, rows: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    def forward(self, images: Tensor) -> dict[str, dict[str, Tensor]]:
         """
         Look at a batch.
 
         :param images: (B, 3, H, W) uint8.
-        :param rows: task name -> (b,) int64 images that are labelled for it.
-        :return: task name -> map name -> (b, C, H, W) logits, of tasks that are taught.
+        :return: task name -> map name -> (B, C, H, W) logits, of tasks that are taught.
         """
-        wanted = {name: rows[name] for name in self._network.heads if name in rows}
-        return self._network(images, wanted) if wanted else {}
+        return self._network(images)

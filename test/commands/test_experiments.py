@@ -303,12 +303,12 @@ def test_the_shipped_configuration(monkeypatch, base):
 
 # ---- Networks that start from others ----
 
-# Stands in for an evaluation: writes what it was called with.
+# Stands in for evaluations: writes what each was called with.
 FAKE_TEST = """
 import json, pathlib, sys
-words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-path = pathlib.Path(words['--json'])
-path.write_text(json.dumps({'segmentation': {'mIoU': 0.75}, 'words': sys.argv[1:]}))
+for words in json.loads(sys.argv[1]):
+    path = pathlib.Path(words[words.index('--json') + 1])
+    path.write_text(json.dumps({'segmentation': {'mIoU': 0.75}, 'words': words}))
 """
 
 
@@ -355,6 +355,21 @@ def test_networks_start_from_others_of_the_same_seed(chain):
     assert all(len(started(name, 6)) == 1 for name in ('one', 'other', 'third'))
 
 
+def test_networks_teach_others_of_the_same_seed(chain):
+    change_network(chain, 'third', start='one', teacher='other', changes={
+        'model.tasks': {'segmentation': {'classes': ['person']}}, 'learning_rate': 1,
+        'teach': {'segmentation': 2.0}})
+    run(chain)
+    (words, _), = started('third', 6)
+    assert 'teacher="runs/experiments/two/other/seed_6/weights.safetensors"' in words
+    third = trials_of(chain)[-1]
+    assert third.network == 'third' and third.origins == ('one', 'other')
+    assert third.config.teach == {'segmentation': 2.0}
+    begun = [Path('runs/experiments/two', name, 'seed_6', 'started').stat().st_mtime_ns
+             for name in ('other', 'third')]
+    assert begun == sorted(begun)
+
+
 def test_what_starts_from_a_failure_is_not_started(chain, capsys):
     change(chain, other=4)
     error = failure(capsys, chain)
@@ -370,6 +385,9 @@ def test_what_starts_from_a_failure_is_not_started(chain, capsys):
     ('other', {'start': 'third'}, 'start: third is not trained with the seeds 5'),
     ('other', {'start': 'one'}, 'networks: one, other, third start from each other'),
     ('other', {'start': {'shared': 'nobody'}}, 'networks.other.start: unknown nobody '),
+    ('other', {'teacher': 'nobody'}, 'networks.other.teacher: unknown nobody '),
+    ('other', {'teacher': 'third'}, 'teacher: third is not trained with the seeds 5'),
+    ('other', {'teacher': 'one'}, 'networks: one, other, third start from each other'),
     ('one', {'start': 'one'}, 'networks: one, third start from each other')])
 def test_starts_that_cannot_be(chain, capsys, name, changes, message):
     change_network(chain, name, **changes)
@@ -382,8 +400,9 @@ def test_finished_networks_are_tested_on_other_data(path, monkeypatch):
     monkeypatch.setattr(command, 'TRAIN', FAKE + "(run / 'weights.safetensors').touch()")
     values = yaml.safe_load(path.read_text())
     values['tests'] = {'night': {'annotations': 'n.json', 'images': 'n',
-                                 'pedestrian': 'reasonable'},
-                       'day': {'annotations': 'd.json', 'images': 'd'}}
+                                 'pedestrian': 'reasonable', 'tasks': ['segmentation', 'pose']},
+                       'day': {'annotations': 'd.json', 'images': 'd'},
+                       'boxes': {'annotations': 'b.json', 'images': 'b', 'tasks': ['detection']}}
     values['studies'][0]['figures'] = {'night.segmentation.mIoU': 'IoU at night'}
     write(path, values)
     run(path)
@@ -393,8 +412,10 @@ def test_finished_networks_are_tested_on_other_data(path, monkeypatch):
     words = json.loads((folder / 'test_night.json').read_text())['words']
     assert words == ['--weights', f'{folder}/weights.safetensors', '--annotations', 'n.json',
                      '--images', 'n', '--json', f'{folder}/test_night.json', '--pedestrian',
-                     'reasonable']
-    assert '--pedestrian' not in json.loads((folder / 'test_day.json').read_text())['words']
+                     'reasonable', '--heads', 'segmentation']
+    other = json.loads((folder / 'test_day.json').read_text())['words']
+    assert '--pedestrian' not in other and '--heads' not in other
+    assert not (folder / 'test_boxes.json').exists()  # it has no such task
     # What was tested is tested again only if the weights are new since.
     (folder / 'test_day.json').unlink()
     before = (folder / 'test_night.json').stat().st_mtime_ns
@@ -415,19 +436,19 @@ def test_the_shipped_configuration_in_two_steps(monkeypatch):
     monkeypatch.chdir(ROOT)
     args = parse(['config/experiments/cross_connected.yaml', '--runs', 'nowhere'])
     experiments = read_experiments(args)
-    trials = {(trial.network, trial.seed): trial for trial in plan(experiments, args.runs)}
+    configs = {trial.network: trial.config for trial in plan(experiments, args.runs)}
     assert {name for study in experiments.studies for name in study.networks} == set(
         experiments.networks)
     starts = {name: network.origins for name, network in experiments.networks.items()}
     for name in ('share_2', 'stitched', 'connected', 'boxes_connected'):
         assert starts[name] == ('boxes', 'areas')
     # Who starts from others has the streams that are named, and sees as many images as the rest.
-    for (name, seed), trial in trials.items():
-        config = trial.config
-        assert config.steps * config.batch_size == (600 if starts[name] else 2000) * 16
+    for name, config in configs.items():
+        longer = not starts[name] or name == 'connected_longer'  # of each of two data sets
+        assert config.steps * config.batch_size == (120 if longer else 60) * 8
         with torch.device('meta'):
             model = MultiTaskNet(config.model)
         if isinstance(config.initial_weights, dict):
             assert set(config.initial_weights) <= {*model.trunk.streams(), *model.tasks}
-        if seed == 0:
-            Owners(model, config, Ranks('cpu'))  # raises for rates of what is not there
+        Owners(model, config, Ranks('cpu'))  # raises for rates of what is not there
+        assert bool(config.teacher) == (name == 'taught')

@@ -51,6 +51,14 @@ def test_another_run_is_drawn_too():
         assert (alone != both).any()
 
 
+def test_who_listens_to_whom_has_a_panel_for_each_network():
+    lines = {'a to b': {1: 0.1, 2: 0.3}, 'b to a': {1: 0.2}}
+    one, two = (decode(plots.listening_plot(dict.fromkeys(titles, lines)))
+                for titles in ('A', 'AB'))
+    assert two.shape[1] == pytest.approx(2 * one.shape[1], abs=2)
+    assert count(one, BLUE) > 100 and count(one, RED) > 20
+
+
 def test_bars_are_as_many_and_as_high_as_the_classes():
     one, two = (decode(plots.class_plot(values, {}, 'AP'))
                 for values in ({'a': 0.5}, {'a': 0.5, 'b': 0.25}))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mcn_ros.trainer.comparison import compare, OVERLAY_WIDTH, read_history, write_comparison
-from mcn_ros.trainer.experiments import Experiments, Network, Study
+from mcn_ros.trainer.experiments import Claim, Experiments, Network, Study
 
 NETWORKS = {
     'seg': Network('only seg', paper={'segmentation.mIoU': 49.0}),
@@ -127,6 +127,43 @@ def test_tables(tmp_path):
     single = written(tmp_path, {name: {0: seeds[0]} for name, seeds in RESULTS.items()})
     assert rows_of(single, 'AP')['seg + det'] == ['38.00 (1 seed)', '+8.00', 'not known', '36.7',
                                                   '+0.4']
+
+
+def test_a_figure_may_be_a_difference():
+    networks = {'a': Network('A', paper={'x.AP': 30.0, 'y.AP': 50.0}),
+                'b': Network('B', paper={'x.AP': 31.0})}
+    results = {name: {0: {'x': {'AP': x}, 'y': {'AP': y}}}
+               for name, x, y in (('a', 0.5, 0.7), ('b', 0.5, 0.9))}
+    first, second = compare('y.AP - x.AP', ('a', 'b'), networks, results)
+    assert first.values == pytest.approx((20,)) and second.difference == pytest.approx(20)
+    assert (first.paper, second.paper) == (20.0, None)
+    assert compare('y.AP - z.AP', ('a', 'b'), networks, results) == []
+
+
+def test_claims_stand_beside_what_is_found(tmp_path):
+    networks = {'det': NETWORKS['det'], 'both': NETWORKS['both'], 'null': NETWORKS['both'],
+                'worse': NETWORKS['both'], 'missing': NETWORKS['both'], 'new': NETWORKS['new']}
+    networks = {name: Network(name, paper=each.paper) for name, each in networks.items()}
+    results = {**RESULTS, 'null': {0: detection(0.33), 1: detection(0.32)},
+               'worse': {0: detection(0.1), 1: detection(0.1)}, 'new': {0: detection(0.9)}}
+
+    def verdicts(results):
+        study = Study('Both', tuple(networks), {'detection.AP': 'AP'}, claims=tuple(
+            Claim(f'{name} gains', name, 'detection.AP') for name in list(networks)[1:]))
+        text = written(tmp_path, results, studies=(study,), networks=networks)
+        rows = [[cell.strip() for cell in line.strip('|').split('|')]
+                for line in text.splitlines() if ' gains |' in line]
+        return {row[0].split()[0]: row[2:] for row in rows}
+    found = verdicts(results)
+    assert found['both'] == ['+0.4', '+7.00 ± 1.32', 'the same sign, larger than the spread']
+    assert found['null'][2] == 'a null result, within the spread (the same sign)'
+    assert found['worse'][2] == 'the opposite sign, larger than the spread'
+    assert found['missing'] == ['+0.4', '-', 'not known yet']
+    assert found['new'][0] == '' and found['new'][2] == 'larger than the spread'
+    single = verdicts({name: {0: seeds[0]} for name, seeds in results.items()})
+    assert single['both'][2] == 'not known: there is no spread'
+    with pytest.raises(ValueError, match="'Both' has unknown networks nobody"):
+        experiments(studies=(Study('Both', ('det',), {}, claims=(Claim('', 'nobody', 'x'),)),))
 
 
 def test_what_people_write_stays_as_it_is(tmp_path):

@@ -79,10 +79,11 @@ def test_the_joint_losses_are_those_that_somebody_has_labels_for():
     whole = objective(ranks, {'keep/trunk': 2.0, 'pose/teacher': 1.0})
     weights = whole.weigh(batch_of(segmentation=[0, 1]))
     ranks.other = {CROSS_ENTROPY: 0.75 * 2.0, 'keep/trunk': 0.5 * 3.0}
-    losses = whole.reduce({CROSS_ENTROPY: torch.tensor(4.0), 'keep/trunk': torch.tensor(1.0)},
-                          weights)
-    assert losses == {CROSS_ENTROPY: 2.5, 'keep/trunk': 2.0,
-                      'total': PAPER[CROSS_ENTROPY] * 2.5 + 2.0 * 2.0}
+    losses = whole.reduce({CROSS_ENTROPY: torch.tensor(4.0), 'keep/trunk': torch.tensor(1.0),
+                           'pose/teacher': torch.tensor(6.0)}, weights)
+    # What a teacher says needs no labels.
+    assert losses == {CROSS_ENTROPY: 2.5, 'keep/trunk': 2.0, 'pose/teacher': 3.0,
+                      'total': PAPER[CROSS_ENTROPY] * 2.5 + 2.0 * 2.0 + 1.0 * 3.0}
     assert whole.balance.observed == {CROSS_ENTROPY: 2.5}
 
 

@@ -51,11 +51,12 @@ def images(count=3):
     return torch.randint(0, 256, (count, 3, 64, 64), generator=generator, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize('task', ['segmentation', 'pose'])
-def test_the_distance_is_zero_from_oneself_only(task):
-    one, other = (network(seed)(images())[task] for seed in (0, 1))
-    distance = build_tasks({task: {'classes': CLASSES} if task == 'segmentation' else {}}
-                           )[task].distance
+@pytest.mark.parametrize('name, settings', [
+    ('segmentation', {'classes': CLASSES}), ('pose', {}), ('detection', {'classes': CLASSES}),
+    ('detection', {'classes': CLASSES, 'relative': True})])
+def test_the_distance_is_zero_from_oneself_only(name, settings):
+    one, other = (network(seed, **{name: settings})(images())[name] for seed in (0, 1))
+    distance = build_tasks({name: settings})[name].distance
     assert distance(one, one).item() == pytest.approx(0, abs=1e-7)
     assert distance(one, other) > 1e-5
 
@@ -80,6 +81,21 @@ def test_joints_count_where_the_teacher_sees_some():
     assert distances[0] > 40 * distances[1] > 0
 
 
+def test_boxes_count_where_the_teacher_sees_objects():
+    task = build_tasks({'detection': {'classes': CLASSES, 'relative': True}})['detection']
+    theirs = {'heatmap': torch.full((1, 2, 8, 8), -12.0), 'size': torch.zeros(1, 2, 8, 8),
+              'offset': torch.zeros(1, 2, 8, 8)}
+    theirs['heatmap'][0, 1, 2, 2] = 6
+
+    def distance(name, row, column):
+        mine = {key: values.clone() for key, values in theirs.items()}
+        mine[name][0, :, row, column] += 1.0
+        return task.distance(mine, theirs).item()
+    for name in ('size', 'offset'):  # 0.5 for each of two numbers
+        assert distance(name, 2, 2) == pytest.approx(1.0, rel=0.02)
+        assert distance(name, 5, 5) < 1e-4
+
+
 def labelled(model):
     """Return a batch of which the second image has no labels."""
     seen = ClassMap(np.ones((64, 64), np.uint8))
@@ -89,16 +105,17 @@ def labelled(model):
 
 
 @pytest.mark.parametrize('way', [{}, {'joint': True}, {'checkpoint': True}])
-def test_gradients_are_those_of_the_sum(path, way):
+def test_gradients_are_those_of_the_labels_and_of_all_images(path, way):
     model = network(segmentation={'classes': CLASSES})
     batch = labelled(model)
     teacher = Teacher(path, {'segmentation': 3.0}, model)
     assert teacher.weights == {'segmentation/teacher': 3.0}
     task = model.tasks['segmentation']
-    maps = model(batch.images, batch.rows)['segmentation']
-    theirs = load_model(path, ['segmentation'])(batch.images[[0, 2]])['segmentation']
+    maps = model(batch.images)['segmentation']
+    theirs = load_model(path, ['segmentation'])(batch.images)['segmentation']
     distance = task.distance(maps, {key: value.detach() for key, value in theirs.items()})
-    own = task.loss(maps, batch.targets['segmentation'])['cross_entropy']
+    own = task.loss({'logits': maps['logits'][[0, 2]]}, batch.targets['segmentation'])[
+        'cross_entropy']
     (2 * own + 3 * distance).backward()
     expected = {name: value.grad for name, value in model.named_parameters()}
     model.zero_grad()
@@ -141,8 +158,8 @@ def test_a_teacher_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.parametrize('changes, words', [
     ({'teacher': 'w.safetensors'}, 'teacher, teach: '), ({'teach': {'pose': 1.0}}, 'teacher, '),
-    ({'teacher': 'w', 'teach': {'detection': 1.0}},
-     r'teach: unknown detection \(known: pose, segmentation\)')])
+    ({'teacher': 'w', 'teach': {'saliency': 1.0}},
+     r'teach: unknown saliency \(known: detection, pose, segmentation\)')])
 def test_settings_that_make_no_sense(config, changes, words):
     with pytest.raises(ValueError, match=words):
         replace(config, **changes)
@@ -163,11 +180,11 @@ def test_a_training_with_a_teacher_goes_on_as_if_it_had_not_stopped(config, path
     assert not any('teacher' in name for name in first)
 
 
-def test_a_batch_without_labels_of_what_is_taught_is_not_looked_at(path):
+def test_what_is_taught_is_learned_without_any_label(path):
     model = network(segmentation={'classes': CLASSES}, pose={})
     teacher, batch = Teacher(path, {'pose': 1.0}, model), labelled(model)
-    seen = []
-    teacher._network.trunk.backbone.register_forward_hook(lambda *_: seen.append(1))
-    losses = backward(model, batch, {'segmentation/cross_entropy': 1, **teacher.weights},
+    losses = backward(model, batch, {'segmentation/cross_entropy': 0, **teacher.weights},
                       scaler=NO_SCALING, teacher=teacher)
-    assert list(losses) == ['segmentation/cross_entropy'] and not seen
+    assert set(losses) == {'segmentation/cross_entropy', 'pose/teacher'}
+    for part in (model.heads['pose'], model.trunk):
+        assert any(value.grad is not None and value.grad.any() for value in part.parameters())

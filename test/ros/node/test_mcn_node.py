@@ -210,6 +210,21 @@ def test_diagnostics(world):
     assert 'is more than diagnostics.max_latency' in diagnostics[-1].status[0].message
 
 
+def test_a_network_whose_streams_exchange_is_one_like_any_other(world, tmp_path):
+    streams = {task: {'backbone': 'shufflenet_v2_x0_5', 'tasks': [task]} for task in TASKS}
+    config = ModelConfig(TASKS, {'kind': 'cross_connected', 'streams': streams}, (64, 64))
+    save_model(MultiTaskNet(config), tmp_path / 'random.safetensors')
+    world.monkeypatch.undo()  # the real predictor
+    node = world.make(weights=f'{tmp_path}/random.safetensors', device='cpu', backend='torch',
+                      detection__score_threshold=0.0)
+    detections = world.peer.listen(Detection2DArray, 'mcn/detections')
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    world.connect()
+    world.send(3)
+    world.wait(lambda: world.stamps(detections) == [3], 'detections')
+    assert detections[0].detections
+
+
 def run_executable(*arguments):
     """Run the node as a process until it ends."""
     return subprocess.run(
