@@ -15,10 +15,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mcn_ros.config import from_dict, to_dict
 from mcn_ros.data.batch import collate, stack
 from mcn_ros.geometry import Grid, STRIDE
+from mcn_ros.gpu.watch import GraphWatch
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.features import PYRAMID, pyramid, single
 from mcn_ros.network.heads import HeadConfig
@@ -327,6 +329,21 @@ def test_every_map_is_taught(task):
     found = gradients(task, maps_of(task, torch.randn), encode(task, random_annotation(task, 0)))
     assert found.keys() == maps_of(task).keys()
     assert {name for name, gradient in found.items() if not gradient.any()} <= COARSE
+
+
+@TASK_VARIANTS
+def test_a_loss_waits_for_no_device(task):
+    targets = encode(task, random_annotation(task, 0), random_annotation(task, 1))
+    maps = maps_of(task, batch=2)
+    with FakeTensorMode():
+        targets, maps = (
+            {name: torch.empty(values.shape, dtype=values.dtype, device='cuda')
+             for name, values in tensors.items()} for tensors in (targets, maps))
+        with GraphWatch():
+            task.loss(maps, targets)
+            task.counts(targets)
+            if task.teachable:
+                task.distance(maps, {name: values + 1 for name, values in maps.items()})
 
 
 @TASK_VARIANTS
