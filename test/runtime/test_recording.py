@@ -38,6 +38,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'config' / 'train'
 DTYPES = sorted(set(PRECISIONS.values()) - {torch.int8}, key=str)
 SIZE = (128, 192)
 
+
 def record(graph):
     """Run a graph, whose weights are on the device 'meta', on a GPU that computes nothing."""
     with FakeTensorMode(), torch.no_grad():
