@@ -542,6 +542,8 @@ def test_an_image_that_is_not_labelled_for_a_task_does_not_teach_it(name):
 # By heart, one small trunk does not learn all at once.
 FIRST = list(TASKS).index('boundaries')
 TOGETHER = list(TASKS)[:FIRST], list(TASKS)[FIRST:]
+# After 150 steps the largest loss is .08 to .13, as rounding has it; then, a third of that.
+STEPS = 225
 # Contours are rare, so that the mean of their losses is small.
 WEIGHTS = {RegionMap: 50}
 
@@ -552,8 +554,8 @@ def test_a_small_network_learns_one_sample_by_heart(names):
     sample = labelled_sample(model, 0)
     batch = collate([sample], model.tasks)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 150)
-    for _ in range(150):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
         losses = losses_of(model, batch)
         optimizer.zero_grad()
         sum(WEIGHTS.get(model.tasks[name].annotation, 1) * loss
