@@ -105,7 +105,14 @@ def scaling(factor: float) -> np.ndarray:
 
 def mirrors(affine: np.ndarray) -> bool:
     """Return whether the affine swaps left and right."""
-    return bool(np.linalg.det(affine[:, :2]) < 0)
+    return determinant(affine) < 0
+
+
+def determinant(affine: np.ndarray) -> float:
+    """Return by how much areas grow; negative where left and right are swapped."""
+    # numpy's own takes thirty times longer for a matrix as small.
+    (a, b), (c, d) = affine[:, :2].tolist()
+    return a * d - b * c
 
 
 def letterbox(source: Size, target: Size) -> np.ndarray:
@@ -148,7 +155,7 @@ def turn(affine: np.ndarray) -> np.ndarray:
     :return: (2, 2) orthogonal.
     :raises ValueError: if it stretches: then there is no such thing.
     """
-    turned = affine[:, :2] / math.sqrt(abs(np.linalg.det(affine[:, :2])))
+    turned = affine[:, :2] / math.sqrt(abs(determinant(affine)))
     if not np.allclose(turned @ turned.T, np.eye(2), atol=1e-3):
         raise ValueError(f'the affine {affine.tolist()} stretches: directions have no place in '
                          'its result')
@@ -167,6 +174,8 @@ def warp_image(image: np.ndarray, affine: np.ndarray, size: Size,
     :param nearest: take the nearest pixel (for labels) instead of a weighted mean.
     :return: an array of ``size``.
     """
+    if _flips(image, affine, size, image.shape[1]):
+        return cv2.flip(image, 1)
     if nearest and not affine[0, 1] and not affine[1, 0]:
         return _pick(image, affine, size, border)
     if not nearest:
@@ -193,8 +202,20 @@ def resample(image: np.ndarray, affine: np.ndarray, size: Size,
     """
     if resampling.squares:
         return warp_image(image, affine, size, resampling.border)
+    if _flips(image, affine, size, image.shape[1] - 1):
+        return cv2.flip(image, 1)
     return cv2.warpAffine(image, affine, (size[1], size[0]), flags=cv2.INTER_LINEAR,
                           borderValue=(resampling.border,) * 4)
+
+
+def _flips(image: np.ndarray, affine: np.ndarray, size: Size, end: int) -> bool:
+    """
+    Return whether an affine only swaps left and right: that takes a tenth of the time.
+
+    :param end: what is at 0 then.
+    """
+    return (affine[0, 0] == -1 and image.shape[:2] == tuple(size)
+            and affine.tolist() == [[-1, 0, end], [0, 1, 0]])
 
 
 def _pick(image: np.ndarray, affine: np.ndarray, size: Size,
@@ -213,7 +234,7 @@ def _pick(image: np.ndarray, affine: np.ndarray, size: Size,
 
 def _shrink(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average pixels before a strong reduction: bilinear sampling alone would skip most."""
-    factor = math.sqrt(abs(np.linalg.det(affine[:, :2])))
+    factor = math.sqrt(abs(determinant(affine)))
     whole = int(1 / factor)
     if whole < 2:
         return image, affine

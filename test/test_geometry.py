@@ -54,6 +54,28 @@ def test_inverse(affine):
     np.testing.assert_allclose(compose(affine, invert(affine)), IDENTITY, atol=1e-5)
 
 
+@pytest.mark.parametrize('kind', [np.uint8, np.uint16, np.float32])
+@given(small_sizes, strategies.booleans())
+def test_a_mirror_image_is_the_flipped_image(kind, size, squares):
+    image = noise(*size).astype(kind)
+    mirror = np.array([[-1.0, 0, size[1] - (not squares)], [0, 1, 0]])
+    dots = np.array([[-1.0, 0, size[1] - 1], [0, 1, 0]])  # as OpenCV counts
+    expected = cv2.warpAffine(image, dots, size[::-1], flags=cv2.INTER_LINEAR)
+    assert (resample(image, mirror, size, Resampling(7, squares)) == expected).all()
+    assert (expected == image[:, ::-1]).all()
+    if squares:
+        assert (warp_image(image[..., 0], mirror, size, 7, nearest=True)
+                == expected[..., 0]).all()
+
+
+def test_a_mirror_of_another_size_has_a_border():
+    image = noise(4, 6)
+    wide = warp_image(image, np.array([[-1.0, 0, 6], [0, 1, 0]]), (4, 7), 7)
+    assert (wide[:, :6] == image[:, ::-1]).all() and (wide[:, 6] == 7).all()
+    moved = warp_image(image, np.array([[-1.0, 0, 5], [0, 1, 0]]), (4, 6), 7)
+    assert (moved[:, :5] == image[:, 4::-1]).all() and (moved[:, 5] == 7).all()
+
+
 def test_points_keep_type_shape_and_nan():
     points = np.array([[[1, 2], [np.nan, np.nan]]], np.float32)
     mapped = apply_affine(scaling(2), points)

@@ -13,8 +13,8 @@ from mcn_ros.commands import check_folder, clear_errors
 from mcn_ros.commands.runtime_options import add_runtime_options, runtime_config
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.journal import Journal
-from mcn_ros.data.pseudo_labels import (
-    add_pseudo_labels, label_images, Teachers, Thresholds)
+from mcn_ros.data.labeller import Teachers, Thresholds
+from mcn_ros.data.pseudo_labels import add_pseudo_labels, label_images
 from mcn_ros.data.pseudo_masks import MaskRule
 from mcn_ros.data.unlabelled import unlabelled
 from mcn_ros.files import replaced_file

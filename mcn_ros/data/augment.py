@@ -19,7 +19,7 @@ from mcn_ros.data.centernet_views import centernet_view
 from mcn_ros.data.pending_image import PendingImage
 from mcn_ros.data.recolor import LUMA, mean_brightness
 from mcn_ros.geometry import (
-    compose, crop, resample, Resampling, RESAMPLINGS, scaling, Size)
+    compose, crop, determinant, resample, Resampling, RESAMPLINGS, scaling, Size)
 from mcn_ros.structures import Sample, Structure
 
 # Beyond this, a view around an object would teach what blur looks like.
@@ -131,7 +131,7 @@ def reduction_of(affine: np.ndarray, resampling: Resampling) -> float:
     """Return how many rows and columns of an image become one in a view."""
     if not resampling.squares:  # pixels are not averaged
         return 1
-    return 1 / math.sqrt(abs(np.linalg.det(affine[:, :2])))
+    return 1 / math.sqrt(abs(determinant(affine)))
 
 
 def least_reduction(source: Size, target: Size, config: AugmentConfig, resampling: Resampling,

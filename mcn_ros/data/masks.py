@@ -93,7 +93,8 @@ def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
     """
     height, width = labels.shape
     if isinstance(mask, dict):
-        labels[coco_mask.decode(mask) > 0] = value
+        np.copyto(labels, value, casting='unsafe',
+                  where=coco_mask.decode(mask).view(bool))
         return
     # Ten times faster than rasterising at the size of the image: most objects are small.
     points = np.concatenate(mask).reshape(-1, 2)
@@ -104,8 +105,9 @@ def draw_mask(labels: np.ndarray, mask: Any, value: int) -> None:
         return
     shifted = [(polygon.reshape(-1, 2) - [left, top]).ravel() for polygon in mask]
     # Merged while they are runs: as pixels, each polygon would take as much as all.
-    pixels = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shifted, *region.shape)))
-    region[pixels > 0] = value
+    runs = coco_mask.frPyObjects(shifted, *region.shape)
+    pixels = coco_mask.decode(coco_mask.merge(runs) if len(runs) > 1 else runs[0])
+    np.copyto(region, value, casting='unsafe', where=pixels.view(bool))
 
 
 def _outline(polygon: np.ndarray) -> float:

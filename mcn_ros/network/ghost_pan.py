@@ -15,7 +15,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.network.blocks import leaky_conv, leaky_separable_conv
+from mcn_ros.network.blocks import Comparable, leaky_conv, leaky_separable_conv
 from mcn_ros.network.features import PYRAMID, pyramid, pyramid_levels, single
 from mcn_ros.network.top_down import TopDownNeck
 
@@ -60,7 +60,7 @@ class GhostBottleneck(nn.Module):
         return self.ghosts(x) + self.shortcut(x)
 
 
-class GhostPan(nn.Module):
+class GhostPan(Comparable):
     """
     Three stages to four levels of one width.
 
@@ -93,6 +93,11 @@ class GhostPan(nn.Module):
             maps[level] = merge(halve(maps[level - 1]), maps[level])
         before, after = self.extra
         return [*maps, before(coarsest) + after(maps[-1])]
+
+    def distance(self, output: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+        """Return the mean squared difference of all levels, relative to the other's variance."""
+        return torch.stack([functional.mse_loss(mine.float(), its.float()) / its.float().var()
+                            for mine, its in zip(output, other)]).mean()
 
 
 class GhostPanNeck(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mcn_ros.geometry import apply_affine, Size
+from mcn_ros.geometry import apply_affine, determinant, Size
 from mcn_ros.structures.rows import select
 
 S = TypeVar('S')
@@ -71,7 +71,7 @@ def warp_areas(areas: np.ndarray | None, affine: np.ndarray) -> np.ndarray | Non
     """Return areas (N,) float32 in another frame."""
     if areas is None:
         return None
-    return (areas * abs(np.linalg.det(affine[:, :2]))).astype(np.float32)
+    return (areas * abs(determinant(affine))).astype(np.float32)
 
 
 def cut_objects(objects: S, size: Size, min_visible: float) -> S:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mcn_ros.tasks.centers import shared_areas
+from mcn_ros.tasks.centers import in_order
+from mcn_ros.tasks.overlap import shared_areas
 
 MOST = 13  # places of an object
 OVERLAP_FACTOR = 3.0  # of the cost of a bad box beside that of a bad score
@@ -29,11 +30,16 @@ class Assignment(NamedTuple):
     :param owner: (B, N) int64 index of an object, of no meaning elsewhere.
     :param positive: (B, N) bool, whether a place learns an object.
     :param overlap: (B, N) intersection over union of its box and the object's; 0 elsewhere.
+    :param candidates: (B, M, G) int64 places of each object among which are all that learn it:
+        of a shape that the host knows, so that a device need not be waited for.
+    :param learned: (B, M, G) bool, which of these learn it.
     """
 
     owner: Tensor
     positive: Tensor
     overlap: Tensor
+    candidates: Tensor
+    learned: Tensor
 
 
 @torch.no_grad()
@@ -59,7 +65,7 @@ def assign(logits: Tensor, boxes: Tensor, points: Tensor, objects: Tensor, class
 
     most = min(MOST, len(points))
     wanted = overlap.topk(most, dim=1).values.sum(dim=1).int().clamp(min=1)  # (B, G)
-    best = cost.topk(most, dim=1, largest=False).indices
+    best = cost.topk(most, dim=1, largest=False).indices  # (B, M, G)
     chosen = torch.arange(most, device=cost.device)[:, None] < wanted[:, None]
     cost = torch.full_like(cost, torch.inf).scatter(
         1, best, cost.gather(1, best).masked_fill(~chosen, torch.inf))
@@ -67,7 +73,10 @@ def assign(logits: Tensor, boxes: Tensor, points: Tensor, objects: Tensor, class
     least, owner = cost.min(dim=2)
     positive = least.isfinite()
     overlap = overlap.gather(2, owner[..., None])[..., 0] * positive
-    return Assignment(owner, positive, overlap)
+    own = in_order(owner, best.flatten(1)).view_as(best) == torch.arange(
+        best.shape[2], device=best.device)
+    learned = own & in_order(positive, best.flatten(1)).view_as(best)
+    return Assignment(owner, positive, overlap, best, learned)
 
 
 def _score_cost(logits: Tensor, classes: Tensor, overlap: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ from typing import Any, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import distance_box_iou_loss
 
 from mcn_ros.geometry import Grid, STRIDE
 from mcn_ros.structures import clip_boxes
 from mcn_ros.tasks.heatmap import (
     count_peaks, draw_heatmap, encode_heatmap, find_peaks, focal_loss, gather_cells,
     gaussian_radii, weighted_l1)
+from mcn_ros.tasks.overlap import distance_iou_loss
 
 # Channels of the two regression maps; the heatmap has one channel per class.
 BOX_MAPS = {'size': 2, 'offset': 2}
@@ -92,12 +92,6 @@ def check_spread(spread: float, name: str) -> None:
     """Refuse a spread outside of 0..1."""
     if not 0 <= spread <= 1:
         raise ValueError(f'{name}: {spread} is not in 0..1')
-
-
-def check_overlap(overlap: float, name: str) -> None:
-    """Refuse an overlap above which no box, or every box, would be a duplicate."""
-    if not 0 < overlap <= 1:
-        raise ValueError(f'{name}: {overlap} is not in 0..1, above 0')
 
 
 def check_limits(task: Any, name: str, limits: Sequence[str]) -> None:
@@ -199,7 +193,7 @@ def center_losses(outputs: dict[str, Tensor], targets: dict[str, Tensor], iou_lo
         losses['size'] = weighted_l1(size.log(), target.clamp(min=MIN_SIZE).log(), weights)
     if iou_loss:
         size = size.clamp(min=0)
-        error = distance_box_iou_loss(
+        error = distance_iou_loss(
             torch.cat([offset - size / 2, offset + size / 2], dim=3),
             torch.cat([targets['offset'] - target / 2, targets['offset'] + target / 2], dim=3))
         losses['iou'] = (error * targets['weights']).sum() / count_objects(targets).clamp(min=1)
@@ -286,33 +280,6 @@ def decode_centers(outputs: dict[str, Tensor], count: int, relative: bool = Fals
     centers = cell_points(cells, outputs['heatmap'].shape[3]) + offset
     half = size.clamp(min=0) / 2
     return torch.cat([centers - half, centers + half], dim=2), scores, classes, cells
-
-
-def duplicates(boxes: Tensor, classes: Tensor, max_overlap: float) -> Tensor:
-    """
-    Find boxes that overlap a more certain one of their class; static shapes.
-
-    Unlike greedy suppression, one that is a duplicate itself still counts (D. Bolya et al.,
-    "YOLACT", ICCV 2019, section 5.2).
-
-    :param boxes: (B, K, 4) xyxy, most certain first.
-    :param classes: (B, K).
-    :param max_overlap: intersection over union.
-    :return: (B, K) bool.
-    """
-    same = classes[:, :, None] == classes[:, None]
-    shared, union = shared_areas(boxes, boxes)
-    # A quotient would be NaN for boxes without an area, which compilers compare as they like.
-    return ((shared > max_overlap * union) & same).triu(1).any(dim=1)
-
-
-def shared_areas(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the areas (B, N, M) of intersection and union of boxes (B, N, 4), (B, M, 4)."""
-    corners = (torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2]),
-               torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:]))
-    shared = (corners[1] - corners[0]).clamp(min=0).prod(dim=3)
-    mine, theirs = ((each[..., 2:] - each[..., :2]).prod(dim=2) for each in (boxes, others))
-    return shared, mine[:, :, None] + theirs[:, None] - shared
 
 
 def in_order(rows: Tensor, order: Tensor) -> Tensor:

@@ -21,11 +21,12 @@ from mcn_ros.network.features import FEATURES, READINGS, Shapes
 from mcn_ros.network.heads import Head, HeadConfig
 from mcn_ros.structures import crowd_rows, Instances
 from mcn_ros.tasks.centers import (
-    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_overlap,
-    check_spread, decode_centers, duplicates, encode_centers, in_order, locate, LOG_SIZE_BIAS,
-    mirror_boxes, to_input_pixels)
+    BOX_MAPS, center_counts, center_losses, center_weights, check_limits, check_spread,
+    decode_centers, encode_centers, in_order, locate, LOG_SIZE_BIAS, mirror_boxes,
+    to_input_pixels)
 from mcn_ros.tasks.heatmap import PRIOR_BIAS
 from mcn_ros.tasks.merge import MergesPeople
+from mcn_ros.tasks.overlap import check_overlap, duplicates
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES, PERSON
 

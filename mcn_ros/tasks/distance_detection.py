@@ -14,20 +14,19 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
-from torchvision.ops import generalized_box_iou_loss
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import Shapes
 from mcn_ros.network.pyramid_head import levels_of, PyramidHead
 from mcn_ros.structures import clip_boxes, crowd_rows, Instances
 from mcn_ros.tasks.assignment import assign, Assignment, quality_focal
-from mcn_ros.tasks.centers import (
-    check_limits, check_overlap, duplicates, evenly, in_order, pad)
+from mcn_ros.tasks.centers import check_limits, evenly, in_order, pad
 from mcn_ros.tasks.distances import (
     BINS, distribution_focal, divergence, flatten, mirror_bins, places, read_distances, SIDES,
     to_boxes, to_distances)
 from mcn_ros.tasks.heatmap import NO_PEAK
 from mcn_ros.tasks.merge import MergesPeople
+from mcn_ros.tasks.overlap import check_overlap, duplicates, generalized_iou_loss
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
 
@@ -42,6 +41,8 @@ PRIOR_BIAS = -4.595
 # over so many. NanoDet-Plus counts them in each batch; here what a loss is the mean of is known
 # before.
 USUAL_PLACES = 4
+
+ROWS = 'boxes', 'classes', 'exists'  # targets: of each object that is learned
 
 LEAST_WEIGHT = 1e-3  # of a place that answers nothing yet, beside the surest one's 1
 
@@ -99,8 +100,8 @@ class DistanceDetectionTask(MergesPeople, Task):
 
         :param annotation: objects in input pixels.
         :return: boxes (K, 4) float32 in input pixels, clipped, their classes (K,) and whether
-            they exist (K,); the same of regions where a class is unknown, as ``unknown_*``;
-            labelled (C,) bool.
+            they exist (K,), True but for a row that is there where there is no object; the same
+            of regions where a class is unknown, as ``unknown_*``; labelled (C,) bool.
         """
         boxes = clip_boxes(annotation.boxes, (grid.height * grid.stride, grid.width * grid.stride))
         seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
@@ -114,10 +115,12 @@ class DistanceDetectionTask(MergesPeople, Task):
             labelled = np.ones(len(self.classes), bool)
         targets = {'labelled': torch.from_numpy(np.asarray(labelled, bool))}
         for prefix, rows in (('', learned), ('unknown_', unknown)):
-            targets |= {f'{prefix}boxes': pad(boxes[rows].astype(np.float32), self.max_objects),
-                        f'{prefix}classes': pad(annotation.classes[rows].astype(np.int64),
-                                                self.max_objects),
-                        f'{prefix}exists': pad(np.ones(len(rows), bool), self.max_objects)}
+            # In a batch these are as long as the longest: how long, a device is not asked for.
+            limit = max(1, len(rows))
+            columns = (boxes[rows].astype(np.float32), annotation.classes[rows].astype(np.int64),
+                       np.ones(len(rows), bool))
+            targets |= {f'{prefix}{name}': pad(column, limit)
+                        for name, column in zip(ROWS, columns)}
         return targets
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -129,16 +132,16 @@ class DistanceDetectionTask(MergesPeople, Task):
         """
         logits, bins, where = self._read(outputs)
         boxes = to_boxes(read_distances(bins), where)
-        objects, classes, exists = _rows_of(targets, '')
+        objects, classes, exists = (targets[name] for name in ROWS)
         assigned = assign(logits.masked_fill(~targets['labelled'][:, None], NO_PEAK), boxes,
                           where[:, :2], objects, classes, exists)
         count = exists.sum().clamp(min=1)
-        image, place = assigned.positive.nonzero(as_tuple=True)
-        owner = assigned.owner[image, place]
-        weight = _weights(logits[image, place], image * exists.shape[1] + owner, exists.numel())
-        truth = objects[image, owner]
-        distribution = distribution_focal(bins[image, place], to_distances(truth, where[place]))
-        overlap = generalized_box_iou_loss(boxes[image, place], truth)
+        weight = _weights(logits, assigned)  # (B, M, G)
+        cells = assigned.candidates.flatten(1)
+        truth = objects[:, None].expand(-1, weight.shape[1], -1, -1)
+        distances = to_distances(truth, where[assigned.candidates])
+        distribution = distribution_focal(in_order(bins, cells).view(*weight.shape, -1), distances)
+        overlap = generalized_iou_loss(in_order(boxes, cells).view_as(truth), truth)
         return {'quality_focal': _quality_loss(logits, targets, where, assigned,
                                                classes) / (count * USUAL_PLACES),
                 'distribution_focal': (weight * distribution).sum() / count,
@@ -195,24 +198,12 @@ class DistanceDetectionTask(MergesPeople, Task):
                 places(maps))
 
 
-def _rows_of(targets: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return boxes (B, G, 4), classes (B, G) and which exist, without rows that none needs."""
-    exists = targets[f'{prefix}exists']
-    rows = max(1, int(exists.sum(dim=1).max()))
-    return (targets[f'{prefix}boxes'][:, :rows], targets[f'{prefix}classes'][:, :rows],
-            exists[:, :rows])
-
-
-def _weights(logits: Tensor, owner: Tensor, count: int) -> Tensor:
-    """
-    Return (P,) weights of places, which are 1 in total for each object.
-
-    :param logits: (P, C).
-    :param owner: (P,) int64 below ``count``.
-    """
-    weight = torch.sigmoid(logits.detach()).amax(dim=1) + LEAST_WEIGHT
-    total = weight.new_zeros(count).index_add(0, owner, weight)
-    return weight / total[owner]
+def _weights(logits: Tensor, assigned: Assignment) -> Tensor:
+    """Return (B, M, G) weights of candidates: 1 in total for each object that has a place."""
+    sure = torch.sigmoid(logits.detach()).amax(dim=2) + LEAST_WEIGHT
+    weight = in_order(sure, assigned.candidates.flatten(1)).view_as(assigned.candidates)
+    weight = weight * assigned.learned
+    return weight / weight.sum(dim=1, keepdim=True).clamp(min=LEAST_WEIGHT)
 
 
 def _quality_loss(logits: Tensor, targets: dict[str, Tensor], where: Tensor,
@@ -226,7 +217,7 @@ def _quality_loss(logits: Tensor, targets: dict[str, Tensor], where: Tensor,
 
 def _known(targets: dict[str, Tensor], where: Tensor, classes: int) -> Tensor:
     """Return (B, N, C) bool: of which classes it is known at which places."""
-    boxes, kinds, exists = _rows_of(targets, 'unknown_')
+    boxes, kinds, exists = (targets[f'unknown_{name}'] for name in ROWS)
     points = where[:, None, :2]
     inside = ((points >= boxes[:, None, :, :2]) & (points <= boxes[:, None, :, 2:])).all(dim=3)
     inside = (inside & exists[:, None]).float()

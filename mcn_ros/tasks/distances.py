@@ -80,9 +80,9 @@ def distribution_focal(bins: Tensor, distances: Tensor) -> Tensor:
     """
     Return the distribution focal loss, without the entropy that it cannot go below.
 
-    :param bins: (P, 4 * BINS) logits.
-    :param distances: (P, 4) in strides; those that no bin can stand for are cut off.
-    :return: (P,) mean over the sides.
+    :param bins: (..., 4 * BINS) logits.
+    :param distances: (..., 4) in strides; those that no bin can stand for are cut off.
+    :return: (...) mean over the sides.
     """
     position = (distances - FIRST).clamp(0, BINS - 1)
     steps = torch.arange(BINS, device=bins.device)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mcn_ros.structures import Instances
-from mcn_ros.tasks.centers import in_order, shared_areas
+from mcn_ros.tasks.centers import in_order
+from mcn_ros.tasks.overlap import shared_areas
 from mcn_ros.tasks.task import Objects
 from mcn_ros.vocabulary import PERSON
 

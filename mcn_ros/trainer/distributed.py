@@ -163,10 +163,8 @@ class Ranks:
         """
         if self.world == 1:
             return
-        present = torch.tensor([value.grad is not None for value in parameters],
-                               dtype=torch.uint8, device=self.device)
-        distributed.all_reduce(present, distributed.ReduceOp.MAX)
-        for bucket in _buckets(v for v, used in zip(parameters, present.tolist()) if used):
+        present = self.sum_counts(*(value.grad is not None for value in parameters))
+        for bucket in _buckets(v for v, used in zip(parameters, present) if used):
             for value in bucket:
                 if value.grad is None:
                     value.grad = torch.zeros_like(value)

@@ -93,8 +93,9 @@ class Objective:
         if self._ranks.world > 1:
             counts = {f'{task}/{loss}': count for task, targets in batch.targets.items()
                       for loss, count in self._tasks[task].counts(targets).items()}
-            sums = self._ranks.sum_scalars({**labelled, **counts}, [*labelled, *self._names])
-            labelled = {name: int(sums[name]) for name in labelled}
+            # Numbers of the host stay on it: to read them off a GPU would wait for it.
+            labelled = dict(zip(labelled, self._ranks.sum_counts(*labelled.values())))
+            sums = self._ranks.sum_scalars(counts, self._names)
             # A loss is the sum over things divided by their number, or by 1 if there is none.
             share = {name: (counts[name].clamp(min=1) / sums[name].clamp(min=1)).float()
                      if name in counts else 0.0 for name in self._names}

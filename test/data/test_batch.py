@@ -4,6 +4,7 @@
 """Batches: a task sees the images that are labelled for it, and no others."""
 
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -27,6 +28,11 @@ def make_sample(number, labelled):
         'segmentation': ClassMap(np.full((32, 48), number % 2, np.uint8))}
     return Sample(np.full((32, 48, 3), number, np.uint8), {k: known[k] for k in labelled},
                   f'image {number}')
+
+
+def tensors_of(batch):
+    return [batch.images, *(tensor for task in batch.targets.values() for tensor in task.values()),
+            *batch.rows.values()]
 
 
 def test_rows_are_the_labelled_images():
@@ -72,6 +78,37 @@ def test_a_batch_moves_as_a_whole():
     tensors = [batch.images, *batch.targets['detection'].values(), *batch.rows.values()]
     assert {tensor.device.type for tensor in tensors} == {'meta'}
     assert batch.ids == ('image 1',) and batch.unreadable == ('2.jpg: no such image',)
+
+
+@pytest.mark.parametrize('labelled', [['detection', 'pose', 'segmentation'], []])
+@pytest.mark.parametrize('colors', [None, np.full((3, 4), 0.5, np.float32)])
+def test_a_batch_travels_in_one_block(labelled, colors):
+    samples = [replace(make_sample(1, labelled), colors=colors), make_sample(2, labelled[:1])]
+    batch = collate(samples, TASKS)
+    shared = batch.share_memory()
+    assert shared.block.is_shared() and shared.num_bytes == batch.num_bytes
+    sent = []
+    for reduced in (shared, ForkingPickler.loads(ForkingPickler.dumps(shared)), replace(batch)):
+        moved = reduced.to('cpu')
+        sent.append([reduced.block, *tensors_of(reduced)])
+        for one, other in zip(tensors_of(moved), tensors_of(batch.to('cpu')), strict=True):
+            assert torch.equal(one, other) and one.dtype == other.dtype
+            assert one.stride() == other.stride()
+    for block, *tensors in sent[:2]:
+        assert {tensor.untyped_storage().data_ptr() for tensor in tensors} == {
+            block.untyped_storage().data_ptr()}
+    copies = []
+    shared._map(lambda tensor: copies.append(tensor) or tensor.clone())
+    assert len(copies) == 1
+
+
+def test_what_is_sent_is_one_tensor(monkeypatch):
+    batch = collate([make_sample(1, ['detection', 'pose'])], TASKS).share_memory()
+    reduced, reduce_tensor = [], ForkingPickler._extra_reducers[torch.Tensor]
+    monkeypatch.setitem(ForkingPickler._extra_reducers, torch.Tensor,
+                        lambda tensor: reduced.append(tensor) or reduce_tensor(tensor))
+    ForkingPickler.dumps(batch)
+    assert len(reduced) == 1
 
 
 def test_an_input_that_does_not_fit_the_grid_is_refused():

@@ -12,7 +12,8 @@ import pytest
 
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.data.journal import Journal
-from mcn_ros.data.pseudo_labels import add_pseudo_labels, Teachers, Thresholds
+from mcn_ros.data.labeller import Teachers, Thresholds
+from mcn_ros.data.pseudo_labels import add_pseudo_labels
 from mcn_ros.structures import Instances, Poses
 from mcn_ros.tasks import TASKS as KINDS
 from mcn_ros.tasks.detection import DetectionTask

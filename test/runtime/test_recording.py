@@ -14,14 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 import yaml
 
 from mcn_ros.config import from_dict
+from mcn_ros.gpu.watch import GraphWatch
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network import deformable
 from mcn_ros.network.backbones import BACKBONES
@@ -40,42 +38,6 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'config' / 'train'
 DTYPES = sorted(set(PRECISIONS.values()) - {torch.int8}, key=str)
 SIZE = (128, 192)
 
-COPIES = {'_to_copy', 'copy_'}
-# They answer with a number or a shape that the host has to know.
-WAITS = {'_local_scalar_dense', 'nonzero', 'equal', 'is_nonzero', '_unique2', 'masked_select',
-         'unique_consecutive', 'unique_dim'}
-# They run on the default stream, whichever is current.
-ASTRAY = {'torchvision::deform_conv2d'}
-
-
-class NotRecordable(Exception):
-    """What a CUDA graph that is being recorded would refuse, or would not see."""
-
-
-class Recording(TorchDispatchMode):
-    """Refuse what a CUDA graph cannot record."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        name = func.overloadpacket._qualified_op_name
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        devices = {tensor.device.type for tensor in tensors}
-        operator = name.partition('::')[2]
-        if operator in COPIES and kwargs.get('device') is not None:
-            devices.add(torch.device(kwargs['device']).type)
-        # Numbers of the host go with the kernel; what has a dimension has to be copied.
-        on_host = [tensor for tensor in tensors if tensor.device.type == 'cpu' and tensor.dim()]
-        if len(devices) > 1 and (operator in COPIES or on_host):
-            raise NotRecordable(f'{name} between {" and ".join(sorted(devices))}')
-        bools = operator in ('index', 'index_put_') and any(
-            tensor.dtype in (torch.bool, torch.uint8) for tensor in tree_leaves(args[1])
-            if isinstance(tensor, Tensor))
-        if 'cuda' in devices and (operator in WAITS or bools):
-            raise NotRecordable(f'{name} waits for the device')
-        if name in ASTRAY:
-            raise NotRecordable(f'{name} runs on the default stream')
-        return func(*args, **kwargs)
-
 
 def record(graph):
     """Run a graph, whose weights are on the device 'meta', on a GPU that computes nothing."""
@@ -83,7 +45,7 @@ def record(graph):
         state = {name: torch.empty(tensor.shape, dtype=tensor.dtype, device='cuda')
                  for name, tensor in (*graph.named_parameters(), *graph.named_buffers())}
         images = torch.empty((1, *graph.size, 3), dtype=torch.uint8, device='cuda')
-        with Recording():
+        with GraphWatch():
             pack(functional_call(graph, state, images))
 
 
@@ -162,24 +124,9 @@ def test_all_parts_of_trunks_can_be_recorded(backbone, neck):
     check(ModelConfig(tasks, TrunkConfig(backbone, neck, channels, has_deformable), SIZE))
 
 
-@pytest.mark.parametrize('bad', [
-    lambda x: x[:, [1, 0]], lambda x: x[:, torch.tensor([1, 0])], lambda x: x.cpu(),
-    lambda x: x * torch.tensor([1.0, 2.0], device='cuda'), lambda x: x.sum().item(),
-    lambda x: x[x > 0], lambda x: x.nonzero(), lambda x: x.tolist(), lambda x: bool(x.any()),
-    lambda x: x.new_tensor([1.0, 2.0]), lambda x: x[0, 0].copy_(torch.ones(2)),
-    lambda x: torch.where(x > 0), lambda x: x.masked_select(x > 0),
-    lambda x: deformable.operator_conv(x.expand(1, 3, 2, 2), x.expand(1, 18, 2, 2),
-                                       x.expand(1, 9, 2, 2), x.new_ones(1, 3, 3, 3), None)])
-def test_the_watch_sees_what_cannot_be_recorded(bad):
-    with FakeTensorMode(), torch.no_grad():
-        x = torch.empty(1, 2, 2, device='cuda')
-        with pytest.raises(NotRecordable), Recording():
-            bad(x[0, None] if bad.__code__.co_names[:1] == ('deformable',) else x)
-
-
 def test_unknown_names_of_boxes_can_be_recorded():
     """Their places among the classes are numbers that do not follow each other."""
-    with FakeTensorMode(), torch.no_grad(), Recording():
+    with FakeTensorMode(), torch.no_grad(), GraphWatch():
         numbers = torch.zeros((1, 5), device='cuda')
         objects = Objects(numbers[..., None].expand(1, 5, 4), numbers, numbers.long(),
                           ('b', 'x', 'a', 'y'))

@@ -8,12 +8,11 @@ from hypothesis.extra import numpy as arrays
 import numpy as np
 import pytest
 import torch
-from torchvision.ops import box_iou
 
 from mcn_ros.geometry import Grid
 from mcn_ros.tasks.centers import (
-    cell_points, center_losses, check_spread, decode_centers, duplicates, encode_centers, locate,
-    pad, PLACES, region, to_input_pixels)
+    cell_points, center_losses, check_spread, decode_centers, encode_centers, locate, pad,
+    PLACES, region, to_input_pixels)
 from mcn_ros.tasks.detection import DetectionTask
 from mcn_ros.tasks.heatmap import draw_heatmap, UNKNOWN
 from mcn_ros.tasks.pose import PoseTask
@@ -259,22 +258,3 @@ def test_small_parts():
     assert pad(np.ones((2, 3)), 4).tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
     assert cell_points(torch.tensor([0, 25]), 24).tolist() == [[0, 0], [1, 1]]
     assert to_input_pixels(torch.tensor([1.5])).item() == 6
-
-
-@given(strategies.integers(0, 1000))
-def test_duplicates_overlap_a_more_certain_box_of_their_class(seed):
-    rng = np.random.default_rng(seed)
-    corners = torch.from_numpy(rng.uniform(0, 8, (2, 12, 2)).astype(np.float32))
-    sizes = torch.from_numpy(rng.uniform(0.1, 8, (2, 12, 2)).astype(np.float32))
-    boxes, classes = torch.cat([corners, corners + sizes], 2), torch.from_numpy(
-        rng.integers(0, 2, (2, 12)))
-    for image, found in enumerate(duplicates(boxes, classes, 0.4)):
-        overlaps = box_iou(boxes[image], boxes[image])
-        same = classes[image][:, None] == classes[image]
-        assert found.tolist() == [bool(((overlaps[:i, i] > 0.4) & same[:i, i]).any())
-                                  for i in range(12)]
-
-
-def test_boxes_without_an_area_are_no_duplicates():
-    boxes = torch.tensor([[[1., 2, 1, 2], [1, 2, 1, 2], [1, 2, 1, 5], [1, 2, 1, 5]]])
-    assert not duplicates(boxes, torch.zeros(1, 4), 0.5).any()

@@ -15,8 +15,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mcn_ros.data.batch import collate
+from mcn_ros.gpu.watch import GraphWatch
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import ClassMap, Instances, Poses, Sample
@@ -217,6 +219,20 @@ def test_the_setting_without_torchrun_is_one_process():
     ranks.close()
     with pytest.raises(ValueError, match="device: 'cuda:99' is not available"):
         Ranks('cuda:99')
+
+
+def test_gradients_on_a_device_are_summed_without_waiting_for_it(monkeypatch):
+    ranks, sent = Ranks('cpu'), []
+    monkeypatch.setattr(ranks, 'world', 2)
+    monkeypatch.setattr(ranks, 'sum_counts', lambda *counts: [2 * count for count in counts])
+    monkeypatch.setattr(distributed.distributed, 'all_reduce', sent.append)
+    with FakeTensorMode():
+        parameters = [torch.nn.Parameter(torch.empty(4, device='cuda')) for _ in range(3)]
+        for value in parameters[:2]:
+            value.grad = torch.empty(4, device='cuda')
+        with GraphWatch():
+            ranks.sum_gradients(parameters)
+    assert [message.numel() for message in sent] == [8] and parameters[2].grad is None
 
 
 def test_gradients_are_summed(results):

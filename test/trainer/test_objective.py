@@ -3,10 +3,14 @@
 
 """How losses count: weights, shares of processes, and which losses there are."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mcn_ros.data.batch import Batch
+from mcn_ros.gpu.watch import GraphWatch
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.balance import Fixed
 from mcn_ros.trainer.distributed import Ranks
@@ -34,6 +38,17 @@ class TwoRanks(Ranks):
     def sum_scalars(self, values, names):
         return {name: torch.as_tensor(values.get(name, 0) + self.other.get(name, 0)).double()
                 for name in names}
+
+    def sum_counts(self, *counts):
+        names = ['trunk', *TASKS]
+        return [count + self.other.get(name, 0) for name, count in zip(names, counts, strict=True)]
+
+
+class FakeRanks(TwoRanks):
+    """On a GPU that has no numbers: to ask for one is an error."""
+
+    def sum_scalars(self, values, names):
+        return {name: torch.empty((), dtype=torch.float64, device='cuda') for name in names}
 
 
 def batch_of(**rows):
@@ -72,6 +87,18 @@ def test_a_process_counts_by_its_share_of_the_labels():
     assert weights.share['pose/size'] == 0
     nothing = objective(ranks).weigh(batch_of())
     assert nothing.share[CROSS_ENTROPY] == 0 and nothing.labelled['segmentation'] == 6
+
+
+def test_what_several_processes_have_is_added_up_without_waiting_for_a_device():
+    batch = batch_of(segmentation=[0, 1])
+    whole = objective(FakeRanks({}))
+    with FakeTensorMode():
+        labels = torch.empty((2, 4, 4), dtype=torch.uint8, device='cuda')
+        there = replace(batch, targets={'segmentation': {'labels': labels}})
+        with GraphWatch():
+            weights = whole.weigh(there, whole.count(batch))
+            whole.reduce({CROSS_ENTROPY: torch.empty((), device='cuda')}, weights)
+    assert weights.labelled == {'trunk': 2, 'pose': 0, 'segmentation': 2}
 
 
 def test_the_joint_losses_are_those_that_somebody_has_labels_for():

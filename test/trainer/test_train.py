@@ -344,7 +344,7 @@ def segmentation_alone(config, **changes):
 
 
 def test_a_step_waits_for_nothing(config, monkeypatch):
-    """With the watch of a GPU, that is; what a task's own loss does is another matter."""
+    """With the watch of a GPU, that is; of the losses, test_contract tells."""
     monkeypatch.setattr(learner, 'FiniteWatch', lambda scaler, patience: FiniteWatch(scaler, 99))
     update, waits = module._update, Waits()
 

@@ -50,7 +50,7 @@ class NetworkTeacher:
 
     def parts(self, maps: bool) -> dict[str, Any]:
         """
-        Return what it labels, as :class:`mcn_ros.data.pseudo_labels.Teachers` names it.
+        Return what it labels, as :class:`mcn_ros.data.labeller.Teachers` names it.
 
         :param maps: whether pixels, too.
         :raises ValueError: if there are to be maps and no head for them.

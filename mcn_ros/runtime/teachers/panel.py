@@ -39,7 +39,7 @@ class Panel:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """Return what it labels, as :class:`mcn_ros.data.pseudo_labels.Teachers` names it."""
+        """Return what it labels, as :class:`mcn_ros.data.labeller.Teachers` names it."""
         parts: dict[str, Any] = {}
         if self._detectors:
             parts.update(objects=self.objects, classes=self._detectors[0].classes)
