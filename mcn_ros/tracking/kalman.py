@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """
-Kalman filters of boxes: centre, width and height, each with a constant velocity.
+Kalman filters of boxes: centre, width and height, each with a velocity.
 
-Velocities change by white noise, whose variance grows with the time that passes, so that a frame
-that was left out makes no difference but for what it would have told. The four numbers of a box
-do not depend on each other: of N boxes, a mean is (N, 4, 2), with the velocity behind each number,
-and a covariance (N, 4, 2, 2); in pixels and seconds. Noise goes with the height of the box, as the
-speed of a thing in the image does with its size in it.
+That of the centre is constant, that of the sides fades: who is hidden by somebody seems to shrink,
+and is as large as before where they come out again. Velocities change by white noise, whose
+variance grows with the time that passes, so that a frame that was left out makes no difference but
+for what it would have told. The four numbers of a box do not depend on each other: of N boxes, a
+mean is (N, 4, 2), with the velocity behind each number, and a covariance (N, 4, 2, 2); in pixels
+and seconds. Noise goes with the height of the box, as the speed of a thing in the image does with
+its size in it.
 """
 
 from typing import NamedTuple
@@ -18,6 +20,7 @@ import numpy as np
 # Standard deviations in heights of the box: of what is measured, of the velocity of a new box (per
 # second), and of the change of velocity within a second.
 MEASUREMENT, VELOCITY, ACCELERATION = 0.06, 2.0, 0.5
+FADE = 0.15  # seconds in which the velocity of a side becomes 1 / e
 
 
 class Motion(NamedTuple):
@@ -39,10 +42,11 @@ class Motion(NamedTuple):
 
     def predict(self, seconds: float) -> 'Motion':
         """Return where the boxes are when a time has passed."""
-        step = np.array([[1, seconds], [0, 1]])
-        noise = np.array([[seconds ** 3 / 3, seconds ** 2 / 2], [seconds ** 2 / 2, seconds]])
-        return Motion(self.mean @ step.T, step @ self.covariance @ step.T
-                      + _variance(self.mean, ACCELERATION) * noise)
+        steps, noises = zip(*[_step(seconds, fade) for fade in (np.inf, np.inf, FADE, FADE)])
+        step = np.array(steps)
+        return Motion((step @ self.mean[..., None])[..., 0],
+                      step @ self.covariance @ step.transpose(0, 2, 1)
+                      + _variance(self.mean, ACCELERATION) * np.array(noises))
 
     def correct(self, boxes: np.ndarray) -> 'Motion':
         """Return where the boxes are once they have been seen; ``boxes``: (N, 4) xyxy."""
@@ -59,6 +63,17 @@ def begin(boxes: np.ndarray) -> Motion:
     mean = np.stack([numbers, np.zeros_like(numbers)], axis=2)
     parts = np.diag([MEASUREMENT ** 2, VELOCITY ** 2])
     return Motion(mean, _variance(mean, 1.0) * np.broadcast_to(parts, (len(boxes), 4, 2, 2)))
+
+
+def _step(seconds: float, fade: float) -> tuple[list[list[float]], list[list[float]]]:
+    """Return what a time does to a number and its velocity, and the covariance of the noise."""
+    if fade == np.inf:
+        return ([[1, seconds], [0, 1]],
+                [[seconds ** 3 / 3, seconds ** 2 / 2], [seconds ** 2 / 2, seconds]])
+    left = np.exp(-seconds / fade)
+    far, both = fade * (1 - left), fade ** 2 / 2 * (1 - left) ** 2
+    fast = fade / 2 * (1 - left ** 2)
+    return [[1, far], [0, left]], [[fade ** 2 * (seconds - 2 * far + fast), both], [both, fast]]
 
 
 def _numbers(boxes: np.ndarray) -> np.ndarray:
