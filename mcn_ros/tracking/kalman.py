@@ -20,7 +20,8 @@ import numpy as np
 # Standard deviations in heights of the box: of what is measured, of the velocity of a new box (per
 # second), and of the change of velocity within a second.
 MEASUREMENT, VELOCITY, ACCELERATION = 0.06, 2.0, 0.5
-FADE = 0.15  # seconds in which the velocity of a side becomes 1 / e
+# Seconds in which the velocity of each number becomes 1 / e.
+FADES = np.inf, np.inf, 0.15, 0.15
 
 
 class Motion(NamedTuple):
@@ -42,11 +43,16 @@ class Motion(NamedTuple):
 
     def predict(self, seconds: float) -> 'Motion':
         """Return where the boxes are when a time has passed."""
-        steps, noises = zip(*[_step(seconds, fade) for fade in (np.inf, np.inf, FADE, FADE)])
-        step = np.array(steps)
-        return Motion((step @ self.mean[..., None])[..., 0],
-                      step @ self.covariance @ step.transpose(0, 2, 1)
-                      + _variance(self.mean, ACCELERATION) * np.array(noises))
+        # By elements: products of so many small matrices take longer.
+        far, left, *noise = np.array([_step(seconds, fade) for fade in FADES]).T
+        place, velocity = np.moveaxis(self.mean, 2, 0)
+        (var, both), (_, fast) = np.moveaxis(self.covariance, (2, 3), (0, 1))
+        scale = _variance(self.mean, ACCELERATION)[..., 0, 0]
+        var = var + 2 * far * both + far ** 2 * fast + scale * noise[0]
+        both = left * (both + far * fast) + scale * noise[1]
+        fast = left ** 2 * fast + scale * noise[2]
+        covariance = np.stack([var, both, both, fast], axis=2).reshape(self.covariance.shape)
+        return Motion(np.stack([place + far * velocity, left * velocity], axis=2), covariance)
 
     def correct(self, boxes: np.ndarray) -> 'Motion':
         """Return where the boxes are once they have been seen; ``boxes``: (N, 4) xyxy."""
@@ -65,15 +71,18 @@ def begin(boxes: np.ndarray) -> Motion:
     return Motion(mean, _variance(mean, 1.0) * np.broadcast_to(parts, (len(boxes), 4, 2, 2)))
 
 
-def _step(seconds: float, fade: float) -> tuple[list[list[float]], list[list[float]]]:
-    """Return what a time does to a number and its velocity, and the covariance of the noise."""
+def _step(seconds: float, fade: float) -> tuple[float, ...]:
+    """
+    Return what a time does to a number that has a velocity.
+
+    :return: how far a velocity leads, what is left of it, and of the noise of both: the variance
+        of the number, the covariance and the variance of the velocity.
+    """
     if fade == np.inf:
-        return ([[1, seconds], [0, 1]],
-                [[seconds ** 3 / 3, seconds ** 2 / 2], [seconds ** 2 / 2, seconds]])
+        return seconds, 1.0, seconds ** 3 / 3, seconds ** 2 / 2, seconds
     left = np.exp(-seconds / fade)
-    far, both = fade * (1 - left), fade ** 2 / 2 * (1 - left) ** 2
-    fast = fade / 2 * (1 - left ** 2)
-    return [[1, far], [0, left]], [[fade ** 2 * (seconds - 2 * far + fast), both], [both, fast]]
+    far, fast = fade * (1 - left), fade / 2 * (1 - left ** 2)
+    return far, left, fade ** 2 * (seconds - 2 * far + fast), far ** 2 / 2, fast
 
 
 def _numbers(boxes: np.ndarray) -> np.ndarray:

@@ -185,19 +185,20 @@ class Tracker:
                   (named, sure, 1 - within - overlap, within >= WITHIN, False),
                   (named, sure, np.nan_to_num(apart), apart <= reach, True),
                   (~named, sure, cost, overlap >= SAME, True))
-        rows, found = np.zeros((2, 0), np.int64)
-        wholes = np.zeros(0, bool)
+        rows, found, wholes = [], [], []
+        lost, free = np.ones(len(tracks), bool), np.ones(len(objects), bool)
         for whose, which, cost, enough, whole in stages:
-            left = np.intersect1d(np.flatnonzero(whose), others(len(tracks), rows))
-            candidates = np.intersect1d(np.flatnonzero(which), others(len(objects), found))
+            left, candidates = np.flatnonzero(whose & lost), np.flatnonzero(which & free)
             if len(left) and len(candidates):
                 part = np.ix_(left, candidates)
                 ours, theirs = assign(cost[part], possible[part])
                 ours, theirs = left[ours], candidates[theirs]
                 keep = enough[ours, theirs]
-                rows, found = np.append(rows, ours[keep]), np.append(found, theirs[keep])
-                wholes = np.append(wholes, np.full(np.count_nonzero(keep), whole))
-        return rows, found, wholes
+                ours, theirs = ours[keep], theirs[keep]
+                lost[ours] = free[theirs] = False
+                rows, found = [*rows, *ours.tolist()], [*found, *theirs.tolist()]
+                wholes += [whole] * len(ours)
+        return np.array(rows, np.int64), np.array(found, np.int64), np.array(wholes, bool)
 
     @staticmethod
     def _count(tracks: Tracks, time_ns: int, before_ns: int) -> np.ndarray:
