@@ -11,7 +11,7 @@ in metres, in the optical frame of the depth.
 from dataclasses import dataclass
 import json
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
@@ -30,6 +30,12 @@ MATCH = 0.5  # overlap of boxes from which on an object is found
 NEAR, FAR = 1.0, 5.0  # metres along the optical axis; what is there counts
 KEYPOINT_THRESHOLD = 0.2  # of shoulders and hips that tell where a person is
 CELLS = 128  # of a network, along the longer side of an image: a mask is uncertain within one
+
+# Predictions of objects -> how they are looked for in space; and those that are masks.
+SUBJECTS: dict[type, Callable[[Any, Task, Mask | None], Subjects]] = {
+    Instances: lambda objects, task, mask: Subjects.of_objects(objects, task.classes, mask),
+    Poses: lambda people, task, mask: Subjects.of_people(people, KEYPOINT_THRESHOLD, mask)}
+AREAS = {ClassMap}
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,11 @@ class PositionScores:
         self._tasks = tasks
         self._heads: dict[str, tuple[str, int]] = {}  # class -> the head that counts, its number
         for name, task in tasks.items():
-            if task.prediction in (Instances, Poses):
+            if task.prediction in SUBJECTS:
                 for index, label in enumerate(task.classes or (PERSON,)):
                     self._heads.setdefault(label, (name, index))
         self._areas = next((name for name, task in tasks.items()
-                            if task.prediction is ClassMap), None)
+                            if task.prediction in AREAS), None)
         self._errors: dict[str, list[float]] = {}
 
     def measure(self, truth: Placed, predictions: Mapping[str, Structure],
@@ -146,9 +152,8 @@ class PositionScores:
         for name in {head for head, _ in self._heads.values()} & predictions.keys():
             shown = select(predictions[name], predictions[name].scores >= SCORE_THRESHOLD)
             seen = shown.warp(affine, surface.size)
-            places = lift(surface, (
-                Subjects.of_people(seen, KEYPOINT_THRESHOLD, mask) if isinstance(seen, Poses)
-                else Subjects.of_objects(seen, self._tasks[name].classes, mask)), mask)
+            task = self._tasks[name]
+            places = lift(surface, SUBJECTS[task.prediction](seen, task, mask), mask)
             positions = np.full((len(shown), 3), np.nan)
             positions[places.rows] = places.positions
             found[name] = shown, positions
