@@ -18,9 +18,11 @@ from tqdm import tqdm
 from mcn_ros.data.bags import Bag
 from mcn_ros.data.each import Each
 from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
-from mcn_ros.data.results import SCORE_THRESHOLD
+from mcn_ros.data.results import IMAGE_TYPE, SCORE_THRESHOLD
+from mcn_ros.evaluation.bag_depth import BagDepth, depth_topic
+from mcn_ros.evaluation.positions import PositionScores, read_positions
 from mcn_ros.evaluation.stamped import (
-    Evaluation, FrameCallback, percentiles, rate_hz, StampedScores, StampedTruth)
+    Evaluation, FrameCallback, percentiles, rate_hz, SPATIAL, StampedScores, StampedTruth)
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.structures import Structure
 from mcn_ros.tasks import Task
@@ -110,6 +112,7 @@ class _Seen:
     :param measured: what the scores need of it, if it is annotated.
     :param objects: task -> its prediction, of tasks whose objects are to get ids.
     :param found: task -> number of objects or people that are certain enough to be shown.
+    :param errors: class -> metres from the true positions, see :class:`PositionScores`.
     """
 
     topic: str
@@ -120,6 +123,7 @@ class _Seen:
     measured: Mapping[str, Any] = field(default_factory=dict)
     objects: Mapping[str, Structure] = field(default_factory=dict)
     found: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 class OfflineEvaluation:
@@ -138,6 +142,11 @@ class OfflineEvaluation:
         self.summary = BagSummary(str(bag.path), list(topics), notes=self.scores.notes)
         self.stamps: list[int] = []
         self.times_ms: list[float] = []
+        self.positions = PositionScores(predictor.tasks)
+        self._depths = {topic: BagDepth(bag, depth_topic(topic)) for topic in topics
+                        if bag.count([depth_topic(topic)], [IMAGE_TYPE])}
+        self._placed = read_positions(truth.source) if (
+            self._depths and isinstance(truth, StampedTruth)) else {}
 
     def look(self, frame: Frame) -> _Seen:
         """Predict on one frame, and measure it if it is annotated."""
@@ -152,15 +161,20 @@ class OfflineEvaluation:
         found = {name: int((prediction.scores >= SCORE_THRESHOLD).sum())
                  for name, prediction in predictions.items() if 'scores' in prediction.ROWS}
         image_id = self.scores.find(frame.topic, frame.stamp_ns)
-        annotations, measured = None, {}
+        annotations, measured, errors = None, {}, {}
         if image_id is not None and image_id not in self.scores.scored:
             annotations, measured = self.scores.measure(image_id, predictions, frame.name,
                                                         {image.shape[:2]})
+            if frame.topic in self._depths and image_id in self._placed:
+                errors = self.positions.measure(
+                    self._placed[image_id], predictions,
+                    self._depths[frame.topic].find(frame.stamp_ns), image.shape[:2])
         if self.watch is not None:
             self.watch(frame, predictions, annotations)
         objects = {name: prediction for name, prediction in predictions.items()
                    if 'ids' in prediction.ROWS}
-        return _Seen(frame.topic, frame.stamp_ns, '', time_ms, image_id, measured, objects, found)
+        return _Seen(frame.topic, frame.stamp_ns, '', time_ms, image_id, measured, objects, found,
+                     errors)
 
     def add(self, seen: _Seen) -> None:
         """Count what was seen in a frame; of frames with the same stamp, the first is scored."""
@@ -179,6 +193,7 @@ class OfflineEvaluation:
             self.summary.repeated += 1
         elif seen.image_id is not None:
             self.scores.accumulate(seen.image_id, seen.measured, objects)
+            self.positions.accumulate(seen.errors)
 
     def result(self) -> Evaluation:
         """Return the outcome."""
@@ -189,7 +204,10 @@ class OfflineEvaluation:
         summary.rate_hz = rate_hz(self.stamps)
         summary.predictor_ms = percentiles(self.times_ms)
         summary.notes[:0] = self.bag.problems
-        return self.scores.evaluation('bag', summary, {'predictor (ms)': self.times_ms})
+        outcome = self.scores.evaluation('bag', summary, {'predictor (ms)': self.times_ms})
+        if spatial := self.positions.result():
+            outcome.results[SPATIAL] = spatial
+        return outcome
 
     def _add_missed(self) -> None:
         """Add the annotated frames that were not there."""
@@ -206,6 +224,9 @@ class OfflineEvaluation:
             self.summary.left_out = len(missing)
         else:
             self.summary.missed = self.scores.add_missed(missing)
+            for image_id in self._placed.keys() & set(missing):
+                self.positions.accumulate(
+                    self.positions.measure(self._placed[image_id], {}, None, (1, 1)))
 
 
 def _span(stamps: Collection[int]) -> str:

@@ -10,13 +10,14 @@ from typing import Any, Mapping
 from mcn_ros.data.frames import Frame
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.evaluation.gallery import draw_picture, Gallery, Picture
+from mcn_ros.evaluation.positions import FAR, NEAR
 from mcn_ros.evaluation.report import Report, write_report
-from mcn_ros.evaluation.stamped import Evaluation, TRACKING
+from mcn_ros.evaluation.stamped import Evaluation, SPATIAL, TRACKING
 from mcn_ros.tasks import Task
 
 NUM_PICTURES = 12
 SUMMARIES = ('bag', 'replay')
-NO_TASKS = (*SUMMARIES, TRACKING)  # entries of results that are no scores of tasks
+NO_TASKS = (*SUMMARIES, TRACKING, SPATIAL)  # entries of results that are no scores of tasks
 
 # Field of a summary -> what it is called; fields of counts that are 0 go without saying.
 FRAMES = {
@@ -72,6 +73,10 @@ def measures(outcome: Evaluation) -> dict[str, dict[str, Any]]:
     summary = _summary(outcome)
     headings = {f'tracking of {name}': dict(scores)
                 for name, scores in outcome.results.get(TRACKING, {}).items()}
+    for name, scores in outcome.results.get(SPATIAL, {}).items():
+        errors = {f'error {part} (m)': value for part, value in scores['position_error_m'].items()}
+        headings[f'position of {name}, {NEAR:g} to {FAR:g} m away'] = {
+            **errors, 'found': scores['found'], 'objects': scores['objects']}
     headings['frames'] = {name: summary[key] for key, name in FRAMES.items() if summary.get(key)}
     if summary.get('drops'):
         headings['dropped frames'] = dict(summary['drops'])

@@ -13,8 +13,9 @@ from typing import Any, Iterator, Mapping
 from tqdm import tqdm
 
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.frames import bag_frames, Frame, image_topics
+from mcn_ros.data.frames import bag_frames, image_topics
 from mcn_ros.evaluation.agreement import Agreement
+from mcn_ros.evaluation.in_step import InStep
 from mcn_ros.evaluation.recording import Answer, CAUSES, Recording
 from mcn_ros.evaluation.stamped import (
     Evaluation, FrameCallback, percentiles, rate_hz, StampedScores, StampedTruth)
@@ -76,7 +77,9 @@ def evaluate_recording(recording: Recording, truth: StampedTruth | None = None,
         the annotated size, and for annotations that have a stamp twice.
     """
     evaluation = _RecordingEvaluation(recording, truth)
-    frames = None if source is None else _Frames(source, recording.topic)
+    frames = None if source is None else InStep(
+        bag_frames(source, image_topics(source, [recording.topic] if recording.topic else ())),
+        lambda frame: frame.stamp_ns)
     agreement = None if predictor is None or frames is None else Agreement()
     threshold = recording.notes.get('thresholds', {}).get('score')
     answers = tqdm(recording.answers(), unit='image', disable=None if progress else True,
@@ -91,21 +94,6 @@ def evaluate_recording(recording: Recording, truth: StampedTruth | None = None,
         if watch is not None:
             watch(frame, answer.predictions, annotations)
     return evaluation.result(agreement)
-
-
-class _Frames:
-    """The frames of a bag, found in the order in which they were played."""
-
-    def __init__(self, bag: Bag, topic: str):
-        self._frames = bag_frames(bag, image_topics(bag, [topic] if topic else ()))
-        self._next = next(self._frames, None)
-
-    def find(self, stamp_ns: int) -> Frame | None:
-        """Return a frame; None if it came before the last one that was asked for."""
-        while self._next is not None and self._next.stamp_ns < stamp_ns:
-            self._next = next(self._frames, None)
-        matches = self._next is not None and self._next.stamp_ns == stamp_ns
-        return self._next if matches else None
 
 
 class _RecordingEvaluation:

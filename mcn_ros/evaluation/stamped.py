@@ -17,7 +17,8 @@ from mcn_ros.evaluation.tracking import TrackingScores
 from mcn_ros.geometry import Size
 from mcn_ros.tasks import Task
 
-TRACKING = 'tracking'  # what results call the scores of ids
+TRACKING = 'tracking'  # what results call the scores of ids, ...
+SPATIAL = 'spatial'  # ... and those of positions
 
 FrameCallback = Callable[[Frame, Mapping[str, Any], Mapping[str, Any] | None], None]
 
@@ -32,6 +33,7 @@ class StampedTruth:
     """
 
     def __init__(self, source: Path | str | Mapping[str, Any], tasks: Mapping[str, Task]):
+        self.source = source
         self.annotations = CocoAnnotations(source, tasks)
         self.name = str(self.annotations.file.path)
         self.sizes = {record.image_id: record.size for record in self.annotations.file.records}
@@ -73,7 +75,9 @@ class Evaluation:
 
     :param results: scores as :meth:`Scorers.result` gives them, nothing of them without
         annotations; where these have ids, as 'tracking' those of
-        :class:`mcn_ros.evaluation.tracking.TrackingScores`; beside them a summary of the run.
+        :class:`mcn_ros.evaluation.tracking.TrackingScores`; where they have positions and there
+        is depth, as 'spatial' those of :class:`mcn_ros.evaluation.positions.PositionScores`;
+        beside them a summary of the run.
     :param details: see :meth:`Scorers.details`; {} without annotations.
     :param distributions: title and unit -> values, of which the summary has the percentiles.
     :param measured: what was measured of each image that counts, in their order, for the scores

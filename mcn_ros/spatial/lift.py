@@ -104,11 +104,7 @@ def lift(surface: Surface, subjects: Subjects, mask: Mask | None = None,
     looks = [_look(surface, box, label, inner.get(label))
              for box, label in zip(subjects.boxes, subjects.labels.tolist())]
     rivals = _rivals(subjects)
-    anchored = _anchor_seeds(surface, subjects)
-    for index, look in enumerate(looks):
-        if look is not None:
-            seed = anchored[index]
-            look.seed = _seed(look, subjects.boxes[rivals[index]]) if np.isnan(seed) else seed
+    _find_seeds(looks, subjects, rivals, _anchor_seeds(surface, subjects))
     found = []
     for index, look in enumerate(looks):
         if look is None or np.isnan(look.seed):
@@ -175,17 +171,43 @@ def _anchor_seeds(surface: Surface, subjects: Subjects) -> np.ndarray:
     return np.where(enough, seeds, np.nan)
 
 
-def _seed(look: _Look, rival_boxes: np.ndarray) -> float:
-    """Return the median depth, of the pixels that no other of the class has, if there are any."""
-    sole = look.chosen.copy()
-    for box in rival_boxes:
-        sole[look.inside(box)] = False
-    for chosen in (sole, look.chosen):
-        depths = look.depths[chosen]
-        depths = depths[~np.isnan(depths)]
-        if len(depths) and len(depths) >= _LEAST_KEPT / look.step ** 2:
-            return _middle(np.sort(depths))
-    return np.nan
+def _find_seeds(looks: list[_Look | None], subjects: Subjects, rivals: list[np.ndarray],
+                anchored: np.ndarray) -> None:
+    """
+    Note a depth that is of each object itself, where there is one.
+
+    It is that of the anchors; or the median of the pixels that no other of the class has; or,
+    where another has them all, of those that are not as far away as the others are: who is
+    behind somebody is seen beside and above them.
+    """
+    hidden = []
+    for index, look in enumerate(looks):
+        if look is not None:
+            sole = look.chosen.copy()
+            for box in subjects.boxes[rivals[index]]:
+                sole[look.inside(box)] = False
+            seed = anchored[index]
+            look.seed = _median_of(look, sole) if np.isnan(seed) else seed
+            if np.isnan(look.seed):
+                hidden.append(index)
+    seeds = np.array([np.nan if look is None else look.seed for look in looks])
+    for index in hidden:
+        look, rest = looks[index], looks[index].chosen.copy()
+        for rival in rivals[index]:
+            part = look.inside(subjects.boxes[rival])
+            away = np.abs(look.depths[part] - np.float32(seeds[rival]))
+            rest[part] &= ~(away <= subjects.tolerances[rival])
+        look.seed = _median_of(look, rest)
+        if np.isnan(look.seed):
+            look.seed = _median_of(look, look.chosen)
+
+
+def _median_of(look: _Look, chosen: np.ndarray) -> float:
+    """Return the median depth of some pixels, NaN where it is known of too few."""
+    depths = look.depths[chosen]
+    depths = depths[~np.isnan(depths)]
+    enough = len(depths) and len(depths) >= _LEAST_KEPT / look.step ** 2
+    return _middle(np.sort(depths)) if enough else np.nan
 
 
 def _yield_to(look: _Look, rivals: list[tuple[np.ndarray, float]]) -> None:

@@ -21,6 +21,13 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return shared / np.maximum(total, np.finfo(float).tiny)
 
 
+def shares(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return (N, M) the share of the smaller one of two xyxy boxes that is in the other."""
+    boxes, others = np.asarray(boxes, float), np.asarray(others, float)
+    smaller = np.minimum(box_areas(boxes)[:, None], box_areas(others))
+    return box_intersections(boxes, others) / np.maximum(smaller, np.finfo(float).tiny)
+
+
 def joint_similarity(joints: np.ndarray, others: np.ndarray, boxes: np.ndarray,
                      sigmas: Sequence[float]) -> np.ndarray:
     """

@@ -23,15 +23,17 @@ class Objects:
     :param labels: (N,) int64, which objects can be the same.
     :param scores: (N,) float64.
     :param joints: (N, J, 2) float64; NaN where none is seen.
+    :param places: (N, 2) float64 metres on the ground; NaN where that is not known.
     :param rows: (N, H) int64, rows in the predictions of the heads; -1 where a head has none.
     """
 
-    ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'labels', 'scores', 'joints', 'rows')
+    ROWS: ClassVar[tuple[str, ...]] = ('boxes', 'labels', 'scores', 'joints', 'places', 'rows')
 
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
     joints: np.ndarray
+    places: np.ndarray
     rows: np.ndarray
 
     def __len__(self) -> int:
@@ -56,10 +58,18 @@ def link(objects: Objects, more: Objects, column: int) -> Objects:
     overlap = overlaps(objects.boxes, more.boxes)
     same = objects.labels[:, None] == more.labels
     ours, theirs = assign(-overlap, same & (overlap >= LINK))
-    rows, scores, joints = objects.rows.copy(), objects.scores.copy(), objects.joints.copy()
+    rows, scores = objects.rows.copy(), objects.scores.copy()
     rows[ours, column] = more.rows[theirs, column]
     scores[ours] = np.maximum(scores[ours], more.scores[theirs])
-    known = objects.joints[ours]
-    joints[ours] = np.where(np.isnan(known), more.joints[theirs], known)
-    linked = replace(objects, rows=rows, scores=scores, joints=joints)
+    joints, places = (_complete(getattr(objects, name), getattr(more, name), ours, theirs)
+                      for name in ('joints', 'places'))
+    linked = replace(objects, rows=rows, scores=scores, joints=joints, places=places)
     return linked.join(select(more, others(len(more), theirs)))
+
+
+def _complete(values: np.ndarray, others: np.ndarray, ours: np.ndarray,
+              theirs: np.ndarray) -> np.ndarray:
+    """Return values, with those of others where they are NaN; of the pairs of rows."""
+    values = values.copy()
+    values[ours] = np.where(np.isnan(values[ours]), others[theirs], values[ours])
+    return values

@@ -4,30 +4,36 @@
 """
 Which object of a frame is which one of the frames before: ids, from predictions and stamps.
 
-Two stages of association as in ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
+Association in stages as in ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
 Associating Every Detection Box", ECCV 2022): sure objects first; what has not been found then may
-be one of the unsure ones, which keep a track alive, but neither begin nor confirm one. Time is
-that of the stamps, so frames may be left out. A person that several heads see is one object.
+be one of the unsure ones, which keep a track alive, but neither begin nor confirm one; or one that
+is seen in part, as who comes out from behind somebody; or one that is near on the ground, where
+that is known. Only what is left may be one of those without an id. Time is that of the stamps, so
+frames may be left out. A person that several heads see is one object.
 """
 
 from dataclasses import dataclass, replace
 from itertools import count
 import re
-from typing import ClassVar, Iterator, Mapping
+from types import MappingProxyType
+from typing import Iterator, Mapping
 
 import numpy as np
 
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import Task
-from mcn_ros.tracking.association import assign, joint_similarity, others, overlaps
-from mcn_ros.tracking.kalman import begin, Motion
+from mcn_ros.tracking.association import (
+    assign, joint_similarity, others, overlaps, shares)
 from mcn_ros.tracking.objects import link, Objects
+from mcn_ros.tracking.tracks import in_image, Tracks
 from mcn_ros.vocabulary import PERSON
 
-SAME = 0.2  # overlap from which on an object is that of a track
+SAME, SAME_UNSURE = 0.2, 0.35  # overlap from which on a sure, an unsure object is that of a track
+REACH, SPEED = 1.0, 2.0  # metres, and metres per second: farther away on the ground is no track
+GROUND = 0.3  # how much a metre on the ground costs, where boxes that do not overlap cost 1
+WITHIN = 0.7  # share of the smaller one of two boxes that is in the other, where one is a part
 JOINTS = 0.3  # how much equal joints count, where equal boxes count 1
 JOINT_SCORE = 0.2  # of a joint that is compared
-BEGIN = 0.5  # score from which on a new track begins
 CONFIRM, CONFIRM_NS = 2, 300_000_000  # matches that make an id, and how far apart they may be
 
 
@@ -36,82 +42,14 @@ class Thresholds:
     """
     What a tracker is told.
 
-    :param high: score from which on an object is sure.
+    :param high: score from which on an object is sure, and may begin a track.
     :param low: score below which an object is none.
     :param lost: seconds after which a track that is not found has ended.
     """
 
-    high: float = 0.4
-    low: float = 0.1
+    high: float = 0.3  # that of what is published
+    low: float = 0.2
     lost: float = 1.0
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """
-    What is known of objects from the frames before.
-
-    :param mean: see :class:`mcn_ros.tracking.kalman.Motion`; as is ``covariance``.
-    :param labels: (T,) int64, see :class:`Objects`.
-    :param joints: (T, J, 2) float64, in sides of the box from its top left corner.
-    :param seen_ns: (T,) int64, stamp of the frame in which it was found last.
-    :param matches: (T,) int64, how many there were towards its id.
-    :param numbers: (T,) int64, that of its id; 0 without.
-    """
-
-    ROWS: ClassVar[tuple[str, ...]] = (
-        'mean', 'covariance', 'labels', 'joints', 'seen_ns', 'matches', 'numbers')
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    labels: np.ndarray
-    joints: np.ndarray
-    seen_ns: np.ndarray
-    matches: np.ndarray
-    numbers: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @classmethod
-    def begin(cls, objects: Objects, time_ns: int) -> 'Tracks':
-        """Return new tracks."""
-        none = np.zeros(len(objects), np.int64)
-        return cls(*begin(objects.boxes), objects.labels, in_box(objects.joints, objects.boxes),
-                   none + time_ns, none + 1, none)
-
-    @property
-    def motion(self) -> Motion:
-        """Return where they are."""
-        return Motion(self.mean, self.covariance)
-
-    def join(self, other: 'Tracks') -> 'Tracks':
-        """Return the tracks of both."""
-        return Tracks(*(np.concatenate([getattr(self, name), getattr(other, name)])
-                        for name in self.ROWS))
-
-    def predict(self, seconds: float) -> 'Tracks':
-        """Return where they are when a time has passed."""
-        mean, covariance = self.motion.predict(seconds)
-        return replace(self, mean=mean, covariance=covariance)
-
-    def find(self, objects: Objects, time_ns: int) -> 'Tracks':
-        """Return all of the tracks, each with the object that it was found to be."""
-        mean, covariance = self.motion.correct(objects.boxes)
-        joints = in_box(objects.joints, objects.boxes)
-        return replace(self, mean=mean, covariance=covariance,
-                       joints=np.where(np.isnan(joints), self.joints, joints),
-                       seen_ns=np.full_like(self.seen_ns, time_ns))
-
-
-def in_box(joints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return joints (N, J, 2) in sides of their boxes (N, 4)."""
-    return (joints - boxes[:, None, :2]) / (boxes[:, 2:] - boxes[:, :2])[:, None]
-
-
-def in_image(joints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return joints in pixels again, see :func:`in_box`."""
-    return boxes[:, None, :2] + joints * (boxes[:, 2:] - boxes[:, :2])[:, None]
 
 
 def id_prefix(camera: str) -> str:
@@ -145,7 +83,8 @@ class Tracker:
         self._sigmas = self._skeleton.sigmas if self._skeleton else ()
         self._nothing = Objects(
             np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0),
-            np.zeros((0, len(self._sigmas), 2)), np.zeros((0, len(self.heads)), np.int64))
+            np.zeros((0, len(self._sigmas), 2)), np.zeros((0, 2)),
+            np.zeros((0, len(self.heads)), np.int64))
         self.forget()
 
     def forget(self) -> None:
@@ -154,7 +93,8 @@ class Tracker:
         self._tracks = Tracks.begin(self._nothing, 0)
 
     def update(self, time_ns: int, predictions: Mapping[str, Structure],
-               thresholds: Thresholds = Thresholds()) -> dict[str, Structure]:
+               thresholds: Thresholds = Thresholds(),
+               places: Mapping[str, np.ndarray] = MappingProxyType({})) -> dict[str, Structure]:
         """
         Give the objects of a frame their ids.
 
@@ -162,6 +102,8 @@ class Tracker:
             goes back, or forward by more than a track lasts, ends all tracks.
         :param predictions: task name -> prediction in the pixels of the camera, not thresholded;
             any part of the heads, which are the same objects whoever sees them.
+        :param places: task name -> (N, 2) metres on the ground, NaN where not known, in a frame
+            that does not turn with the camera.
         :return: the predictions with ids, '' for objects without a track that is confirmed.
         """
         if time_ns == self._time_ns:
@@ -169,32 +111,40 @@ class Tracker:
         if self._time_ns is not None and time_ns < self._time_ns:
             self.forget()
         before_ns = time_ns if self._time_ns is None else self._time_ns
+        # Where nothing was seen before, nothing that is seen can be confirmed.
+        first = self._time_ns is None or time_ns - before_ns > 1e9 * thresholds.lost
         self._time_ns = time_ns
-        objects = self._objects(predictions, thresholds.low)
+        objects = self._objects(predictions, places, thresholds.low)
+        sure = objects.scores >= thresholds.high
         tracks = select(self._tracks, time_ns - self._tracks.seen_ns <= 1e9 * thresholds.lost)
         tracks = tracks.predict((time_ns - before_ns) / 1e9)
-        sure, unsure = self._stages(tracks, objects, thresholds)
-        rows, found = np.concatenate([sure, unsure], axis=1)
-        matched = select(tracks, rows).find(select(objects, found), time_ns)
-        matched = self._confirm(matched, self._count(select(tracks, sure[0]), time_ns, before_ns))
+        rows, found, whole = self._associate(tracks, objects, sure, time_ns)
+        old = select(tracks, rows)
+        counted = np.where(sure[found], self._count(old, time_ns, before_ns), old.matches)
+        matched = self._confirm(old.find(select(objects, found), whole, time_ns), counted)
         missed = select(tracks, others(len(tracks), rows))
-        new = select(objects, others(len(objects), found))
-        new = select(new, new.scores >= max(BEGIN, thresholds.high))
-        self._tracks = matched.join(missed).join(Tracks.begin(new, time_ns))
+        missed = select(missed, (missed.numbers > 0) | (time_ns - missed.seen_ns <= CONFIRM_NS))
+        begun = others(len(objects), found)
+        begun = begun[sure[begun]]
+        new = Tracks.begin(select(objects, begun), time_ns)
+        new = self._confirm(new, np.full(len(new), CONFIRM if first else 1))
+        self._tracks = matched.join(missed).join(new)
         numbers = np.zeros(len(objects), np.int64)
-        numbers[found] = matched.numbers
+        numbers[found], numbers[begun] = matched.numbers, new.numbers
         return {**predictions, **self._with_ids(predictions, objects, numbers)}
 
-    def _objects(self, predictions: Mapping[str, Structure], low: float) -> Objects:
+    def _objects(self, predictions: Mapping[str, Structure], places: Mapping[str, np.ndarray],
+                 low: float) -> Objects:
         """Return the objects of all heads, those that are the same as one."""
         objects = self._nothing
         for column, name in enumerate(self.heads):
             if name in predictions:
-                found = self._read(column, predictions[name], low)
+                found = self._read(column, predictions[name], places.get(name), low)
                 objects = link(objects, found, column).ordered() if len(objects) else found
         return objects
 
-    def _read(self, column: int, prediction: Structure, low: float) -> Objects:
+    def _read(self, column: int, prediction: Structure, places: np.ndarray | None,
+              low: float) -> Objects:
         """Return the objects of a head; what is no box, nobody can follow."""
         boxes = prediction.boxes.astype(float)
         usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
@@ -208,31 +158,47 @@ class Tracker:
         rows[:, column] = keep
         classes = found.classes if 'classes' in found.ROWS else np.zeros(num, np.int64)
         return Objects(boxes[keep], self._labels[column][classes], found.scores.astype(float),
-                       joints, rows).ordered()
+                       joints, np.full((num, 2), np.nan) if places is None else places[keep],
+                       rows).ordered()
 
-    def _stages(self, tracks: Tracks, objects: Objects, thresholds: Thresholds,
-                ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the pairs of both stages, (2, P): rows of tracks and of objects."""
-        sure = objects.scores >= thresholds.high
-        first = self._match(tracks, objects, np.arange(len(tracks)), np.flatnonzero(sure))
-        left = others(len(tracks), first[0])
-        return first, self._match(tracks, objects, left, np.flatnonzero(~sure))
+    def _associate(self, tracks: Tracks, objects: Objects, sure: np.ndarray,
+                   time_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """
+        Pair tracks with objects, in stages: what is left of one goes into the next.
 
-    def _match(self, tracks: Tracks, objects: Objects, rows: np.ndarray, candidates: np.ndarray,
-               ) -> np.ndarray:
-        """Return the pairs (2, P) of some tracks and some objects."""
-        tracks, objects = select(tracks, rows), select(objects, candidates)
-        boxes = tracks.motion.boxes
-        overlap = overlaps(boxes, objects.boxes)
-        cost = 1 - overlap
+        :param sure: (N,) bool, which of the objects are.
+        :return: (P,) rows of tracks, of objects, and whether all of the object is seen.
+        """
+        boxes, named = tracks.motion.boxes, tracks.numbers > 0
+        overlap, within = overlaps(boxes, objects.boxes), shares(boxes, objects.boxes)
+        apart = np.linalg.norm(tracks.places[:, None] - objects.places, axis=2)  # perhaps NaN
+        reach = REACH + SPEED * (time_ns - tracks.placed_ns[:, None]) / 1e9
+        possible = (tracks.labels[:, None] == objects.labels) & ~(apart > reach)
+        cost = 1 - overlap + GROUND * np.nan_to_num(apart)
         # Joints of all pairs would take long, and say nothing of those that are far apart.
         near, by = np.nonzero(overlap > 0)
         cost[near, by] -= JOINTS * joint_similarity(
             in_image(tracks.joints, boxes)[near], objects.joints[by], objects.boxes[by],
             self._sigmas)
-        ours, theirs = assign(cost, tracks.labels[:, None] == objects.labels)
-        keep = overlap[ours, theirs] >= SAME
-        return np.stack([rows[ours[keep]], candidates[theirs[keep]]])
+        stages = ((named, sure, cost, overlap >= SAME, True),
+                  (named, ~sure, cost, overlap >= SAME_UNSURE, True),
+                  (named, sure, 1 - within - overlap, within >= WITHIN, False),
+                  (named, sure, np.nan_to_num(apart), apart <= reach, True),
+                  (~named, sure, cost, overlap >= SAME, True))
+        rows, found, wholes = [], [], []
+        lost, free = np.ones(len(tracks), bool), np.ones(len(objects), bool)
+        for whose, which, cost, enough, whole in stages:
+            left, candidates = np.flatnonzero(whose & lost), np.flatnonzero(which & free)
+            if len(left) and len(candidates):
+                part = np.ix_(left, candidates)
+                ours, theirs = assign(cost[part], possible[part])
+                ours, theirs = left[ours], candidates[theirs]
+                keep = enough[ours, theirs]
+                ours, theirs = ours[keep], theirs[keep]
+                lost[ours] = free[theirs] = False
+                rows, found = [*rows, *ours.tolist()], [*found, *theirs.tolist()]
+                wholes += [whole] * len(ours)
+        return np.array(rows, np.int64), np.array(found, np.int64), np.array(wholes, bool)
 
     @staticmethod
     def _count(tracks: Tracks, time_ns: int, before_ns: int) -> np.ndarray:
@@ -246,12 +212,11 @@ class Tracker:
         return np.where(follows, tracks.matches + 1, 1)
 
     def _confirm(self, tracks: Tracks, matches: np.ndarray) -> Tracks:
-        """Note how many matches the first ones of some tracks have; some get an id."""
-        counted, numbers = tracks.matches.copy(), tracks.numbers.copy()
-        counted[:len(matches)] = matches
-        for row in np.flatnonzero((counted >= CONFIRM) & (numbers == 0)):
+        """Note how many matches tracks have; some get an id."""
+        numbers = tracks.numbers.copy()
+        for row in np.flatnonzero((matches >= CONFIRM) & (numbers == 0)):
             numbers[row] = next(self._numbers)
-        return replace(tracks, matches=counted, numbers=numbers)
+        return replace(tracks, matches=matches, numbers=numbers)
 
     def _with_ids(self, predictions: Mapping[str, Structure], objects: Objects,
                   numbers: np.ndarray) -> dict[str, Structure]:

@@ -103,6 +103,21 @@ def test_a_person_who_is_mostly_hidden_is_not_the_one_before():
     np.testing.assert_allclose(find(depth, [near, far], labels).depths, [2.0, 4.0], rtol=0.01)
 
 
+@pytest.mark.parametrize('order', [1, -1])
+def test_who_looks_out_from_behind_somebody_has_a_depth_of_their_own(order):
+    """All of the far box is in that of the near one, and two thirds of it are the near one."""
+    body, arm, far = (60, 40, 110, 220), (60, 20, 160, 40), (80, 25, 140, 160)
+    depth, labels = scene([(*body, 2.0), (*arm, 2.0), (*far, 4.0)])
+    boxes = [(60, 20, 160, 220), far][::order]
+    np.testing.assert_allclose(find(depth, boxes, labels).depths, [2.0, 4.0][::order], rtol=0.01)
+
+
+def test_two_in_one_box_at_one_distance_have_that():
+    depth, labels = scene([(60, 20, 160, 220, 3.0)], noise=0.02)
+    boxes = [(60, 20, 160, 220), (80, 60, 140, 180)]
+    np.testing.assert_allclose(find(depth, boxes, labels).depths, [3.0, 3.0], rtol=0.01)
+
+
 def test_shoulders_and_hips_say_where_a_person_is():
     depth, labels = scene([(*PERSON, 2.0)], wall=3.5)
     box = (60, 20, 300, 220)  # mostly wall
