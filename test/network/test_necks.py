@@ -15,7 +15,7 @@ CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 OUT = 88  # the nanodet neck has 84 channels of its own
 PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet',
-         'movenet_pan')
+         'movenet_pan', 'ghost_pan_dense')
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
          if not (deformable and name in PLAIN)]
 
