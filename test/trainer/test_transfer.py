@@ -19,6 +19,7 @@ from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
 from mcn_ros.network.trunks import OwnTrunksConfig, SkipTrunkConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
+from mcn_ros.trainer.owners import set_train_mode
 from mcn_ros.trainer.transfer import start_from_weights
 from mcn_ros.weights_file import save_model
 
@@ -399,3 +400,39 @@ def test_a_head_that_finds_something_else_does_not(tmp_path, detection):
     model, before = small(detection=detection), small(detection=detection)
     assert 'detection: starts anew, there is no such head' in start_from_weights(model, path)
     assert equal(model.heads['detection'], before.heads['detection'])
+
+
+# ---- Tasks that join a network which stays as it is ----
+
+def joined(tasks, neck='ghost_pan'):
+    torch.manual_seed(len(tasks))
+    head = {'layout': 'shared', 'width': 8}
+    known = {'detection': {'kind': 'distance_detection', 'classes': ['person', 'dog'], 'width': 8},
+             'segmentation': {'classes': ['person', 'dog'], 'reads': 'pyramid', 'head': head},
+             'normals': {'reads': 'dense'}, 'parts': {'reads': 'dense'}}
+    trunk = TrunkConfig('shufflenet_v2_x0_5', neck, 8)
+    return MultiTaskNet(ModelConfig({name: known[name] for name in tasks}, trunk))
+
+
+def test_tasks_with_a_map_of_their_own_leave_others_as_they_are(tmp_path):
+    source = joined(('detection', 'segmentation')).eval()
+    save_model(source, tmp_path / 'known.safetensors')
+    path = str(tmp_path / 'known.safetensors')
+    model = joined(('detection', 'segmentation', 'normals', 'parts'), 'ghost_pan_dense')
+    start_from_weights(model, {'trunk': path, 'detection': path, 'segmentation': path})
+    frozen = ('trunk.backbone', 'trunk.neck.pyramid', 'trunk.neck.top_down', 'heads.detection',
+              'heads.segmentation')
+    set_train_mode(model, frozen)
+    learning = [parameter for name, parameter in model.named_parameters()
+                if not name.startswith(frozen)]
+    optimizer = torch.optim.SGD(learning, lr=1.0)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    before = model(images)
+    sum(values.square().sum() for name in ('normals', 'parts')
+        for values in before[name].values()).backward()
+    optimizer.step()
+    with torch.no_grad():
+        found, known = model.eval()(images), source(images)
+    for name in source.tasks:
+        assert all(torch.equal(values, known[name][key]) for key, values in found[name].items())
+    assert not torch.equal(found['normals']['vectors'], before['normals']['vectors'])

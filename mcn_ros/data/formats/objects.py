@@ -9,6 +9,7 @@ crowd, could be what stands out. Where objects overlap, the smaller one is in fr
 """
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def read(images: Path, annotations: Path, *, tasks: Sequence[str], only: str) ->
     """
     records = {Pair(images / record.file_name, annotations): record
                for record in read_coco(annotations).records
-               if outlined(record) and Path(record.file_name).match(only)}
+               if outlined(record) and fnmatchcase(Path(record.file_name).stem, only)}
     if not records:
         raise ValueError(f'{annotations}: no image {only} with masks of all of its objects')
     return Content(list(records), partial(_read, records=records, tasks=tasks))
