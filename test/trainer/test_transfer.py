@@ -21,9 +21,10 @@ from mcn_ros.network.trunks import OwnTrunksConfig, SkipTrunkConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.trainer.owners import set_train_mode
 from mcn_ros.trainer.transfer import start_from_weights
-from mcn_ros.weights_file import save_model
+from mcn_ros.weights_file import load_model, save_model
 
-SHARED = Path(__file__).parents[3] / 'shared/data'
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / 'shared/data'
 NANODET, IMAGES = SHARED / 'weights/nanodet_m.pth', SHARED / 'coco_val'
 SOME = 30
 
@@ -436,3 +437,19 @@ def test_tasks_with_a_map_of_their_own_leave_others_as_they_are(tmp_path):
     for name in source.tasks:
         assert all(torch.equal(values, known[name][key]) for key, values in found[name].items())
     assert not torch.equal(found['normals']['vectors'], before['normals']['vectors'])
+
+
+def test_the_shipped_weights_with_more_tasks_answer_as_the_default_ones():
+    default, universal = (load_model(f'{ROOT}/models/mcn_{name}.safetensors').eval()
+                          for name in ('default', 'universal'))
+    assert set(universal.tasks) - set(default.tasks) == {
+        'boundaries', 'normals', 'saliency', 'parts', 'semantic_boundaries'}
+    known, state = default.state_dict(), universal.state_dict()
+    assert [name for name in known if not torch.equal(known[name], state[name])] == []
+    images = torch.randint(0, 256, (1, 3, 128, 128), dtype=torch.uint8)
+    with torch.no_grad():
+        found, expected = universal(images), default(images)
+    for name, task in default.tasks.items():
+        assert task == universal.tasks[name]
+        assert all(torch.equal(values, found[name][key])
+                   for key, values in expected[name].items())
