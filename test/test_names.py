@@ -33,6 +33,7 @@ NAMED = {
     'data/synthetic/maps.py': 'the tasks that a drawn map is for',
     'data/synthetic/view.py': 'the same as coco_file.py',
     'data/synthetic/write.py': 'the map whose labels have names of their own',
+    'evaluation/gradient.py': 'what stands in for a network',
 }
 # Why a file may ask for a class or an attribute.
 ASKED = {
