@@ -34,6 +34,7 @@ NAMED = {
     'data/synthetic/maps.py': 'the tasks that a drawn map is for',
     'data/synthetic/view.py': 'the same as coco_file.py',
     'data/synthetic/write.py': 'the map whose labels have names of their own',
+    'evaluation/gradient.py': 'what stands in for a network',
     'mae/discovery.py': 'the task that its maps are for',
     'mae/film.py': 'the caption of a picture',
     'mae/scenes.py': 'the task that its masks are for',

@@ -16,6 +16,7 @@ from mcn_ros.commands.runtime_options import (
 from mcn_ros.data.coco import CocoDataset
 from mcn_ros.evaluation.dataset import score
 from mcn_ros.evaluation.gallery import Gallery
+from mcn_ros.evaluation.gradient import Gradient
 from mcn_ros.evaluation.report import read_report, Report, write_report
 from mcn_ros.evaluation.scorers import PEDESTRIAN_SCORERS, score_text, Scorer, SCORERS
 from mcn_ros.runtime import load_predictor, Predictor, weights_path
@@ -35,6 +36,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--teachers', nargs='+', default=[], metavar='[KIND=]FILE.onnx',
                         help='score published networks in place of weights, as pseudo_label uses '
                              f'them: {", ".join(KINDS)}')
+    parser.add_argument('--gradient', action='store_true',
+                        help='score, in place of weights, how steeply brightness changes: what '
+                             'boundaries are without learning')
     parser.add_argument('--annotations', type=Path, required=True, metavar='COCO.json',
                         help='annotation file in COCO format')
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
@@ -65,8 +69,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.against and not args.report:
         parser.error('--against: needs --report, which shows the comparison')
-    if args.teachers and (args.weights or args.heads or args.report or args.flip):
-        parser.error('--teachers: go without --weights, --heads, --flip and --report')
+    for name in ('teachers', 'gradient'):
+        others = [args.weights, args.heads, args.report, args.flip]
+        others += [args.teachers] * (name != 'teachers')
+        if getattr(args, name) and any(others):
+            parser.error(f'--{name}: go without --weights, --heads, --flip, --report and any '
+                         'other predictor')
     if args.pedestrian and args.reference:
         parser.error('--pedestrian: goes without --reference')
     if args.pictures < 0:
@@ -119,6 +127,13 @@ def _views(args: argparse.Namespace, size: str) -> str:
     return ', '.join(parts)
 
 
+def other_predictor(args: argparse.Namespace) -> Panel | Gradient | None:
+    """Return what is scored in place of weights, None for nothing."""
+    if args.teachers:
+        return Panel(args.teachers)
+    return Gradient() if args.gradient else None
+
+
 def load(args: argparse.Namespace) -> Predictor:
     """Return the predictor that the command line asks for."""
     views = (CenterNetViews if args.reference else Views)(args.resolution, tuple(args.scales))
@@ -140,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         against = read_report(args.against) if args.against else None
         check_results(args)
         args.device = ranks.device_name
-        predictor = Panel(args.teachers) if args.teachers else load(args)
+        predictor = other_predictor(args) or load(args)
         dataset = CocoDataset(args.annotations, args.images, predictor.tasks)
         gallery = Gallery(predictor.tasks, args.pictures if args.report else 0)
         scorers = score(

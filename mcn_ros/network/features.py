@@ -12,6 +12,7 @@ from torch import Tensor
 from mcn_ros.geometry import STRIDE
 
 FEATURES = 'features'  # the map that most trunks have, of stride 4
+DENSE = 'dense'  # another of stride 4, for what says something of every pixel
 READINGS = 'readings'  # what a detector in the trunk says, see mcn_ros.network.nanodet
 # The levels of a pyramid (Lin et al., "Feature Pyramid Networks", CVPR 2017) -> strides, 2 to
 # the power of the number.

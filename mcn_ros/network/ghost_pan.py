@@ -16,7 +16,8 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.network.blocks import Comparable, leaky_conv, leaky_separable_conv
-from mcn_ros.network.features import PYRAMID, pyramid, pyramid_levels, single
+from mcn_ros.network.features import (
+    DENSE, FEATURES, MapShape, PYRAMID, pyramid, pyramid_levels, single)
 from mcn_ros.network.top_down import TopDownNeck
 
 KERNEL = 5
@@ -118,17 +119,43 @@ class GhostPanNeck(nn.Module):
         self.shapes = {**single(out_channels), **pyramid(width)}
         first, *others = (channels[level] for level in self.levels)
         self.pyramid = GhostPan(others, width)
-        self.top_down = TopDownNeck([first] + [width + channel for channel in others],
-                                    [strides[level] for level in self.levels],
-                                    out_channels, deformable, finest=3)
+        self.top_down = self._finest([first] + [width + channel for channel in others],
+                                     [strides[level] for level in self.levels], out_channels)
+
+    @staticmethod
+    def _finest(channels: Sequence[int], strides: Sequence[int], out_channels: int) -> TopDownNeck:
+        return TopDownNeck(channels, strides, out_channels, deformable=False, finest=3)
 
     def forward(self, stages: Sequence[Tensor]) -> dict[str, Tensor]:
         """Map stage outputs to (B, out_channels, H / 4, W / 4) and the levels by name."""
         first, *others = (stages[level] for level in self.levels)
         levels = self.pyramid(others)
-        learned = self.top_down([first] + [torch.cat(pair, dim=1)
-                                           for pair in zip(levels, others)])
-        return {**learned, **dict(zip(PYRAMID, levels))}
+        seen = [first] + [torch.cat(pair, dim=1) for pair in zip(levels, others)]
+        return {**self.top_down(seen), **dict(zip(PYRAMID, levels)), **self._others(seen)}
+
+    def _others(self, seen: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return other features, of what the map of stride 4 is made of: none."""
+        return {}
+
+
+class DenseGhostPanNeck(GhostPanNeck):
+    """
+    The same with another map of stride 4, made in the same way.
+
+    Tasks that come later can learn what it shows them, while all that others read stays as it is.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], out_channels: int,
+                 deformable: bool, width: int = WIDTH) -> None:
+        super().__init__(channels, strides, out_channels, deformable, width)
+        first, *others = (channels[level] for level in self.levels)
+        self.dense = self._finest([first] + [width + channel for channel in others],
+                                  [strides[level] for level in self.levels], out_channels)
+        self.shapes = {**self.shapes, DENSE: MapShape(out_channels, self.shapes[FEATURES].stride)}
+
+    def _others(self, seen: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return the other map, (B, out_channels, H / 4, W / 4)."""
+        return {DENSE: self.dense(seen)[FEATURES]}
 
 
 def _halving(width: int) -> nn.Sequential:

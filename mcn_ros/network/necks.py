@@ -18,7 +18,7 @@ from torch import nn, Tensor
 from mcn_ros.geometry import STRIDE
 from mcn_ros.network.blocks import bilinear_kernel, conv_norm_act, spatial_conv, upsampling
 from mcn_ros.network.features import FEATURES, MapShape, pyramid_levels, READINGS, single
-from mcn_ros.network.ghost_pan import GhostPanNeck
+from mcn_ros.network.ghost_pan import DenseGhostPanNeck, GhostPanNeck
 from mcn_ros.network.movenet_neck import MoveNetNeck, MoveNetPanNeck
 from mcn_ros.network.nanodet import CHANNELS, Detector, enlarge, STRIDES
 from mcn_ros.network.top_down import TopDownNeck
@@ -276,6 +276,7 @@ NECKS: dict[str, type] = {
     'nanodet': NanoDetNeck,
     'nanodet_joint': NanoDetJointNeck,
     'ghost_pan': GhostPanNeck,
+    'ghost_pan_dense': DenseGhostPanNeck,
     'movenet': MoveNetNeck,
     'movenet_pan': MoveNetPanNeck,
 }

@@ -74,10 +74,10 @@ def cells(values: np.ndarray, step: int) -> np.ndarray:
     :param step: pixels of a side of a cell.
     """
     classes, height, width = values.shape
-    blocks = values.reshape(classes, height // step, step, width // step, step)
-    # Known to be none is the smallest of what is left.
-    rest = blocks.max(axis=(2, 4))
-    return np.where((blocks == 1).any(axis=(2, 4)), np.uint8(1), rest)
+    # With the other sign, modulo 256, a line is 255, unknown is 1 and 0 is 0.
+    rows = np.negative(values).reshape(classes, height // step, step, width).max(axis=2)
+    columns = [rows[..., start::step] for start in range(step)]
+    return np.negative(np.maximum.reduce(columns))
 
 
 class BinaryMaps(DenseMaps):

@@ -26,6 +26,7 @@ class DenseMaps:
 
     :cvar map_name: of the map.
     :ivar full_resolution: whether it is at input size rather than at stride 4.
+    :ivar reads: name of the map of stride 4 that the head reads, of features that have one.
     :ivar side_weight: of the losses of each scale beside that of their sum; see
         :class:`mcn_ros.network.skip_head.SkipHead`, no other head has such.
     :ivar head: width and layout of the head; in a :class:`SkipHead` there are none.
@@ -34,6 +35,7 @@ class DenseMaps:
     map_name: ClassVar[str] = 'logits'
     losses: Mapping[str, float]
     full_resolution: bool
+    reads: str
     side_weight: float
     head: HeadConfig
 
@@ -57,7 +59,7 @@ class DenseMaps:
         """
         name = self.map_name
         head = (SkipHead(shapes, name, channels, bias) if skips(shapes) else
-                Head(shapes, {name: channels}, self.head, {name: bias}))
+                Head(shapes, {name: channels}, self.head, {name: bias}, self.reads))
         return self.enlarged(head)
 
     def enlarged(self, head: nn.Module) -> nn.Module:

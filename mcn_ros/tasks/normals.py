@@ -16,7 +16,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid
-from mcn_ros.network.features import Shapes
+from mcn_ros.network.features import FEATURES, Shapes
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import VectorMap
 from mcn_ros.tasks.dense import DenseMaps
@@ -36,6 +36,7 @@ class NormalsTask(DenseMaps, Task):
     :param criterion: ``cosine``, 1 less the cosine of the angle, or ``l1``, the mean difference of
         the components, which does not always grow with the angle.
     :param head: width and layout of the head.
+    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
@@ -48,6 +49,7 @@ class NormalsTask(DenseMaps, Task):
     full_resolution: bool = False
     criterion: Criterion = 'cosine'
     head: HeadConfig = field(default_factory=HeadConfig)
+    reads: str = FEATURES
     side_weight: float = 1.0
 
     def __post_init__(self):

@@ -16,7 +16,7 @@ import torch
 from torch import nn, Tensor
 
 from mcn_ros.geometry import Grid
-from mcn_ros.network.features import Shapes
+from mcn_ros.network.features import FEATURES, Shapes
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import ScalarMap
 from mcn_ros.tasks.binary import balance, BinaryMaps, cross_entropy, known_pixels
@@ -31,6 +31,7 @@ class SaliencyTask(BinaryMaps, Task):
     :param full_resolution: logits at input size rather than at stride 4.
     :param balanced: whether what stands out counts as much as all that does not, in every image.
     :param head: width and layout of the head.
+    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
@@ -42,6 +43,7 @@ class SaliencyTask(BinaryMaps, Task):
     full_resolution: bool = False
     balanced: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
+    reads: str = FEATURES
     side_weight: float = 1.0
 
     def __post_init__(self):

@@ -17,7 +17,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.geometry import Grid
-from mcn_ros.network.features import FEATURES, Shapes
+from mcn_ros.network.features import DENSE, FEATURES, Shapes
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.network.pyramid_head import MergedPyramidHead
 from mcn_ros.structures import ClassMap, IGNORE
@@ -38,9 +38,9 @@ class SegmentationTask(DenseMaps, Task):
     :param full_resolution: logits at input size (the paper's accuracy setting) rather than at
         stride 4 (its speed setting).
     :param head: width and layout of the head.
-    :param reads: 'features', the map of stride 4, or 'pyramid': all levels of one, each with a
-        tower as that of a detector on it, whose weights it can begin with, and that map. Then the
-        layout is ``shared``, and the width is that of the towers.
+    :param reads: 'features' or 'dense', maps of stride 4, or 'pyramid': all levels of one, each
+        with a tower as that of a detector on it, whose weights it can begin with, and the first of
+        these maps. Then the layout is ``shared``, and the width is that of the towers.
     :param boxes_from: name of a task whose boxes tell where classes are, too, see
         :mod:`mcn_ros.tasks.labels_in_boxes`; '' for none; without that task, the logits alone do.
     :param side_weight: of the loss of each scale beside that of their sum, see
@@ -57,7 +57,7 @@ class SegmentationTask(DenseMaps, Task):
     classes: tuple[str, ...] = COCO_CLASSES
     full_resolution: bool = False
     head: HeadConfig = field(default_factory=HeadConfig)
-    reads: Literal['features', 'pyramid'] = FEATURES
+    reads: Literal['features', 'dense', 'pyramid'] = FEATURES
     boxes_from: str = ''
     side_weight: float = 1.0
 
@@ -66,9 +66,9 @@ class SegmentationTask(DenseMaps, Task):
         if len(self.classes) >= IGNORE:
             raise ValueError(
                 f'segmentation.classes: {len(self.classes)} given, at most {IGNORE - 1} fit')
-        if self.reads not in (FEATURES, LEVELS):
+        if self.reads not in (FEATURES, DENSE, LEVELS):
             raise ValueError(f'segmentation.reads: {self.reads!r} is not one of {FEATURES}, '
-                             f'{LEVELS}')
+                             f'{DENSE}, {LEVELS}')
         if self.reads == LEVELS and (self.head.layout != 'shared' or self.head.direct):
             raise ValueError(f'segmentation.head: on a {LEVELS} its layout is shared, and not '
                              'direct')

@@ -14,6 +14,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from mcn_ros.geometry import Grid
+from mcn_ros.network.features import FEATURES
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import ClassPlanes, RegionMap
 from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours
@@ -34,6 +35,7 @@ class SemanticBoundariesTask(ContourMaps, Task):
     :param positive_weight: of contours, that of the rest is what is left of 1; not for
         ``balanced``.
     :param head: width and layout of the head.
+    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """
@@ -50,6 +52,7 @@ class SemanticBoundariesTask(ContourMaps, Task):
     criterion: Criterion = 'balanced'
     positive_weight: float = 0.95
     head: HeadConfig = field(default_factory=HeadConfig)
+    reads: str = FEATURES
     side_weight: float = 1.0
 
     def __post_init__(self):

@@ -168,3 +168,26 @@ def test_the_rules_have_to_fit(files, tmp_path, capsys):
         with pytest.raises(SystemExit) as info:
             main(arguments(files, *extra))
         assert info.value.code == 2
+
+
+def test_boundaries_without_learning_are_scored_in_place_of_weights(files, tmp_path, capsys):
+    picture = np.zeros((200, 260, 3), np.uint8)
+    picture[60:140, 80:190] = 200
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(str(tmp_path / 'images' / '1.png'), picture)
+    corners = [80, 60, 190, 60, 190, 140, 80, 140]
+    (tmp_path / 'coco.json').write_text(json.dumps({
+        'images': [{'id': 1, 'file_name': '1.png', 'width': 260, 'height': 200}],
+        'annotations': [{'id': 1, 'image_id': 1, 'category_id': 1, 'iscrowd': 0, 'area': 8800,
+                         'bbox': [80, 60, 110, 80], 'segmentation': [corners]}],
+        'categories': [{'id': 1, 'name': 'dog'}]}))
+    options = ['--gradient', '--annotations', str(tmp_path / 'coco.json'), '--images',
+               str(tmp_path / 'images')]
+    main([*options, '--json', str(tmp_path / 'scores.json')])
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    assert list(scores) == ['boundaries', 'images'] and scores['boundaries']['ODS'] > 0.8
+    capsys.readouterr()
+    for more in ('--flip',), ('--weights', str(files / 'w.safetensors')), ('--teachers', 'x.onnx'):
+        with pytest.raises(SystemExit):
+            main([*options, *more])
+        assert 'go without --weights, --heads, --flip' in capsys.readouterr().err

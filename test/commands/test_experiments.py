@@ -452,3 +452,21 @@ def test_the_shipped_configuration_in_two_steps(monkeypatch):
             assert set(config.initial_weights) <= {*model.trunk.streams(), *model.tasks}
         Owners(model, config, Ranks('cpu'))  # raises for rates of what is not there
         assert bool(config.teacher) == (name == 'taught')
+
+
+def test_the_shipped_configuration_of_many_tasks(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    args = parse(['config/experiments/universal.yaml', '--runs', 'nowhere'])
+    experiments = read_experiments(args)
+    trials = {trial.network: trial.config for trial in plan(experiments, args.runs)}
+    assert {name for study in experiments.studies for name in study.networks} == set(trials)
+    together = trials['together'].model
+    for config in trials.values():
+        with torch.device('meta'):
+            model = MultiTaskNet(config.model)
+        start, = config.initial_weights
+        assert start in dict(model.named_modules())
+        if len(model.tasks) == 1:  # is one of all as it is there
+            assert model.config.tasks.items() <= MultiTaskNet(together).config.tasks.items()
+        else:
+            assert list(model.tasks) == list(MultiTaskNet(together).tasks)

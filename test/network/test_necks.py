@@ -15,7 +15,7 @@ CHANNELS = (6, 8, 10, 12, 14)
 STRIDES = (2, 4, 8, 16, 32)
 OUT = 88  # the nanodet neck has 84 channels of its own
 PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet',
-         'movenet_pan')
+         'movenet_pan', 'ghost_pan_dense')
 KINDS = [(name, deformable) for name in NECKS for deformable in (False, True)
          if not (deformable and name in PLAIN)]
 
@@ -87,7 +87,8 @@ def test_number_of_deconvolutions_follows_the_stride(name):
 
 @pytest.mark.parametrize('name', PLAIN)
 def test_some_necks_cannot_be_deformable(name):
-    with pytest.raises(ValueError, match=f'{name.partition("_j")[0]}.*deformable'):
+    family = name.removesuffix('_joint').removesuffix('_dense')
+    with pytest.raises(ValueError, match=f'{family}.*deformable'):
         NECKS[name](CHANNELS, STRIDES, OUT, True)
 
 

@@ -163,7 +163,8 @@ def test_the_last_label_is_not_taken_for_unknown():
 
 
 @pytest.mark.parametrize('fields, named', [
-    ({'reads': 'nonsense'}, "segmentation.reads: 'nonsense' is not one of features, pyramid"),
+    ({'reads': 'nonsense'},
+     "segmentation.reads: 'nonsense' is not one of features, dense, pyramid"),
     ({'reads': 'pyramid'}, 'segmentation.head: on a pyramid its layout is shared, and not direct'),
     ({'reads': 'pyramid', 'head': HeadConfig(8, 'shared', direct=True)}, 'segmentation.head: ')])
 def test_what_it_cannot_read(fields, named):

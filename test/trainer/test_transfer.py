@@ -19,10 +19,12 @@ from mcn_ros.network.features import PYRAMID
 from mcn_ros.network.nanodet import CHANNELS, CLASSES
 from mcn_ros.network.trunks import OwnTrunksConfig, SkipTrunkConfig, TrunkConfig
 from mcn_ros.runtime import Predictor, RuntimeConfig
+from mcn_ros.trainer.owners import set_train_mode
 from mcn_ros.trainer.transfer import start_from_weights
-from mcn_ros.weights_file import save_model
+from mcn_ros.weights_file import load_model, save_model
 
-SHARED = Path(__file__).parents[3] / 'shared/data'
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / 'shared/data'
 NANODET, IMAGES = SHARED / 'weights/nanodet_m.pth', SHARED / 'coco_val'
 SOME = 30
 
@@ -399,3 +401,55 @@ def test_a_head_that_finds_something_else_does_not(tmp_path, detection):
     model, before = small(detection=detection), small(detection=detection)
     assert 'detection: starts anew, there is no such head' in start_from_weights(model, path)
     assert equal(model.heads['detection'], before.heads['detection'])
+
+
+# ---- Tasks that join a network which stays as it is ----
+
+def joined(tasks, neck='ghost_pan'):
+    torch.manual_seed(len(tasks))
+    head = {'layout': 'shared', 'width': 8}
+    known = {'detection': {'kind': 'distance_detection', 'classes': ['person', 'dog'], 'width': 8},
+             'segmentation': {'classes': ['person', 'dog'], 'reads': 'pyramid', 'head': head},
+             'normals': {'reads': 'dense'}, 'parts': {'reads': 'dense'}}
+    trunk = TrunkConfig('shufflenet_v2_x0_5', neck, 8)
+    return MultiTaskNet(ModelConfig({name: known[name] for name in tasks}, trunk))
+
+
+def test_tasks_with_a_map_of_their_own_leave_others_as_they_are(tmp_path):
+    source = joined(('detection', 'segmentation')).eval()
+    save_model(source, tmp_path / 'known.safetensors')
+    path = str(tmp_path / 'known.safetensors')
+    model = joined(('detection', 'segmentation', 'normals', 'parts'), 'ghost_pan_dense')
+    start_from_weights(model, {'trunk': path, 'detection': path, 'segmentation': path})
+    frozen = ('trunk.backbone', 'trunk.neck.pyramid', 'trunk.neck.top_down', 'heads.detection',
+              'heads.segmentation')
+    set_train_mode(model, frozen)
+    learning = [parameter for name, parameter in model.named_parameters()
+                if not name.startswith(frozen)]
+    optimizer = torch.optim.SGD(learning, lr=1.0)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    before = model(images)
+    sum(values.square().sum() for name in ('normals', 'parts')
+        for values in before[name].values()).backward()
+    optimizer.step()
+    with torch.no_grad():
+        found, known = model.eval()(images), source(images)
+    for name in source.tasks:
+        assert all(torch.equal(values, known[name][key]) for key, values in found[name].items())
+    assert not torch.equal(found['normals']['vectors'], before['normals']['vectors'])
+
+
+def test_the_shipped_weights_with_more_tasks_answer_as_the_default_ones():
+    default, universal = (load_model(f'{ROOT}/models/mcn_{name}.safetensors').eval()
+                          for name in ('default', 'universal'))
+    assert set(universal.tasks) - set(default.tasks) == {
+        'boundaries', 'normals', 'saliency', 'parts', 'semantic_boundaries'}
+    known, state = default.state_dict(), universal.state_dict()
+    assert [name for name in known if not torch.equal(known[name], state[name])] == []
+    images = torch.randint(0, 256, (1, 3, 128, 128), dtype=torch.uint8)
+    with torch.no_grad():
+        found, expected = universal(images), default(images)
+    for name, task in default.tasks.items():
+        assert task == universal.tasks[name]
+        assert all(torch.equal(values, found[name][key])
+                   for key, values in expected[name].items())

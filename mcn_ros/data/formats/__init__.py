@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from mcn_ros.data.formats import bsds, index, masks, rgbd, saliency
+from mcn_ros.data.formats import bsds, index, masks, objects, rgbd, saliency
 from mcn_ros.data.formats.content import Content, write_content
 from mcn_ros.files import new_folder
 from mcn_ros.vocabulary import PERSON
@@ -54,6 +54,10 @@ FORMATS = {
         'masks with the number of the object at every pixel (PennFudan), all of one category',
         masks.read, ('IMAGES', 'MASKS'), (),
         {'category': (PERSON, 'of the objects')}),
+    'objects': Format(
+        'a COCO file in which objects have masks; what stands out follows from their size and '
+        'place',
+        objects.read, ('IMAGES', 'ANNOTATIONS.json'), ('saliency',)),
 }
 
 

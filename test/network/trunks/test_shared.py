@@ -20,7 +20,8 @@ from mcn_ros.network.nanodet import CHANNELS, enlarge
 from mcn_ros.network.necks import NECKS
 from mcn_ros.network.trunks import SharedTrunk, TrunkConfig
 
-PLAIN = 'transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet', 'movenet_pan'
+PLAIN = ('transposed', 'top_down', 'nanodet', 'nanodet_joint', 'ghost_pan', 'movenet',
+         'movenet_pan', 'ghost_pan_dense')
 SINGLE_STAGE = 'deconv', 'transposed'  # the necks that need no other stage than the last
 COMBINATIONS = [(backbone, neck, False) for backbone in BACKBONES for neck in NECKS
                 if not backbone.startswith('vit') or neck in SINGLE_STAGE]
