@@ -13,8 +13,8 @@ from mcn_ros.config import to_dict
 from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks import (
-    build_trunk_config, CrossConnectedConfig, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk, SkipTrunkConfig,
-    StreamConfig, TrunkConfig)
+    build_trunk_config, CrossConnectedConfig, OwnTrunksConfig, SeparateTrunksConfig, SharedTrunk,
+    SkipTrunkConfig, StreamConfig, TrunkConfig)
 
 TASKS = 'detection', 'pose', 'segmentation'
 COLOURS = Colours()
@@ -193,7 +193,7 @@ def test_a_stream_may_see_a_smaller_image(trunk):
             reduced(torch.zeros(1, 3, 96, 128), ['pose'])
     # Weights are for any stride; what exchanges needs the same.
     assert reduced.start_from(trunk, ['people']) == {'people': 'people'}
-    with pytest.raises(ValueError, match='cross_connected is of streams of stride 4, not of people'):
+    with pytest.raises(ValueError, match='streams of stride 4, not of people'):
         CrossConnectedConfig(streams)
 
 
