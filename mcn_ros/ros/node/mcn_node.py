@@ -30,14 +30,16 @@ from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_pa
 from mcn_ros.ros.executable import run_process
 from mcn_ros.ros.node.arrivals import ArrivalThread
 from mcn_ros.ros.node.camera import Camera, check_cameras
+from mcn_ros.ros.node.class_filter import (
+    check_points_classes, POINTS_CLASSES, select_classes)
+from mcn_ros.ros.node.declarations import (
+    declare_head_parameters, declare_parameters, descriptions, parse_value, read_parameters)
 from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, REPEAT_S, UNDECODABLE
 from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
 from mcn_ros.ros.node.humans import Humans
 from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
-from mcn_ros.ros.node.parameters import (
-    check_points_classes, declare_head_parameters, declare_parameters, descriptions, HEAD_FIELDS,
-    parse_value, POINTS_CLASSES, read_parameters, select_classes)
+from mcn_ros.ros.node.parameters import HEAD_FIELDS
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig

@@ -21,9 +21,10 @@ from std_msgs.msg import Header, String
 from mcn_ros.data.results import (
     COMPRESSED_TYPE, describe, HeadInfo, heads_to_json, HEADS_TOPIC, IMAGE_TYPE, OVERLAY_TOPIC,
     TEXT_TYPE)
+from mcn_ros.ros.node.class_filter import select_classes
 from mcn_ros.ros.node.conversions import image_to_png, message_class, rgb_to_image
 from mcn_ros.ros.node.converters import CONVERTERS
-from mcn_ros.ros.node.parameters import HeadParameters, Parameters, select_classes
+from mcn_ros.ros.node.parameters import HeadParameters, Parameters
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import describe_tasks, Task
 from mcn_ros.tracking import Tracker

@@ -10,25 +10,16 @@ itself, as ``HEAD.score_threshold``. config/mcn.yaml says the same for users.
 """
 
 from dataclasses import dataclass, Field, field, fields
-from typing import Any, Mapping, Sequence
-
-import numpy as np
-from rcl_interfaces.msg import (
-    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from typing import Any, Mapping
 
 from mcn_ros.data.image_formats import MAX_PIXELS
 from mcn_ros.data.results import SCORE_THRESHOLD
+from mcn_ros.ros.node.class_filter import POINTS_CLASSES
 from mcn_ros.spatial.depth import DepthRange
 from mcn_ros.spatial.lift import NOISE
-from mcn_ros.structures import (
-    ClassMap, ClassPlanes, Instances, LineMap, Poses, VectorMap)
-from mcn_ros.tasks import Task, TASKS, usual_names
+from mcn_ros.structures import ClassPlanes, Instances, LineMap, Poses, VectorMap
+from mcn_ros.tasks import TASKS, usual_names
 from mcn_ros.tracking import Thresholds
-
-POINTS_CLASSES = 'semantic.points_classes'
-CLOUDS = (ClassMap,)  # predictions that clouds are made of
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -217,167 +208,6 @@ FIELDS = {**NODE_FIELDS, **{
     for name, declared in head_fields(head, TASKS[head].annotation).items()}}
 
 
-def descriptions() -> dict[str, tuple[Any, str]]:
-    """Return ROS name -> default as ROS has it, what it means and the values that it may have."""
-    texts = {}
-    for name, declared in FIELDS.items():
-        meta, text = declared.metadata, declared.metadata['description']
-        if meta['choices']:
-            text += f' One of {_one_of(meta["choices"])}.'
-        if meta['limits']:
-            text += ' {} to {}.'.format(*meta['limits'])
-        texts[name] = _ros_default(declared), text
-    return texts
-
-
-def declare_parameters(node: Node) -> None:
-    """Declare all that do not depend on the weights; ParameterException for wrong values."""
-    node.add_on_set_parameters_callback(_check)
-    _declare(node, FIELDS)
-
-
-def declare_head_parameters(node: Node, tasks: Mapping[str, Task]) -> None:
-    """Declare those of the heads of the weights; ParameterException for wrong values."""
-    for name, task in tasks.items():
-        _declare(node, head_fields(name, task.prediction), task)
-
-
-def _declare(node: Node, wanted: Mapping[str, Field], task: Task | None = None) -> None:
-    for name, declared in wanted.items():
-        if not node.has_parameter(name):
-            default = _ros_default(declared)
-            if declared.metadata['of_task']:
-                default = getattr(task, declared.name, default)
-            node.declare_parameter(name, default, _descriptor(declared))
-
-
-def _is_names(declared: Any) -> bool:
-    return declared.default == ()
-
-
-def _ros_default(declared: Any) -> Any:
-    if isinstance(declared.default, tuple):
-        return list(declared.default) or ''
-    return declared.default
-
-
-def _one_of(choices: Sequence[str]) -> str:
-    return ', '.join(choice or "''" for choice in choices)
-
-
-def read_parameters(node: Node) -> Parameters:
-    """Return the values of now."""
-    of_node = {declared.name: parse_value(node.get_parameter(name))
-               for name, declared in NODE_FIELDS.items()}
-    common = {key: of_node[key] for key in ('class_id_format', 'max_detections')}
-    heads: dict[str, dict[str, Any]] = {}
-    for name, parameter in node.get_parameters_by_prefix('').items():
-        head, _, key = name.rpartition('.')
-        if head and key in HEAD_FIELDS:
-            heads.setdefault(head, dict(common))[key] = parse_value(parameter)
-    return Parameters(**of_node, of_heads={head: HeadParameters(**values)
-                                           for head, values in heads.items()})
-
-
 def find_field(name: str) -> Field | None:
     """Return what a parameter is, None for one of rclpy."""
     return FIELDS.get(name) or HEAD_FIELDS.get(name.rpartition('.')[2])
-
-
-def parse_value(parameter: Parameter) -> Any:
-    """Return the value of a parameter, with a list in any notation as a tuple of strings."""
-    declared = find_field(parameter.name)
-    if not _is_names(declared):
-        return tuple(parameter.value) if isinstance(declared.default, tuple) else parameter.value
-    values = '' if parameter.value is None else parameter.value
-    if isinstance(values, (str, int)):
-        values = str(values).strip('[]').split(',')
-    return tuple(str(value).strip() for value in values if str(value).strip())
-
-
-def select_classes(head: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
-    """Resolve the class filter of a head, see :func:`find_classes`."""
-    return find_classes(f'{head}.classes', wanted, class_names)
-
-
-def find_classes(parameter: str, wanted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
-    """
-    Resolve a parameter that has classes.
-
-    :param parameter: its name.
-    :param wanted: names or decimal ids; empty for all.
-    :param class_names: of the head.
-    :return: (C,) bool, which classes pass.
-    :raises ValueError: for a class that the head does not have.
-    """
-    ids = {name: index for index, name in enumerate(class_names)}
-    ids.update({str(index): index for index in range(len(class_names))})
-    unknown = [name for name in wanted if name not in ids]
-    if unknown:
-        raise ValueError(f'{parameter}: unknown {", ".join(unknown)} '
-                         f'(known: {", ".join(class_names)}, or ids 0 to {len(class_names) - 1})')
-    passing = np.full(len(class_names), not wanted)
-    passing[[ids[name] for name in wanted]] = True
-    return passing
-
-
-def points_classes(wanted: Sequence[str], class_names: Sequence[str]) -> list[str]:
-    """
-    Return the names of the classes in the cloud, [] for all; ``wanted`` has names or ids.
-
-    :raises ValueError: for a class that there is not.
-    """
-    chosen = find_classes(POINTS_CLASSES, wanted, class_names)
-    return [class_names[index] for index in np.flatnonzero(chosen)] if wanted else []
-
-
-def check_points_classes(wanted: Sequence[str], tasks: Mapping[str, Task]) -> None:
-    """Raise ValueError for classes that the first head with a semantic image does not have."""
-    maps = [task for task in tasks.values() if task.prediction in CLOUDS]
-    for task in maps[:1]:
-        points_classes(wanted, task.classes)
-
-
-def _descriptor(declared: Any) -> ParameterDescriptor:
-    meta = declared.metadata
-    descriptor = ParameterDescriptor(
-        description=meta['description'], read_only=not meta['live'],
-        additional_constraints=f'one of {_one_of(meta["choices"])}' if meta['choices'] else '',
-        # An empty list in Python has no element type, so a list could not be declared otherwise.
-        dynamic_typing=_is_names(declared))
-    if meta['limits']:
-        low, high = meta['limits']
-        if isinstance(low, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-        else:
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-    return descriptor
-
-
-def _check(parameters: Sequence[Parameter]) -> SetParametersResult:
-    """Check what ROS itself does not: choices, several numbers, and the types of lists."""
-    for parameter in parameters:
-        declared = find_field(parameter.name)
-        if declared is None:
-            continue
-        choices = declared.metadata['choices']
-        if choices and parameter.value not in choices:
-            return SetParametersResult(
-                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not one of '
-                f'{_one_of(choices)}')
-        if not _is_names(declared) and isinstance(declared.default, tuple):
-            low, high = declared.metadata['limits']
-            if len(parameter.value) != len(declared.default) or not all(
-                    low <= value <= high for value in parameter.value):
-                return SetParametersResult(
-                    successful=False, reason=f'{parameter.name}: {list(parameter.value)} are not '
-                    f'{len(declared.default)} numbers of {low} to {high}')
-        if _is_names(declared) and parameter.type_ not in LIST_TYPES:
-            return SetParametersResult(
-                successful=False, reason=f'{parameter.name}: {parameter.value!r} is not a list')
-    return SetParametersResult(successful=True)
-
-
-# An empty list comes as NOT_SET from a file or command line, and as a byte array from Python.
-LIST_TYPES = (Parameter.Type.STRING, Parameter.Type.STRING_ARRAY, Parameter.Type.INTEGER,
-              Parameter.Type.INTEGER_ARRAY, Parameter.Type.NOT_SET, Parameter.Type.BYTE_ARRAY)

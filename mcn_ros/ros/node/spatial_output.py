@@ -23,13 +23,14 @@ from vision_msgs.msg import Detection3DArray
 
 from mcn_ros.data.messages import time_ns
 from mcn_ros.geometry import Size
+from mcn_ros.ros.node.class_filter import points_classes
 from mcn_ros.ros.node.depth_intake import DepthIntake
 from mcn_ros.ros.node.depth_statistics import DepthStatistics, REFUSED
 from mcn_ros.ros.node.depth_surface import optical_up, SurfaceReader
 from mcn_ros.ros.node.diagnostics import one_line, REPEAT_S
 from mcn_ros.ros.node.markers import markers_msg, UP
 from mcn_ros.ros.node.outputs import create_publisher, HeadOutput
-from mcn_ros.ros.node.parameters import Parameters, points_classes
+from mcn_ros.ros.node.parameters import Parameters
 from mcn_ros.ros.node.spatial_messages import (
     detections_3d_to_msg, poses_3d_to_msg, semantic_cloud_msg)
 from mcn_ros.ros.node.transforms import TransformError, Transforms

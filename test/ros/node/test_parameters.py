@@ -12,9 +12,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 import yaml
 
-from mcn_ros.ros.node.parameters import (
-    declare_head_parameters, declare_parameters, FIELDS, HEAD_FIELDS, HeadParameters, Parameters,
-    read_parameters, select_classes)
+from mcn_ros.ros.node.declarations import (
+    declare_head_parameters, declare_parameters, read_parameters)
+from mcn_ros.ros.node.parameters import FIELDS, HEAD_FIELDS, HeadParameters, Parameters
 from mcn_ros.runtime.backends import BACKENDS, PRECISIONS
 from mcn_ros.tasks import build_tasks
 
@@ -165,13 +165,3 @@ def test_lines_have_the_threshold_of_their_weights(make_node):
     assert set_parameter(node, 'boundaries.threshold', 0.5).successful
     assert not set_parameter(node, 'boundaries.threshold', 1.5).successful
     assert read_parameters(node).of('boundaries').threshold == 0.5
-
-
-def test_select_classes():
-    names = ('person', 'car', 'traffic light')
-    assert select_classes('faces', (), names).tolist() == [True, True, True]
-    assert select_classes('faces', ('car', '2'), names).tolist() == [False, True, True]
-    for unknown in ('dog', '3', '-1'):
-        with pytest.raises(ValueError, match=f'faces.classes.*{re.escape(unknown)}.*'
-                           'person, car, traffic light'):
-            select_classes('faces', ('car', unknown), names)
