@@ -3,6 +3,8 @@
 
 """Classes by names and ids, for results and for the cloud."""
 
+import re
+
 import pytest
 
 from mcn_ros.ros.node.class_filter import points_classes, select_classes
