@@ -13,7 +13,7 @@ from typing import Mapping
 import cv2
 import numpy as np
 
-from mcn_ros.structures import ScalarMap
+from mcn_ros.structures import LineMap
 from mcn_ros.tasks import build_tasks, Task
 
 SIGMA = 2.0  # pixels, of the Gaussian before
@@ -29,7 +29,7 @@ class Gradient:
     def __init__(self):
         self.tasks: Mapping[str, Task] = build_tasks({'boundaries': {}})
 
-    def __call__(self, image: np.ndarray) -> dict[str, ScalarMap]:
+    def __call__(self, image: np.ndarray) -> dict[str, LineMap]:
         """
         Predict.
 
@@ -41,4 +41,4 @@ class Gradient:
         smooth = cv2.GaussianBlur(gray, (0, 0), SIGMA)
         strength = np.hypot(cv2.Sobel(smooth, -1, 1, 0), cv2.Sobel(smooth, -1, 0, 1))
         largest = strength.max()
-        return {'boundaries': ScalarMap(strength / (largest if largest else 1), lines=True)}
+        return {'boundaries': LineMap(strength / (largest if largest else 1))}

@@ -7,7 +7,7 @@ import numpy as np
 
 from mcn_ros.evaluation.gradient import Gradient
 from mcn_ros.evaluation.scorers import Scorers
-from mcn_ros.structures import RegionMap
+from mcn_ros.structures import LineMap, RegionMap
 
 SIZE = 200, 260
 
@@ -33,5 +33,6 @@ def test_it_is_from_0_to_1_in_every_image():
     image = np.zeros((*SIZE, 3), np.uint8)
     image[:, 130:] = 5
     found = Gradient()(image)['boundaries']
-    assert found.lines and found.values.shape == SIZE and found.values.dtype == np.float32
+    assert isinstance(found, LineMap)
+    assert found.values.shape == SIZE and found.values.dtype == np.float32
     assert found.values.min() == 0 and found.values.max() == 1
