@@ -42,8 +42,9 @@ NETWORKS = (DEFAULT, *SHIPPED, *PAPER_TRUNKS)
 COMPARED = (DEFAULT, *SHIPPED, 'resnet18', 'dla34')
 PAPER_TASKS = {'detection': {}, 'pose': {}, 'segmentation': {}}
 
-# How far deformable taps are moved about.
-OFFSET_SPREAD = 0.02
+# Least side of the images whose statistics are taken over, and how far deformable taps are moved
+# about.
+CALIBRATION_SIDE, OFFSET_SPREAD = 128, 0.02
 
 
 def network_config(name: str, full_resolution: bool = False) -> ModelConfig:
@@ -115,7 +116,9 @@ def _calibrate(model: MultiTaskNet) -> None:
     for layer in layers:
         layer.momentum = 1.0
     # A copy would not change: the layers themselves are to.
-    model.train()(torch.randint(0, 256, (2, 3, *model.config.input_size), dtype=torch.uint8))
+    factor = -(-CALIBRATION_SIDE // min(model.config.input_size))
+    sides = [factor * side for side in model.config.input_size]
+    model.train()(torch.randint(0, 256, (2, 3, *sides), dtype=torch.uint8))
     for layer, momentum in zip(layers, momenta):
         layer.momentum = momentum
 
