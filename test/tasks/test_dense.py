@@ -55,7 +55,7 @@ def outputs_of(task, shapes=STAGES):
 
 def test_all_dense_kinds_are_here():
     assert list(DENSE) == ['segmentation', 'boundaries', 'normals', 'saliency', 'parts',
-                           'semantic_boundaries']
+                           'semantic_boundaries', 'foreground']
 
 
 @pytest.mark.parametrize('full_resolution', [False, True])
