@@ -220,7 +220,7 @@ def test_weights_that_come_with_the_package_load_whatever_their_format():
     for path in (Path(__file__).parents[1] / 'models').glob('*.safetensors'):
         with safe_open(path, 'pt') as file:
             formats.add(json.loads(file.metadata()[METADATA_KEY])['format'])
-        assert set(load_model(path).tasks) == set(NAMES)
+        assert set(load_model(path).tasks) >= set(NAMES)
     assert formats == {1, 2}
 
 

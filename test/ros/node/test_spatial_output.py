@@ -165,7 +165,9 @@ def test_everything_is_where_the_depth_says(world):
     assert points.header == header(2) and (points.height, points.width) == SIZE
     np.testing.assert_allclose(points_from_cloud(points)[:, :, 2], 2)
     assert {marker.ns for marker in rig.markers[-1].markers} == {'boxes', 'labels', 'skeletons'}
-    assert rig.told()[0] == b'\x00' and '2 of 2 images' in rig.told()[1]
+    level, text = rig.told()
+    # Those of the last seconds: on a busy machine the first one may be too long ago.
+    assert level == b'\x00' and re.search(r'\b([12]) of \1 images', text)
 
 
 def test_depth_is_subscribed_to_only_while_somebody_wants_results(world):
