@@ -207,7 +207,8 @@ def test_rviz_shows_all_cameras_and_ends_with_the_node(
     assert [display['Topic']['Value'] for display in displays
             if display['Name'].endswith('Camera')] == [
         '/front/raw/compressed', '/rear/raw/compressed']
-    assert {display['Name'] for display in displays if display['Enabled']} == {
+    assert {display['Name'] for display in displays
+            if display['Enabled'] and display['Class'].endswith('/Image')} == {
         f'{camera} {name}' for camera in ('front', 'rear') for name in ('Camera', 'Overlay')}
     os.kill(int(re.search(r'mcn_node-\d+]: process started with pid \[(\d+)', log)[1]),
             signal.SIGKILL)
