@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Sequence
 
 from mcn_ros.commands import check_folder, clear_errors
-from mcn_ros.commands.train import apply_override, read_yaml
-from mcn_ros.config import from_dict
+from mcn_ros.commands.train import build_config, read_yaml
 from mcn_ros.mae.pretrain import BACKBONE, pretrain, PretrainConfig
 
 
@@ -24,13 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         help='replace a value, for example steps=100 images=[BAG,FOLDER]')
     args = parser.parse_args(arguments)
     with clear_errors():
-        values = read_yaml(args.config)
-        for override in args.overrides:
-            values = apply_override(values, override)
-        try:
-            config = from_dict(PretrainConfig, values)
-        except ValueError as error:
-            raise ValueError(f'{args.config}: {error}') from error
+        config = build_config(PretrainConfig, read_yaml(args.config), args.overrides, args.config)
         check_folder(Path(config.run))
         loss = pretrain(config)
         print(f'loss {loss:.4f}; weights for backbone_weights: {Path(config.run, BACKBONE)}')

@@ -6,7 +6,7 @@
 import argparse
 from pathlib import Path
 import re
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, TypeVar
 
 import yaml
 
@@ -15,6 +15,8 @@ from mcn_ros.config import from_dict
 from mcn_ros.tasks import build_tasks
 from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.train import summarise, train
+
+C = TypeVar('C')
 
 
 class Loader(yaml.SafeLoader):
@@ -46,12 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # parser takes the first override for one.
             values = {**read_yaml(args.resume / 'config.yaml'), 'run': str(args.resume)}
             overrides = [args.config, *args.overrides] if args.config else []
-        for override in overrides:
-            values = apply_override(values, override)
-        try:
-            config = from_dict(TrainConfig, values)
-        except ValueError as error:
-            raise ValueError(f'{args.resume or args.config}: {error}') from error
+        config = build_config(TrainConfig, values, overrides, args.resume or args.config)
         check_folder(Path(config.run))
         scores = train(config, resume=args.resume is not None)
         if scores:
@@ -64,6 +61,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected a mapping')
     return values
+
+
+def build_config(kind: type[C], values: Mapping[str, Any], overrides: Sequence[str],
+                 origin: str | Path) -> C:
+    """
+    Return what a command is to do.
+
+    :param kind: dataclass of the configuration.
+    :param overrides: see :func:`apply_override`.
+    :param origin: where the values are from, for errors.
+    :raises ValueError: for values and overrides that make no such configuration.
+    """
+    for override in overrides:
+        values = apply_override(values, override)
+    try:
+        return from_dict(kind, values)
+    except ValueError as error:
+        raise ValueError(f'{origin}: {error}') from error
 
 
 def apply_override(values: Mapping[str, Any], override: str) -> dict[str, Any]:
