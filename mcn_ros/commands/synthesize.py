@@ -13,6 +13,7 @@ from mcn_ros.data.bag_writer import START_NS
 from mcn_ros.data.synthetic.maps import MAPS
 from mcn_ros.data.synthetic.recipes import RECIPES
 from mcn_ros.data.synthetic.sequence import write_sequence
+from mcn_ros.data.synthetic.weather import WEATHERS
 from mcn_ros.data.synthetic.write import write_dataset
 from mcn_ros.geometry import Size
 
@@ -40,6 +41,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--scenes', choices=RECIPES, default='everyday',
                         help='simple: a few large things of six classes that are seen well, for '
                              'training runs of minutes (default: everyday)')
+    parser.add_argument('--weather', type=_weathers, default=('clear',), metavar='NAME,...',
+                        help=f'of {", ".join(WEATHERS)}; several take turns. Labels and maps are '
+                             'those of the same scenes in clear weather (default: clear)')
     parser.add_argument('--maps', type=_maps, default=tuple(MAPS), metavar='NAME,...',
                         help=f'which maps to write beside the images, of {", ".join(MAPS)}; or '
                              'all, or none (default: all)')
@@ -51,6 +55,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--fps: scenes have no time, only a --sequence has')
     if args.fps is not None and not 0 < args.fps <= 1000:
         parser.error(f'--fps: {args.fps} frames per second is not in 0..1000')
+    if args.sequence is not None and len(args.weather) > 1:
+        parser.error('--weather: a sequence has one, scenes may have several')
     if args.seed < 0:
         parser.error(f'--seed: {args.seed} is negative')
     return args
@@ -64,6 +70,15 @@ def _size(text: str) -> Size:
             f'{text!r} is not WIDTHxHEIGHT in pixels, both at least {MIN_SIDE}, like 640x480')
     width, height = map(int, match.groups())
     return height, width
+
+
+def _weathers(text: str) -> tuple[str, ...]:
+    """Return the weathers that a text such as fog,rain names."""
+    names = tuple(text.split(','))
+    if not set(names) <= {*WEATHERS} or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not one or several of {", ".join(WEATHERS)}, with commas between them')
+    return names
 
 
 def _maps(text: str) -> tuple[str, ...]:
@@ -83,9 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with clear_errors():
         if args.sequence is None:
             write_dataset(args.out, args.count, args.seed, args.size, recipe, args.maps,
-                          progress=True)
+                          progress=True, weathers=args.weather)
             print(f'{args.count} scenes in {args.out}')
         else:
             write_sequence(args.out, args.sequence, args.fps or FPS, START_NS, args.seed,
-                           args.size, recipe, args.maps, progress=True)
+                           args.size, recipe, args.maps, progress=True,
+                           weather=args.weather[0])
             print(f'{args.sequence} frames in {args.out}')

@@ -35,12 +35,20 @@ def test_it_writes_the_maps_that_are_asked_for(tmp_path, maps, folders):
         'annotations.json', 'images', *folders}
 
 
+def test_it_draws_bad_weather(tmp_path):
+    main(['--out', str(tmp_path), '--count', '3', '--size', '48x32', '--maps', 'none',
+          '--weather', 'fog,night'])
+    file = json.loads((tmp_path / 'annotations.json').read_text())
+    assert [image['weather'] for image in file['images']] == ['fog', 'night', 'fog']
+
+
 def test_it_writes_a_sequence(tmp_path, capsys):
     main(['--out', str(tmp_path), '--sequence', '2', '--fps', '4', '--size', '48x32', '--maps',
-          'depth'])
+          'depth', '--weather', 'rain'])
     file = json.loads((tmp_path / 'annotations.json').read_text())
     first, second = file['images']
     assert second['stamp'] - first['stamp'] == 250_000_000
+    assert first['weather'] == second['weather'] == 'rain'
     assert all('track_id' in annotation for annotation in file['annotations'])
     assert '2 frames' in capsys.readouterr().out
 
@@ -48,6 +56,7 @@ def test_it_writes_a_sequence(tmp_path, capsys):
 @pytest.mark.parametrize('arguments, message', [
     (['--sequence', '0'], '--sequence'), (['--sequence', '2', '--count', '2'], 'not allowed'),
     (['--count', '2', '--fps', '3'], 'only a --sequence'), ([], 'required'),
+    (['--sequence', '2', '--weather', 'fog,rain'], 'a sequence has one'),
     (['--sequence', '2', '--fps', '0'], '--fps'), (['--sequence', '2', '--fps', 'nan'], '--fps')])
 def test_a_sequence_is_asked_for_as_it_should_be(tmp_path, arguments, message, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -59,7 +68,7 @@ def test_a_sequence_is_asked_for_as_it_should_be(tmp_path, arguments, message, c
 def test_defaults():
     args = parse(['--out', 'x', '--count', '3'])
     assert (args.count, args.seed, args.size) == (3, 0, (320, 320))
-    assert args.scenes == 'everyday'
+    assert (args.scenes, args.weather) == ('everyday', ('clear',))
     assert args.maps == parse(['--out', 'x', '--count', '3', '--maps', 'all']).maps
     assert parse(['--out', 'x', '--count', '3', '--size', '640x480']).size == (480, 640)
 
@@ -67,6 +76,7 @@ def test_defaults():
 @pytest.mark.parametrize('changes', [
     ['--count', '0'], ['--seed', '-1'], ['--size', '320'], ['--size', '16x320'],
     ['--size', '64x64x3'], ['--count', 'many'], ['--scenes', 'hard'],
+    ['--weather', 'hail'], ['--weather', ''], ['--weather', 'fog,fog'],
     ['--maps', 'colours'], ['--maps', ''], ['--maps', 'depth,depth'], ['--maps', 'all,depth']])
 def test_impossible_arguments_are_refused(tmp_path, changes, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -14,6 +14,7 @@ from mcn_ros.data.synthetic.lens import photograph
 from mcn_ros.data.synthetic.recipes import EVERYDAY, PLACE_WEIGHTS, Recipe
 from mcn_ros.data.synthetic.solids import turn_y
 from mcn_ros.data.synthetic.view import paint_view, View
+from mcn_ros.data.synthetic.weather import WEATHERS
 from mcn_ros.geometry import Size
 
 
@@ -41,15 +42,20 @@ def scene(seed: int | Sequence[int], size: Size, recipe: Recipe = EVERYDAY) -> S
     return Scene(image, view.annotations())
 
 
-def draw_scene(seed: int | Sequence[int], size: Size,
-               recipe: Recipe = EVERYDAY) -> tuple[np.ndarray, View]:
-    """Return the picture of a random scene as a camera delivers it, and what it shows."""
+def draw_scene(seed: int | Sequence[int], size: Size, recipe: Recipe = EVERYDAY,
+               weather: str = 'clear') -> tuple[np.ndarray, View]:
+    """
+    Return the picture of a random scene as a camera delivers it, and what it shows.
+
+    :param weather: of ``WEATHERS``; nothing but the picture depends on it.
+    """
     rng = np.random.default_rng(seed)
+    own = rng.spawn(1)[0]  # so that the scene and the lens are those of any weather
     kind = str(rng.choice(list(PLACE_WEIGHTS), p=list(PLACE_WEIGHTS.values())))
     camera = draw_camera(rng, size, kind, recipe)
     place = draw_place(rng, camera, kind)
     view = paint_view(place, arrange(rng, place, camera, recipe), camera)
-    return photograph(rng, view.picture), view
+    return photograph(rng, WEATHERS[weather].draw(own).see(view, own)), view
 
 
 def draw_camera(rng: np.random.Generator, size: Size, kind: str, recipe: Recipe) -> Camera:

@@ -29,7 +29,8 @@ from mcn_ros.data.synthetic.scenes import arrange, draw_camera
 from mcn_ros.data.synthetic.skeleton import STEP, stride
 from mcn_ros.data.synthetic.solids import turn_y
 from mcn_ros.data.synthetic.view import paint_view, View
-from mcn_ros.data.synthetic.write import counted, DESCRIPTION, write_views
+from mcn_ros.data.synthetic.weather import Weather, WEATHERS
+from mcn_ros.data.synthetic.write import counted, DESCRIPTION, weather_keys, write_views
 from mcn_ros.geometry import Size
 
 ON_FEET = (walker, upright, ball)  # groups with people who would have to walk
@@ -112,6 +113,7 @@ class Sequence:
     :param drive: of the camera.
     :param walks: of people, whose track ids are 1, 2 and so on.
     :param standing: what does not move; its ids go on from there.
+    :param weather: that it is seen in.
     """
 
     kind: str
@@ -119,6 +121,7 @@ class Sequence:
     drive: Drive
     walks: list[Walk]
     standing: list[Cluster]
+    weather: Weather
 
     def view(self, seconds: float) -> tuple[View, list[int]]:
         """Return what the camera sees at a time, and the track ids of the items."""
@@ -134,9 +137,11 @@ class Sequence:
         return view, [number for _, numbers in named for number in numbers]
 
 
-def draw_sequence(seed: int, size: Size, recipe: Recipe = EVERYDAY) -> Sequence:
-    """Return a random sequence; seed, size and recipe determine it."""
+def draw_sequence(seed: int, size: Size, recipe: Recipe = EVERYDAY,
+                  weather: str = 'clear') -> Sequence:
+    """Return a random sequence; seed, size, recipe and weather determine it."""
     rng = np.random.default_rng(seed)
+    day = WEATHERS[weather].draw(rng.spawn(1)[0])
     kinds = [kind for kind in PLACE_WEIGHTS if kind != 'studio']  # which is nowhere
     weights = np.array([PLACE_WEIGHTS[kind] for kind in kinds])
     kind = str(rng.choice(kinds, p=weights / weights.sum()))
@@ -151,7 +156,8 @@ def draw_sequence(seed: int, size: Size, recipe: Recipe = EVERYDAY) -> Sequence:
     groups = {**recipe.groups, kind: tuple(
         (make, weight) for make, weight in recipe.groups[kind] if make not in ON_FEET)}
     still = replace(recipe, groups=groups, count=(1, 4), apart=False)
-    return Sequence(kind, place_seed, drive, walks, arrange(rng, place, camera, still, taken))
+    standing = arrange(rng, place, camera, still, taken)
+    return Sequence(kind, place_seed, drive, walks, standing, day)
 
 
 def _draw_walks(rng: np.random.Generator, place: Place, camera: Camera) -> list[Walk]:
@@ -172,27 +178,30 @@ def _draw_walks(rng: np.random.Generator, place: Place, camera: Camera) -> list[
 
 def write_sequence(folder: Path, count: int, rate: float, start_ns: int, seed: int, size: Size,
                    recipe: Recipe = EVERYDAY, maps: Collection[str] = tuple(MAPS),
-                   progress: bool = False) -> None:
+                   progress: bool = False, weather: str = 'clear') -> None:
     """
     Write a sequence as :func:`mcn_ros.data.synthetic.write.write_dataset` writes scenes.
 
     :param count: number of frames.
     :param rate: frames per second.
     :param start_ns: stamp of the first frame, nanoseconds.
+    :param weather: of ``WEATHERS``.
     """
     info = {'description': DESCRIPTION, 'seed': seed, 'size': list(size), 'rate': rate}
-    frames = _frames(draw_sequence(seed, size, recipe), count, rate, start_ns, seed)
+    frames = _frames(draw_sequence(seed, size, recipe, weather), count, rate, start_ns, seed,
+                     weather_keys(weather))
     write_views(folder, counted(frames, 'frames', count, progress), info, recipe, maps)
 
 
-def _frames(sequence: Sequence, count: int, rate: float, start_ns: int,
-            seed: int) -> Iterator[tuple[np.ndarray, View, dict, dict]]:
+def _frames(sequence: Sequence, count: int, rate: float, start_ns: int, seed: int,
+            more: dict[str, str]) -> Iterator[tuple[np.ndarray, View, dict, dict]]:
     for index in range(count):
         view, tracks = sequence.view(index / rate)
         # One lens takes all frames: the same tones, blur and noise.
-        image = photograph(np.random.default_rng(seed), view.picture)
+        picture = sequence.weather.see(view, np.random.default_rng((seed, index)))
+        image = photograph(np.random.default_rng(seed), picture)
         keys = {'stamp': start_ns + round(index * 1e9 / rate),
-                'camera_pose': camera_pose(view.camera)}
+                'camera_pose': camera_pose(view.camera), **more}
         yield image, view, keys, _spatial(view, tracks)
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 import re
-from typing import Any, Collection, Iterable, Iterator, TypeVar
+from typing import Any, Collection, Iterable, Iterator, Sequence, TypeVar
 
 import cv2
 import numpy as np
@@ -35,11 +35,13 @@ _NAMES = {IMAGES: re.compile(r'\d{8}\.jpg'), **dict.fromkeys(MAPS, re.compile(r'
 
 
 def write_dataset(folder: Path, count: int, seed: int, size: Size, recipe: Recipe = EVERYDAY,
-                  maps: Collection[str] = tuple(MAPS), progress: bool = False) -> None:
+                  maps: Collection[str] = tuple(MAPS), progress: bool = False,
+                  weathers: Sequence[str] = ('clear',)) -> None:
     """
     Write images/*.jpg, maps in folders of their names, and annotations.json.
 
-    Scene i depends on (seed, i, size, recipe) only, so a larger set starts with the smaller one.
+    Scene i depends on (seed, i, size, recipe) only, so a larger set starts with the smaller one;
+    and how it looks on the weather.
     The annotation file appears last and at once: where it is, the set is complete.
 
     :param folder: new, empty, or written by this function before.
@@ -49,11 +51,19 @@ def write_dataset(folder: Path, count: int, seed: int, size: Size, recipe: Recip
     :param recipe: what the scenes are made of.
     :param maps: of ``MAPS``.
     :param progress: show a progress bar.
+    :param weathers: of ``WEATHERS``, which take turns.
     :raises ValueError: if the folder has anything else in it.
     """
-    views = ((*draw_scene((seed, index), size, recipe), {}, {}) for index in range(count))
+    days = [weathers[index % len(weathers)] for index in range(count)]
+    views = ((*draw_scene((seed, index), size, recipe, day), weather_keys(day), {})
+             for index, day in enumerate(days))
     info = {'description': DESCRIPTION, 'seed': seed, 'size': list(size)}
     write_views(folder, counted(views, 'scenes', count, progress), info, recipe, maps)
+
+
+def weather_keys(weather: str) -> dict[str, str]:
+    """Return the keys of an image's entry that tell of bad weather."""
+    return {} if weather == 'clear' else {'weather': weather}
 
 
 def counted(views: Iterable[V], unit: str, count: int, progress: bool) -> Iterator[V]:

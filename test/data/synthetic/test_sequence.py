@@ -163,3 +163,16 @@ def test_people_walk_where_they_are_seen(seed):
         seen |= {number for number, position in zip(ids, range(1, len(ids) + 1))
                  if (view.numbers == position).any() and number <= len(sequence.walks)}
     assert len(seen) >= len(sequence.walks) - 1
+
+
+def test_bad_weather_changes_pictures_only(folder, file, tmp_path):
+    write_sequence(tmp_path, COUNT, RATE, START, 4, SIZE, maps=('depth',), weather='rain')
+    wet = json.loads((tmp_path / 'annotations.json').read_text())
+    assert [image.pop('weather') for image in wet['images']] == ['rain'] * COUNT
+    assert wet == file
+    for image in file['images']:
+        name = image['file_name']
+        assert (tmp_path / 'images' / name).read_bytes() != (
+            folder / 'images' / name).read_bytes()
+        depth = image['maps']['depth']
+        assert (tmp_path / depth).read_bytes() == (folder / depth).read_bytes()

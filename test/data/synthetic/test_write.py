@@ -185,6 +185,19 @@ def test_a_recipe_decides_what_is_drawn_and_labelled(tmp_path):
     assert np.abs(image.astype(int) - scene((3, 0), SIZE, recipe).image).mean() < 6
 
 
+def test_weathers_take_turns_and_leave_the_labels_alone(folder, tmp_path):
+    write_dataset(tmp_path, 3, 3, SIZE, maps=(), weathers=('rain', 'clear'))
+    wet, dry = (json.loads((path / 'annotations.json').read_text())
+                for path in (tmp_path, folder))
+    assert [image.get('weather') for image in wet['images']] == ['rain', None, 'rain']
+    assert not any('weather' in image for image in dry['images'])
+    assert wet['annotations'] == [annotation for annotation in dry['annotations']
+                                  if annotation['image_id'] <= 3]
+    pictures = [contents(path) for path in (tmp_path, folder)]
+    assert [pictures[0][name] == pictures[1][name] for name in (
+        f'images/0000000{number}.jpg' for number in (1, 2, 3))] == [False, True, False]
+
+
 def test_an_earlier_set_is_replaced_completely(tmp_path):
     write_dataset(tmp_path, 3, 0, (32, 32))
     write_dataset(tmp_path, 1, 1, (32, 48), maps=())
