@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'mcn_ros'
 
 # From the bottom up; a part may import what is in the layers below its own.
 LAYERS = (
-    ('config', 'files', 'geometry', 'structures', 'vocabulary', 'colors', 'share'),
+    ('config', 'files', 'geometry', 'structures', 'vocabulary', 'colors', 'share', 'tables'),
     ('network',),
     ('tasks',),
     ('model', 'weights_file'),

@@ -19,11 +19,11 @@ import torch
 from mcn_ros.benchmark.architectures import build_network, Noise, noise, title
 from mcn_ros.benchmark.networks import Tell, Variant
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
 from mcn_ros.runtime.backends import build_backend
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.openvino_backend import compiler_options, import_openvino
+from mcn_ros.tables import markdown
 
 BACKEND = 'openvino'  # what reads files
 PRECISIONS = 'float32', 'bfloat16'  # that a file can be run in as it is

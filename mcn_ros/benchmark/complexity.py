@@ -15,9 +15,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mcn_ros.benchmark.architectures import title
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.exchanges import CrossStitches
+from mcn_ros.tables import markdown
 
 SHORT = {'segmentation': 'Seg', 'detection': 'Det', 'pose': 'Pose'}
 

@@ -13,10 +13,10 @@ import torch
 from mcn_ros.benchmark.architectures import noise
 from mcn_ros.benchmark.complexity import count_macs, count_parameters
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.runtime import Predictor, RuntimeConfig
 from mcn_ros.runtime.backends import obstacle
+from mcn_ros.tables import markdown
 from mcn_ros.weights_file import load_model, read_config
 
 BACKENDS = 'torch', 'openvino'

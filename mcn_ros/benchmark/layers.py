@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from mcn_ros.benchmark.architectures import build_network, Noise, noise, title
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.openvino_backend import (
     compiler_options, convert, import_openvino, openvino_obstacle)
+from mcn_ros.tables import markdown
 
 # The first passes find their memory.
 WARM_UP_PASSES, PASSES = 5, 20

@@ -10,7 +10,6 @@ import numpy as np
 
 from mcn_ros.benchmark.depth_scene import CAMERA, mask, objects, Person, scene
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.geometry import Size
 from mcn_ros.spatial.depth import depth_from_image
 from mcn_ros.spatial.joints import lift_joints
@@ -18,6 +17,7 @@ from mcn_ros.spatial.lift import lift
 from mcn_ros.spatial.subjects import Subjects
 from mcn_ros.spatial.surface import Surface
 from mcn_ros.structures import Poses
+from mcn_ros.tables import markdown
 from mcn_ros.vocabulary import COCO_SKELETON
 
 SIZE: Size = (480, 640)

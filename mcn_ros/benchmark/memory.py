@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.data.batch import Batch, collate
 from mcn_ros.geometry import Size
 from mcn_ros.model import ModelConfig, MultiTaskNet
 from mcn_ros.network.trunks import TrunkConfig
 from mcn_ros.structures import (
     ClassMap, Instances, Poses, RegionMap, Sample, ScalarMap, Structure, VectorMap)
+from mcn_ros.tables import markdown
 from mcn_ros.tasks import Task
 from mcn_ros.trainer.objective import paper_weights
 from mcn_ros.trainer.step import backward

@@ -23,11 +23,11 @@ import torch
 
 from mcn_ros.benchmark.architectures import build_network, Noise, noise, title
 from mcn_ros.benchmark.stopwatch import interleave, pick_clock, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.model import ModelConfig
 from mcn_ros.runtime.backends import (
     Backend, BACKENDS, build_backend, obstacle, pick_precision, PRECISIONS, TF32)
 from mcn_ros.runtime.inference_graph import InferenceGraph
+from mcn_ros.tables import markdown
 
 # Backends and precisions that are compared, the most important first: time may run short, but some
 # are built in any case.

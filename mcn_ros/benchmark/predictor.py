@@ -11,9 +11,9 @@ import numpy as np
 
 from mcn_ros.benchmark.architectures import noise
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.geometry import Size
 from mcn_ros.runtime import Predictor
+from mcn_ros.tables import markdown
 
 SIZES: tuple[Size, ...] = ((480, 640), (1080, 1920))
 PARTS = ('pre', 'network', 'post')

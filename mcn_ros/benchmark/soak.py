@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from mcn_ros.benchmark.stopwatch import percentiles
-from mcn_ros.benchmark.tables import markdown
+from mcn_ros.tables import markdown
 
 MIB = 2 ** 20
 GROWTH = 1.0  # percent that the node's own memory may grow by after the warm-up

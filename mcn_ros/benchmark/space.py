@@ -8,7 +8,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from mcn_ros.benchmark.stopwatch import percentiles
-from mcn_ros.benchmark.tables import markdown
+from mcn_ros.tables import markdown
 
 WITHOUT, WITH = 'without depth', 'with depth'  # names of the phases
 

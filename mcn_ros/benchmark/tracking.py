@@ -8,8 +8,8 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from mcn_ros.benchmark.stopwatch import interleave, show, spread
-from mcn_ros.benchmark.tables import markdown
 from mcn_ros.structures import Instances, Poses
+from mcn_ros.tables import markdown
 from mcn_ros.tasks import build_tasks
 from mcn_ros.tracking import Tracker
 from mcn_ros.vocabulary import COCO_SKELETON

@@ -16,6 +16,7 @@ from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.exchanges import CrossConnections, CrossStitches
 from mcn_ros.network.trunks.exchanging import CrossConnectedConfig, ExchangingTrunk
 from mcn_ros.runtime.views import Views
+from mcn_ros.tables import markdown
 
 
 @dataclass(frozen=True)
@@ -75,19 +76,19 @@ def shares_table(shares: Mapping[str, Sequence[Share]]) -> str:
     :param shares: title of the network -> what was measured.
     """
     stages = sorted({share.stage for found in shares.values() for share in found})
-    lines = [['network', 'listens', 'to', *(f'stage {stage}' for stage in stages)],
-             ['---'] * 3 + ['---:'] * len(stages)]
+    rows = []
     for title, found in shares.items():
         for listener, origin in dict.fromkeys((each.listener, each.origin) for each in found):
             by_stage = {each.stage: each for each in found
                         if (each.listener, each.origin) == (listener, origin)}
-            lines.append([title, listener, origin, *(
+            rows.append([title, listener, origin, *(
                 f'{by_stage[stage].size:.1%}' if stage in by_stage else '' for stage in stages)])
             if any(each.gate is not None for each in by_stage.values()):
-                lines.append([title, listener, f'{origin}: gate', *(
+                rows.append([title, listener, f'{origin}: gate', *(
                     f'{by_stage[stage].gate:+.3f}' if stage in by_stage else ''
                     for stage in stages)])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown(['network', 'listens', 'to', *(f'stage {stage}' for stage in stages)], rows,
+                    words=3)
 
 
 def _add_squares(squares: dict[tuple[int, str, str], np.ndarray], stage: int, exchange: nn.Module,

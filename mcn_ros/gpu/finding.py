@@ -6,7 +6,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Sequence
 
-from mcn_ros.benchmark.tables import markdown
+from mcn_ros.tables import markdown
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import cv2
 from matplotlib.figure import Figure
 import numpy as np
 
+from mcn_ros.tables import markdown
 from mcn_ros.trainer.experiments import Experiments, Network, Study
 
 # A difference of more standard errors than this is called larger than the spread.
@@ -164,7 +165,7 @@ def write_comparison(path: Path, experiments: Experiments, results: Results,
 
 def _table(heading: str, rows: Sequence[Row]) -> str:
     header = [cell.format(heading) for cell in HEADER]
-    cells = [header, ['---'] * len(header)]
+    cells = []
     for row in rows:
         cells.append([
             row.title, _mean(row.values),
@@ -173,12 +174,12 @@ def _table(heading: str, rows: Sequence[Row]) -> str:
             'yes' if row.clear else 'no',
             '' if row.paper is None else f'{row.paper:.1f}',
             '' if row.paper_difference is None else f'{row.paper_difference:+.1f}'])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in cells)
+    return markdown(header, cells, words=len(header))
 
 
 def _claims(study: Study, known: Mapping[str, Network], results: Results) -> str:
     """Return what a paper says beside what is found here."""
-    lines = [['claim', 'figure', 'paper', 'here', 'is'], ['---'] * 5]
+    header, lines = ['claim', 'figure', 'paper', 'here', 'is'], []
     for claim in study.claims:
         rows = compare(claim.figure, study.networks, known, results)
         row = next((row for row in rows if row.title == known[claim.network].title), None)
@@ -189,7 +190,7 @@ def _claims(study: Study, known: Mapping[str, Network], results: Results) -> str
         paper = _paper(known[claim.network], claim.figure)
         lines.append([claim.text, study.figures.get(claim.figure, claim.figure),
                       '' if None in (first, paper) else f'{paper - first:+.1f}', *cells])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return markdown(header, lines, words=len(header))
 
 
 def _verdict(row: Row) -> str:
