@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from mcn_ros.commands import experiments as command
+from mcn_ros.commands import experiments as command, trainings
 from mcn_ros.commands.experiments import main, parse, plan, read_experiments
 from mcn_ros.config import to_dict
 from mcn_ros.evaluation.scorers import PEDESTRIAN_SCORERS
@@ -60,7 +60,7 @@ scores = {'segmentation': {'mIoU': 0.25 + 0.01 * len(run.parent.name)}}
 def path(tmp_path, monkeypatch):
     """Write a configuration of two networks and two seeds, whose trainings are not real."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, 'TRAIN', FAKE)
+    monkeypatch.setattr(trainings, 'TRAIN', FAKE)
     base = {'model': {'trunk': {'backbone': 'shufflenet_v2_x0_5', 'channels': 8},
                       'input_size': [64, 64], 'tasks': {}},
             'datasets': [{'annotations': 'a.json', 'images': 'images'}],
@@ -190,7 +190,7 @@ def test_a_training_that_fails_does_not_stop_the_others(path, capsys):
 
 def test_an_interrupt_stops_what_runs(path, monkeypatch):
     change(path, one=3, other=3)
-    processes, real = [], command._start
+    processes, real = [], trainings._start
 
     def start(trial):
         processes.append(real(trial))
@@ -202,8 +202,8 @@ def test_an_interrupt_stops_what_runs(path, monkeypatch):
         raise KeyboardInterrupt
 
     wait = time.sleep
-    monkeypatch.setattr(command, '_start', start)
-    monkeypatch.setattr(command.time, 'sleep', interrupt)
+    monkeypatch.setattr(trainings, '_start', start)
+    monkeypatch.setattr(trainings.time, 'sleep', interrupt)
     with pytest.raises(SystemExit) as info:
         run(path)
     assert info.value.code == 130
@@ -396,8 +396,8 @@ def test_starts_that_cannot_be(chain, capsys, name, changes, message):
 
 
 def test_finished_networks_are_tested_on_other_data(path, monkeypatch):
-    monkeypatch.setattr(command, 'EVALUATE', FAKE_TEST)
-    monkeypatch.setattr(command, 'TRAIN', FAKE + "(run / 'weights.safetensors').touch()")
+    monkeypatch.setattr(trainings, 'EVALUATE', FAKE_TEST)
+    monkeypatch.setattr(trainings, 'TRAIN', FAKE + "(run / 'weights.safetensors').touch()")
     values = yaml.safe_load(path.read_text())
     values['tests'] = {'night': {'annotations': 'n.json', 'images': 'n',
                                  'pedestrian': 'reasonable', 'tasks': ['segmentation', 'pose']},
@@ -444,8 +444,10 @@ def test_the_shipped_configuration_in_two_steps(monkeypatch):
         assert starts[name] == ('boxes', 'areas')
     # Who starts from others has the streams that are named, and sees as many images as the rest.
     for name, config in configs.items():
-        longer = not starts[name] or name == 'connected_longer'  # of each of two data sets
-        assert config.steps * config.batch_size == (120 if longer else 60) * 8
+        steps = 60 if starts[name] else 120
+        if name in ('connected_longer', 'boxes_longest', 'connected_longest'):
+            steps *= 2 if name == 'connected_longer' else 4
+        assert config.steps * config.batch_size == steps * 8
         with torch.device('meta'):
             model = MultiTaskNet(config.model)
         if isinstance(config.initial_weights, dict):
