@@ -28,6 +28,7 @@ from mcn_ros.evaluation.bag import evaluate_offline, look
 from mcn_ros.evaluation.bag_report import (
     BagPictures, measures, NO_TASKS, notes, write_bag_report)
 from mcn_ros.evaluation.bags import evaluate_bags, find_bags, joint_results
+from mcn_ros.evaluation.box_tracker import BoxTracker
 from mcn_ros.evaluation.iou_tracker import IouTracker
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
@@ -39,8 +40,9 @@ from mcn_ros.tracking import Tracker
 from mcn_ros.trainer.distributed import Ranks
 
 MODES = ('offline', 'replay')
-MODE_OPTIONS = {'offline': ('tracker',), 'replay': ('rate', 'recording')}
-TRACKERS = {'node': Tracker, 'iou': IouTracker}
+MODE_OPTIONS = {'offline': ('tracker', 'objects'), 'replay': ('rate', 'recording')}
+TRACKERS = {'node': Tracker, 'boxes': BoxTracker, 'iou': IouTracker}
+OBJECTS = ('network', 'true')
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -64,9 +66,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
     parser.add_argument('--tracker', choices=TRACKERS,
-                        help='offline: what gives objects their ids: the tracker of the node, or '
-                             'for comparison the overlap of boxes with those of the frame before '
-                             '(default: node)')
+                        help='offline: what gives objects their ids: the tracker of the node, '
+                             'which knows places where the bag has depth; the same without '
+                             'depth; or for comparison the overlap of boxes with those of the '
+                             'frame before (default: node)')
+    parser.add_argument('--objects', choices=OBJECTS,
+                        help='offline: what is scored: what the network sees, or what is '
+                             'annotated, to judge ids and places by themselves (default: '
+                             'network)')
     parser.add_argument('--rate', type=float, metavar='FACTOR',
                         help='replay: speed of playing, 2 for twice as fast (default: 1)')
     parser.add_argument('--recording', type=Path, metavar='R',
@@ -93,6 +100,8 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argpa
         parser.error('--truth-topics are topics of --bag, in place of --annotations')
     if args.mode == 'replay' and len(args.topic) > 1:
         parser.error(f'--mode replay plays one topic, got {", ".join(args.topic)}')
+    if args.objects == 'true' and args.truth_topics:
+        parser.error('--objects true is of --annotations, not of --truth-topics')
     if args.against and not args.report:
         parser.error('--against needs --report')
     if args.frames < 0:
@@ -108,6 +117,9 @@ def read_truth(args: argparse.Namespace, bag: Bag | None, tasks: Mapping[str, An
     path = args.annotations
     if path is None and bag is not None and (bag.path / ANNOTATIONS).is_file():
         path = bag.path / ANNOTATIONS
+    if path is None and args.objects == 'true':
+        raise ValueError(f'--objects true: {bag.path} has no {ANNOTATIONS}, and no --annotations '
+                         'are named')
     return None if path is None else StampedTruth(path, tasks)
 
 
@@ -127,7 +139,7 @@ def offline(args: argparse.Namespace, path: Path, ranks: Ranks,
         predictor.warm_up()
         evaluation = look(predictor, bag, topics, truth, args.frames, ranks.leads,
                           pictures.add if args.report else None, TRACKERS[args.tracker or 'node'],
-                          ranks.share)
+                          ranks.share, args.objects == 'true')
         if not ranks.leads:
             return None
         outcome = evaluation.result()
@@ -149,7 +161,8 @@ def offline_each(args: argparse.Namespace, paths: Sequence[Path], ranks: Ranks) 
             truth = read_truth(args, bag, predictor.tasks)
             outcome = evaluate_offline(predictor, bag, _topics(args, bag), truth, args.frames,
                                        progress=False,
-                                       tracker=TRACKERS[args.tracker or 'node'])
+                                       tracker=TRACKERS[args.tracker or 'node'],
+                                       true_objects=args.objects == 'true')
         _check_scored(outcome, truth, predictor.heads)
         return outcome
 

@@ -15,7 +15,8 @@ from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.synthetic.sequence import write_sequence
 from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.bag_report import measures
-from mcn_ros.evaluation.positions import Placed, PositionScores, read_positions
+from mcn_ros.evaluation.positions import (
+    lift_shown, Placed, PositionScores, read_positions)
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.tasks import build_tasks
 
@@ -92,8 +93,8 @@ def measure(boxes, truth, **options):
     """Return the errors of people in a scene of two; masks are not known."""
     depth, _ = scene([NEAR, FAR])
     placed = Placed(*map(np.array, zip(*truth)))
-    return PositionScores(TASKS).measure(
-        placed, {'detection': objects(*boxes, **options)}, surface(depth), depth.shape)
+    return PositionScores(TASKS).measure(placed, lift_shown(
+        TASKS, {'detection': objects(*boxes, **options)}, surface(depth), depth.shape))
 
 
 def position(left, top, right, bottom, metres):
