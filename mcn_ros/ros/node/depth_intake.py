@@ -164,13 +164,10 @@ class DepthIntake:
         """
         if not stamp_ns:
             raise ValueError('the image has the stamp 0: its depth cannot be told')
-        # On a slow machine, the image may be older than what is kept otherwise.
-        oldest_ns = stamp_ns - round(slop_s * 1e9)
-        self.collect(oldest_ns)
-        while (not self.is_decided(stamp_ns) and (rest := deadline - time.monotonic()) > 0
+        while (not self.has(stamp_ns, slop_s) and (rest := deadline - time.monotonic()) > 0
                and (subscription := self._depth.subscription) is not None
                and has_message(subscription, self._node.context, rest)):
-            self.collect(oldest_ns)
+            pass
         with self._lock:
             stamp, message = min(self._kept, key=lambda kept: abs(kept[0] - stamp_ns),
                                  default=(None, b''))
@@ -181,10 +178,13 @@ class DepthIntake:
             return None
         return deserialize_message(message, self._msg_type)
 
-    def is_decided(self, stamp_ns: int) -> bool:
-        """Return whether no better depth can come: some of later was collected, or without stamp."""
+    def has(self, stamp_ns: int, slop_s: float) -> bool:
+        """Return whether no better depth of an image can come, after what :meth:`find` has."""
+        # On a slow machine, the image may be older than what is kept otherwise.
+        self.collect(stamp_ns - round(slop_s * 1e9))
         with self._lock:
             newest_ns = self._kept[-1][0] if self._kept else None
+        # That of that time or of later is there; or none has a stamp.
         return newest_ns is not None and (newest_ns >= stamp_ns or not newest_ns)
 
     def info(self) -> CameraInfo | None:

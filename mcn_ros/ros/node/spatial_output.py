@@ -143,8 +143,7 @@ class SpatialOutput:
         if not self.intake.is_open:
             return None
         try:
-            self.intake.collect()
-            if not self.intake.is_decided(time_ns(image.stamp)):
+            if not self.intake.has(time_ns(image.stamp), parameters.depth_slop):
                 return None
             return self._look(size, results, image, parameters, 0.0, 0.0)
         # Whatever the middleware and a wrong message may raise: ids go by what is in the image.
