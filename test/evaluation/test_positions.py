@@ -4,6 +4,7 @@
 """Places in space against the true ones: of drawn people, and what is found and missed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mcn_ros.evaluation.positions import (
     lift_shown, Placed, PositionScores, read_positions)
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.tasks import build_tasks
+from mcn_ros.tracking import Tracker
 
 CLASSES = ('person', 'chair')
 TASKS = build_tasks({'detection': {'classes': CLASSES}, 'segmentation': {'classes': CLASSES}})
@@ -66,6 +68,25 @@ def test_drawn_people_are_placed_to_a_tenth_of_a_metre(bag):
     told = measures(Evaluation(results))['position of person, 1 to 5 m away']
     assert told == {'error p50 (m)': error['p50'], 'error p95 (m)': error['p95'],
                     'found': 1, 'objects': people['objects']}
+
+
+def test_the_tracker_is_told_where_on_the_ground_objects_are(bag):
+    """And true objects are those that are annotated: the predictor is not asked."""
+    told = []
+
+    class Listener(Tracker):
+        def update(self, time_ns, predictions, **known):
+            told.append((predictions['detection'], known['places']['detection']))
+            return super().update(time_ns, predictions, **known)
+
+    with Bag(bag) as source:
+        evaluation = evaluate_offline(
+            SimpleNamespace(tasks=TASKS), source, [TOPIC], StampedTruth(bag / ANNOTATIONS, TASKS),
+            progress=False, tracker=Listener, true_objects=True).results
+    assert evaluation['spatial'] == run(bag, bag / ANNOTATIONS)['spatial']
+    assert len(told) == 10 and all(len(found) == len(ground) for found, ground in told)
+    ahead = np.concatenate([ground[found.classes == 0, 1] for found, ground in told])
+    assert len(ahead) > 15 and (ahead > 1).all() and (ahead < 8).all()
 
 
 def test_where_no_position_is_annotated_or_no_depth_is_there_none_is_scored(bag, tmp_path):
