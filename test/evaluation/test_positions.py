@@ -75,6 +75,7 @@ def test_the_tracker_is_told_where_on_the_ground_objects_are(bag):
     told = []
 
     class Listener(Tracker):
+
         def update(self, time_ns, predictions, **known):
             told.append((predictions['detection'], known['places']['detection']))
             return super().update(time_ns, predictions, **known)
