@@ -9,6 +9,8 @@ Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014
 
 from dataclasses import dataclass
 
+KEYPOINT_THRESHOLD = 0.2  # joints of a lower score are not drawn, and tell nothing of their person
+
 
 @dataclass(frozen=True)
 class Skeleton:

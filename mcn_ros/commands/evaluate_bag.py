@@ -16,31 +16,35 @@ import sys
 import tempfile
 from typing import Any, Mapping, Sequence
 
-from mcn_ros.commands import check_folder, check_results, clear_errors, write_json
+from mcn_ros.commands import (
+    check_folder, check_results, check_writable, clear_errors, write_json)
 from mcn_ros.commands.evaluate import table
 from mcn_ros.commands.replay import replay
 from mcn_ros.commands.runtime_options import (
     add_result_options, add_runtime_options, add_weights_options, runtime_config)
 from mcn_ros.data.bag_writer import ANNOTATIONS
 from mcn_ros.data.bags import Bag
-from mcn_ros.data.frames import image_topics, IMAGE_TYPES
+from mcn_ros.data.frames import Frame, image_topics, IMAGE_TYPES
 from mcn_ros.evaluation.bag import evaluate_offline, look
 from mcn_ros.evaluation.bag_report import (
     BagPictures, measures, NO_TASKS, notes, write_bag_report)
 from mcn_ros.evaluation.bags import evaluate_bags, find_bags, joint_results
+from mcn_ros.evaluation.box_tracker import BoxTracker
 from mcn_ros.evaluation.iou_tracker import IouTracker
 from mcn_ros.evaluation.recording import Recording
 from mcn_ros.evaluation.replay import evaluate_recording
 from mcn_ros.evaluation.report import read_report, Report
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.evaluation.topic_truth import topic_of, TopicTruth
+from mcn_ros.evaluation.track_sheet import TrackSheet
 from mcn_ros.runtime import load_predictor, weights_path
 from mcn_ros.tracking import Tracker
 from mcn_ros.trainer.distributed import Ranks
 
 MODES = ('offline', 'replay')
-MODE_OPTIONS = {'offline': ('tracker',), 'replay': ('rate', 'recording')}
-TRACKERS = {'node': Tracker, 'iou': IouTracker}
+MODE_OPTIONS = {'offline': ('tracker', 'objects', 'sheet'), 'replay': ('rate', 'recording')}
+TRACKERS = {'node': Tracker, 'boxes': BoxTracker, 'iou': IouTracker}
+OBJECTS = ('network', 'true')
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -64,9 +68,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help='offline: the network on every image; replay: the node, as on a '
                              'robot (default: offline)')
     parser.add_argument('--tracker', choices=TRACKERS,
-                        help='offline: what gives objects their ids: the tracker of the node, or '
-                             'for comparison the overlap of boxes with those of the frame before '
-                             '(default: node)')
+                        help='offline: what gives objects their ids: the tracker of the node, '
+                             'which knows places where the bag has depth; the same without '
+                             'depth; or for comparison the overlap of boxes with those of the '
+                             'frame before (default: node)')
+    parser.add_argument('--objects', choices=OBJECTS,
+                        help='offline: what is scored: what the network sees, or what is '
+                             'annotated, to judge ids and places by themselves (default: '
+                             'network)')
+    parser.add_argument('--sheet', type=Path, metavar='FILE.jpg',
+                        help='offline: picture of some frames with the ids of their objects')
     parser.add_argument('--rate', type=float, metavar='FACTOR',
                         help='replay: speed of playing, 2 for twice as fast (default: 1)')
     parser.add_argument('--recording', type=Path, metavar='R',
@@ -93,6 +104,8 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argpa
         parser.error('--truth-topics are topics of --bag, in place of --annotations')
     if args.mode == 'replay' and len(args.topic) > 1:
         parser.error(f'--mode replay plays one topic, got {", ".join(args.topic)}')
+    if args.objects == 'true' and args.truth_topics:
+        parser.error('--objects true is of --annotations, not of --truth-topics')
     if args.against and not args.report:
         parser.error('--against needs --report')
     if args.frames < 0:
@@ -108,6 +121,9 @@ def read_truth(args: argparse.Namespace, bag: Bag | None, tasks: Mapping[str, An
     path = args.annotations
     if path is None and bag is not None and (bag.path / ANNOTATIONS).is_file():
         path = bag.path / ANNOTATIONS
+    if path is None and args.objects == 'true':
+        raise ValueError(f'--objects true: {bag.path} has no {ANNOTATIONS}, and no --annotations '
+                         'are named')
     return None if path is None else StampedTruth(path, tasks)
 
 
@@ -124,12 +140,24 @@ def offline(args: argparse.Namespace, path: Path, ranks: Ranks,
         truth = read_truth(args, bag, predictor.tasks)
         total = bag.count(topics, IMAGE_TYPES)
         pictures = BagPictures(predictor.tasks, min(total, args.frames or total))
+        sheet = TrackSheet(predictor.tasks, min(total, args.frames or total))
+        tracker = TRACKERS[args.tracker or 'node']
+
+        def watch(frame: Frame, *found: Any) -> None:
+            if args.report:
+                pictures.add(frame, *found)
+            if args.sheet:
+                sheet.see(frame)
+
         predictor.warm_up()
         evaluation = look(predictor, bag, topics, truth, args.frames, ranks.leads,
-                          pictures.add if args.report else None, TRACKERS[args.tracker or 'node'],
-                          ranks.share)
+                          watch if args.report or args.sheet else None,
+                          sheet.drawn(tracker) if args.sheet else tracker, ranks.share,
+                          args.objects == 'true')
         if not ranks.leads:
             return None
+        if args.sheet:
+            sheet.write(args.sheet)
         outcome = evaluation.result()
     _check_scored(outcome, truth, predictor.heads)
     facts = _facts(args.weights or weights_path().name, predictor.heads, truth,
@@ -149,7 +177,8 @@ def offline_each(args: argparse.Namespace, paths: Sequence[Path], ranks: Ranks) 
             truth = read_truth(args, bag, predictor.tasks)
             outcome = evaluate_offline(predictor, bag, _topics(args, bag), truth, args.frames,
                                        progress=False,
-                                       tracker=TRACKERS[args.tracker or 'node'])
+                                       tracker=TRACKERS[args.tracker or 'node'],
+                                       true_objects=args.objects == 'true')
         _check_scored(outcome, truth, predictor.heads)
         return outcome
 
@@ -252,8 +281,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with Ranks(args.device) as ranks:
             args.device = ranks.device_name
             bags = find_bags(args.bags)
-            if args.report and (len(bags) > 1 or ranks.world > 1):
-                raise ValueError('--report: is of one bag, by one process')
+            for name in ('report', 'sheet'):
+                if getattr(args, name) and (len(bags) > 1 or ranks.world > 1):
+                    raise ValueError(f'--{name}: is of one bag, by one process')
+            if args.sheet:
+                check_writable(args.sheet)
             if args.annotations and len(bags) > 1:
                 raise ValueError(f'--annotations: are those of one bag; of {len(bags)}, each has '
                                  f'its own {ANNOTATIONS} in its folder, or --truth-topics')

@@ -13,6 +13,7 @@ from itertools import islice
 import time
 from typing import Any, Callable, Collection, Mapping, Sequence
 
+import numpy as np
 from tqdm import tqdm
 
 from mcn_ros.data.bags import Bag
@@ -20,9 +21,11 @@ from mcn_ros.data.each import Each
 from mcn_ros.data.frames import bag_frames, Frame, IMAGE_TYPES
 from mcn_ros.data.results import IMAGE_TYPE, SCORE_THRESHOLD
 from mcn_ros.evaluation.bag_depth import BagDepth, depth_topic
-from mcn_ros.evaluation.positions import PositionScores, read_positions
+from mcn_ros.evaluation.positions import (
+    lift_shown, Lifted, PositionScores, read_positions)
 from mcn_ros.evaluation.stamped import (
     Evaluation, FrameCallback, percentiles, rate_hz, SPATIAL, StampedScores, StampedTruth)
+from mcn_ros.geometry import Size
 from mcn_ros.runtime.predictor import Predictor
 from mcn_ros.structures import Structure
 from mcn_ros.tasks import Task
@@ -65,7 +68,8 @@ class BagSummary:
 def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
                      truth: StampedTruth | None = None, limit: int = 0, progress: bool = True,
                      watch: FrameCallback | None = None,
-                     tracker: Callable[[Mapping[str, Task]], Any] = Tracker) -> Evaluation:
+                     tracker: Callable[[Mapping[str, Task]], Any] = Tracker,
+                     true_objects: bool = False) -> Evaluation:
     """
     Predict on every image of some topics, and score what is annotated.
 
@@ -76,17 +80,20 @@ def evaluate_offline(predictor: Predictor, bag: Bag, topics: Sequence[str],
         none), for pictures.
     :param tracker: tasks -> what gives objects their ids, a :class:`Tracker` or the like; each
         topic has its own.
+    :param true_objects: look at what is annotated in place of what is predicted, to judge ids and
+        places by themselves.
     :return: the results have the fields of :class:`BagSummary` as 'bag'.
     :raises ValueError: for an image that is not of the annotated size, and if no frame has the
         stamp of an annotated one.
     """
-    return look(predictor, bag, topics, truth, limit, progress, watch, tracker).result()
+    return look(predictor, bag, topics, truth, limit, progress, watch, tracker,
+                true_objects=true_objects).result()
 
 
 def look(predictor: Predictor, bag: Bag, topics: Sequence[str], truth: StampedTruth | None = None,
          limit: int = 0, progress: bool = True, watch: FrameCallback | None = None,
          tracker: Callable[[Mapping[str, Task]], Any] = Tracker, each: Each = map,
-         ) -> 'OfflineEvaluation':
+         true_objects: bool = False) -> 'OfflineEvaluation':
     """
     Do the work of :func:`evaluate_offline`, all but its end.
 
@@ -94,7 +101,7 @@ def look(predictor: Predictor, bag: Bag, topics: Sequence[str], truth: StampedTr
     """
     total = bag.count(topics, IMAGE_TYPES)
     offline = OfflineEvaluation(predictor, bag, topics, truth, watch, tracker,
-                                complete=not limit or limit >= total)
+                                not limit or limit >= total, true_objects)
     frames = islice(bag_frames(bag, topics), limit or None)
     for seen in tqdm(each(offline.look, frames), unit='image', total=min(total, limit or total),
                      disable=None if progress else True):
@@ -112,6 +119,8 @@ class _Seen:
     :param measured: what the scores need of it, if it is annotated.
     :param objects: task -> its prediction, of tasks whose objects are to get ids.
     :param found: task -> number of objects or people that are certain enough to be shown.
+    :param ground: task -> where on the ground its objects are, where there is depth; see
+        :meth:`mcn_ros.tracking.Tracker.update`.
     :param errors: class -> metres from the true positions, see :class:`PositionScores`.
     """
 
@@ -123,6 +132,7 @@ class _Seen:
     measured: Mapping[str, Any] = field(default_factory=dict)
     objects: Mapping[str, Structure] = field(default_factory=dict)
     found: Mapping[str, int] = field(default_factory=dict)
+    ground: Mapping[str, np.ndarray] = field(default_factory=dict)
     errors: Mapping[str, list[float]] = field(default_factory=dict)
 
 
@@ -131,12 +141,15 @@ class OfflineEvaluation:
     The evaluation of one bag.
 
     :param complete: whether the bag is read to its end.
+    :param true_objects: see :func:`evaluate_offline`.
     """
 
     def __init__(self, predictor: Predictor, bag: Bag, topics: Sequence[str],
                  truth: StampedTruth | None, watch: FrameCallback | None,
-                 tracker: Callable[[Mapping[str, Task]], Any] = Tracker, complete: bool = True):
+                 tracker: Callable[[Mapping[str, Task]], Any] = Tracker, complete: bool = True,
+                 true_objects: bool = False):
         self.predictor, self.bag, self.watch, self.complete = predictor, bag, watch, complete
+        self.true_objects = true_objects
         self.trackers = {topic: tracker(predictor.tasks) for topic in topics}
         self.scores = StampedScores(truth, predictor.tasks, topics)
         self.summary = BagSummary(str(bag.path), list(topics), notes=self.scores.notes)
@@ -144,7 +157,7 @@ class OfflineEvaluation:
         self.times_ms: list[float] = []
         self.positions = PositionScores(predictor.tasks)
         self._depths = {topic: BagDepth(bag, depth_topic(topic)) for topic in topics
-                        if bag.count([depth_topic(topic)], [IMAGE_TYPE])}
+                        if truth and bag.count([depth_topic(topic)], [IMAGE_TYPE])}
         self._placed = read_positions(truth.source) if (
             self._depths and isinstance(truth, StampedTruth)) else {}
 
@@ -155,26 +168,39 @@ class OfflineEvaluation:
         except ValueError as error:
             return _Seen(frame.topic, frame.stamp_ns,
                          f'frame {frame.name} cannot be decoded: {error}')
+        image_id = self.scores.find(frame.topic, frame.stamp_ns)
         start = time.perf_counter()
-        predictions = dict(self.predictor(image))  # all of it, so that all of it is timed
+        predictions = self._predict(image, image_id)
         time_ms = 1000 * (time.perf_counter() - start)
         found = {name: int((prediction.scores >= SCORE_THRESHOLD).sum())
                  for name, prediction in predictions.items() if 'scores' in prediction.ROWS}
-        image_id = self.scores.find(frame.topic, frame.stamp_ns)
+        lifted = self._lift(frame, predictions, image.shape[:2])
         annotations, measured, errors = None, {}, {}
         if image_id is not None and image_id not in self.scores.scored:
             annotations, measured = self.scores.measure(image_id, predictions, frame.name,
                                                         {image.shape[:2]})
             if frame.topic in self._depths and image_id in self._placed:
-                errors = self.positions.measure(
-                    self._placed[image_id], predictions,
-                    self._depths[frame.topic].find(frame.stamp_ns), image.shape[:2])
+                errors = self.positions.measure(self._placed[image_id], lifted)
         if self.watch is not None:
             self.watch(frame, predictions, annotations)
         objects = {name: prediction for name, prediction in predictions.items()
                    if 'ids' in prediction.ROWS}
+        ground = {name: objects.ground for name, objects in lifted.items()}
         return _Seen(frame.topic, frame.stamp_ns, '', time_ms, image_id, measured, objects, found,
-                     errors)
+                     ground, errors)
+
+    def _predict(self, image: np.ndarray, image_id: int | None) -> dict[str, Structure]:
+        if not self.true_objects:
+            return dict(self.predictor(image))  # all of it, so that all of it is timed
+        return {} if image_id is None else dict(self.scores.truth.annotations[image_id])
+
+    def _lift(self, frame: Frame, predictions: Mapping[str, Structure],
+              size: Size) -> Mapping[str, Lifted]:
+        """Return head -> its objects in space, {} without depth."""
+        surface = (self._depths[frame.topic].find(frame.stamp_ns)
+                   if frame.topic in self._depths else None)
+        return {} if surface is None else lift_shown(
+            self.predictor.tasks, predictions, surface, size)
 
     def add(self, seen: _Seen) -> None:
         """Count what was seen in a frame; of frames with the same stamp, the first is scored."""
@@ -186,7 +212,8 @@ class OfflineEvaluation:
                 self.summary.notes.append(seen.unreadable)
             return
         self.times_ms.append(seen.time_ms)
-        objects = self.trackers[seen.topic].update(seen.stamp_ns, seen.objects)
+        objects = self.trackers[seen.topic].update(seen.stamp_ns, seen.objects,
+                                                   places=seen.ground)
         for name, count in seen.found.items():
             self.summary.found[name] = self.summary.found.get(name, 0) + count
         if seen.image_id in self.scores.scored:
@@ -225,8 +252,7 @@ class OfflineEvaluation:
         else:
             self.summary.missed = self.scores.add_missed(missing)
             for image_id in self._placed.keys() & set(missing):
-                self.positions.accumulate(
-                    self.positions.measure(self._placed[image_id], {}, None, (1, 1)))
+                self.positions.accumulate(self.positions.measure(self._placed[image_id], {}))
 
 
 def _span(stamps: Collection[int]) -> str:

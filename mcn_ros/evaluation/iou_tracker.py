@@ -5,7 +5,7 @@
 
 from dataclasses import replace
 from itertools import count
-from typing import Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class IouTracker:
         self._last = {name: None for name, task in tasks.items() if 'ids' in task.prediction.ROWS}
         self._numbers = count(1)
 
-    def update(self, time_ns: int, predictions: Mapping[str, Structure]) -> dict[str, Structure]:
+    def update(self, time_ns: int, predictions: Mapping[str, Structure],
+               **known: Any) -> dict[str, Structure]:
         """Return the predictions with ids, '' for objects that are not sure enough to be shown."""
         return {name: self._follow(name, value) if name in self._last else value
                 for name, value in predictions.items()}

@@ -11,31 +11,22 @@ in metres, in the optical frame of the depth.
 from dataclasses import dataclass
 import json
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
 from mcn_ros.data.json_entries import read_numbers
 from mcn_ros.data.results import SCORE_THRESHOLD
 from mcn_ros.geometry import Size
-from mcn_ros.spatial.lift import lift
-from mcn_ros.spatial.subjects import Mask, registration, Subjects
+from mcn_ros.spatial.scene import AREAS, Scene, SUBJECTS
 from mcn_ros.spatial.surface import Surface
-from mcn_ros.structures import ClassMap, Instances, Poses, select, Structure
+from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import Task
 from mcn_ros.tracking.association import assign, overlaps
 from mcn_ros.vocabulary import PERSON
 
 MATCH = 0.5  # overlap of boxes from which on an object is found
 NEAR, FAR = 1.0, 5.0  # metres along the optical axis; what is there counts
-KEYPOINT_THRESHOLD = 0.2  # of shoulders and hips that tell where a person is
-CELLS = 128  # of a network, along the longer side of an image: a mask is uncertain within one
-
-# Predictions of objects -> how they are looked for in space; and those that are masks.
-SUBJECTS: dict[type, Callable[[Any, Task, Mask | None], Subjects]] = {
-    Instances: lambda objects, task, mask: Subjects.of_objects(objects, task.classes, mask),
-    Poses: lambda people, task, mask: Subjects.of_people(people, KEYPOINT_THRESHOLD, mask)}
-AREAS = {ClassMap}
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,49 @@ class Placed:
     labels: np.ndarray
     boxes: np.ndarray
     positions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """
+    Objects of a head that are certain enough to be shown, in space.
+
+    :param objects: N of them, in pixels of the image.
+    :param positions: (N, 3) float64, metres in the optical frame; NaN where not known.
+    :param ground: (M, 2) float64, where on the ground all objects of the head are, see
+        :meth:`mcn_ros.spatial.scene.Scene.ground`; NaN also for those that are not shown.
+    """
+
+    objects: Structure
+    positions: np.ndarray
+    ground: np.ndarray
+
+
+def lift_shown(tasks: Mapping[str, Task], predictions: Mapping[str, Structure],
+               surface: Surface, size: Size) -> dict[str, Lifted]:
+    """
+    Return head -> its objects in space, as the node finds them.
+
+    :param tasks: task name -> task; the first one of areas tells which pixels are of objects.
+    :param predictions: task name -> prediction in pixels of the image, not thresholded.
+    :param surface: what the depth camera saw.
+    :param size: (height, width) of the image.
+    """
+    areas = next((name for name, task in tasks.items()
+                  if task.prediction is AREAS and name in predictions), None)
+    scene = Scene.of(surface, size, areas and (predictions[areas], tasks[areas].classes))
+    found = {}
+    for name, prediction in predictions.items():
+        if tasks[name].prediction in SUBJECTS:
+            shown = np.flatnonzero(prediction.scores >= SCORE_THRESHOLD)
+            objects = select(prediction, shown)
+            places = scene.lift(objects, tasks[name])
+            positions = np.full((len(shown), 3), np.nan)
+            positions[places.rows] = places.positions
+            ground = np.full((len(prediction), 2), np.nan)
+            ground[shown] = scene.ground(places, len(shown))
+            found[name] = Lifted(objects, positions, ground)
+    return found
 
 
 def read_positions(source: Path | str | Mapping[str, Any]) -> dict[int, Placed]:
@@ -80,44 +114,36 @@ class PositionScores:
 
     Where several heads see a class, the first one counts.
 
-    :param tasks: task name -> task; those of objects and people are scored, and masks tell which
-        pixels are theirs.
+    :param tasks: task name -> task; those of objects and people are scored.
     """
 
     def __init__(self, tasks: Mapping[str, Task]):
-        self._tasks = tasks
         self._heads: dict[str, tuple[str, int]] = {}  # class -> the head that counts, its number
         for name, task in tasks.items():
             if task.prediction in SUBJECTS:
                 for index, label in enumerate(task.classes or (PERSON,)):
                     self._heads.setdefault(label, (name, index))
-        self._areas = next((name for name, task in tasks.items()
-                            if task.prediction in AREAS), None)
         self._errors: dict[str, list[float]] = {}
 
-    def measure(self, truth: Placed, predictions: Mapping[str, Structure],
-                surface: Surface | None, size: Size) -> dict[str, list[float]]:
+    def measure(self, truth: Placed, found: Mapping[str, Lifted]) -> dict[str, list[float]]:
         """
         Return class -> metres between found and true position, NaN of what has none.
 
-        :param predictions: task name -> prediction in pixels of the image.
-        :param surface: what the depth camera saw, None for nothing.
-        :param size: (height, width) of the image.
+        :param found: head -> its objects in space; none of a head that is missing.
         """
-        places = {} if surface is None else self._lift(predictions, surface, size)
         near = (truth.positions[:, 2] >= NEAR) & (truth.positions[:, 2] <= FAR)
         errors: dict[str, list[float]] = {}
         for label in self._heads.keys() & set(truth.labels[near].tolist()):
             wanted = np.flatnonzero(near & (truth.labels == label))
             errors[label] = np.full(len(wanted), np.nan)
             name, index = self._heads[label]
-            if name in places:
-                objects, positions = places[name]
+            if name in found:
+                objects, positions = found[name].objects, found[name].positions
                 overlap = overlaps(truth.boxes[wanted], objects.boxes)
                 alike = objects.classes == index if 'classes' in objects.ROWS else True
-                rows, found = assign(-overlap, (overlap >= MATCH) & alike)
+                rows, columns = assign(-overlap, (overlap >= MATCH) & alike)
                 errors[label][rows] = np.linalg.norm(
-                    positions[found] - truth.positions[wanted[rows]], axis=1)
+                    positions[columns] - truth.positions[wanted[rows]], axis=1)
         return {label: values.tolist() for label, values in errors.items()}
 
     def accumulate(self, measured: Mapping[str, list[float]]) -> None:
@@ -138,23 +164,4 @@ class PositionScores:
             spread = np.percentile(known, (50, 95)).tolist() if len(known) else ()
             found[label] = {'position_error_m': dict(zip(('p50', 'p95'), spread)),
                             'found': len(known) / len(errors), 'objects': len(errors)}
-        return found
-
-    def _lift(self, predictions: Mapping[str, Structure], surface: Surface,
-              size: Size) -> dict[str, tuple[Structure, np.ndarray]]:
-        """Return head -> what is shown of it, and (N, 3) where that is, NaN where not known."""
-        mask, affine = None, registration(size, surface.size)
-        if self._areas in predictions:
-            areas = predictions[self._areas]
-            mask = Mask.of(areas, self._tasks[self._areas].classes,
-                           max(areas.labels.shape) / CELLS, surface.size)
-        found = {}
-        for name in {head for head, _ in self._heads.values()} & predictions.keys():
-            shown = select(predictions[name], predictions[name].scores >= SCORE_THRESHOLD)
-            seen = shown.warp(affine, surface.size)
-            task = self._tasks[name]
-            places = lift(surface, SUBJECTS[task.prediction](seen, task, mask), mask)
-            positions = np.full((len(shown), 3), np.nan)
-            positions[places.rows] = places.positions
-            found[name] = shown, positions
         return found

@@ -15,6 +15,7 @@ from mcn_ros.structures import ClassMap, Instances, Poses
 from mcn_ros.vocabulary import PERSON, Skeleton
 
 PERSON_TOLERANCE, TOLERANCE = 0.3, 0.15  # metres from the seed that belong to an object
+CELLS = 128  # of a network, along the longer side of an image: a mask is uncertain within one
 TORSO = 'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'
 
 
@@ -33,18 +34,15 @@ class Mask:
     cell: int
 
     @classmethod
-    def of(cls, class_map: ClassMap, classes: Sequence[str], cell: float, size: Size) -> 'Mask':
-        """
-        Return the mask for a surface of ``size``, of a map that shows the same as it.
-
-        :param cell: pixels of ``class_map`` that are a cell of the network.
-        """
+    def of(cls, class_map: ClassMap, classes: Sequence[str], size: Size) -> 'Mask':
+        """Return the mask for a surface of ``size``, of a map that shows the same as it."""
         height, width = class_map.labels.shape
         y, x = size[0] / height, size[1] / width
         labels = class_map.labels
         if (height, width) != size:
             labels = warp_image(labels, np.array([[x, 0, 0], [0, y, 0.0]]), size, nearest=True)
-        return cls(np.ascontiguousarray(labels), tuple(classes), max(1, round(cell * x)))
+        return cls(np.ascontiguousarray(labels), tuple(classes),
+                   max(1, round(max(size) / CELLS)))
 
     def inner(self, label: int) -> np.ndarray:
         """Return where (H, W) a label is, a cell within its edges: depths there are of neither."""

@@ -48,8 +48,8 @@ def box_areas(boxes: np.ndarray) -> np.ndarray:
 def box_intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the areas (N, M) that xyxy boxes (N, 4) and (M, 4) share."""
     corners = np.maximum(boxes[:, None, :2], others[:, :2])
-    sides = np.minimum(boxes[:, None, 2:], others[:, 2:]) - corners
-    return np.prod(np.maximum(sides, 0), axis=2)
+    sides = np.maximum(np.minimum(boxes[:, None, 2:], others[:, 2:]) - corners, 0)
+    return sides[..., 0] * sides[..., 1]
 
 
 def crowd_rows(objects: Any) -> np.ndarray:

@@ -15,17 +15,17 @@ APART = 1e3  # costs more than any pairs that may be
 
 def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return (N, M) intersection over union of xyxy boxes (N, 4) and (M, 4)."""
+    return overlaps_and_shares(boxes, others)[0]
+
+
+def overlaps_and_shares(boxes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return intersections over unions, and the shares of the smaller boxes in the others."""
     boxes, others = np.asarray(boxes, float), np.asarray(others, float)
     shared = box_intersections(boxes, others)
-    total = box_areas(boxes)[:, None] + box_areas(others) - shared
-    return shared / np.maximum(total, np.finfo(float).tiny)
-
-
-def shares(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return (N, M) the share of the smaller one of two xyxy boxes that is in the other."""
-    boxes, others = np.asarray(boxes, float), np.asarray(others, float)
-    smaller = np.minimum(box_areas(boxes)[:, None], box_areas(others))
-    return box_intersections(boxes, others) / np.maximum(smaller, np.finfo(float).tiny)
+    areas, other_areas = box_areas(boxes)[:, None], box_areas(others)
+    tiny = np.finfo(float).tiny
+    return (shared / np.maximum(areas + other_areas - shared, tiny),
+            shared / np.maximum(np.minimum(areas, other_areas), tiny))
 
 
 def joint_similarity(joints: np.ndarray, others: np.ndarray, boxes: np.ndarray,

@@ -45,8 +45,13 @@ class Objects:
                          for name in self.ROWS))
 
     def ordered(self) -> 'Objects':
-        """Return them in an order that is theirs, the surest first, not that of the heads."""
-        return select(self, np.lexsort([*self.boxes.T, self.labels, -self.scores]))
+        """Return them in an order that is theirs, see :func:`own_order`."""
+        return select(self, own_order(self.boxes, self.labels, self.scores))
+
+
+def own_order(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the rows of objects in an order that is theirs, not that of a head: surest first."""
+    return np.lexsort([*boxes.T, labels, -scores])
 
 
 def link(objects: Objects, more: Objects, column: int) -> Objects:
@@ -64,7 +69,8 @@ def link(objects: Objects, more: Objects, column: int) -> Objects:
     joints, places = (_complete(getattr(objects, name), getattr(more, name), ours, theirs)
                       for name in ('joints', 'places'))
     linked = replace(objects, rows=rows, scores=scores, joints=joints, places=places)
-    return linked.join(select(more, others(len(more), theirs)))
+    rest = others(len(more), theirs)
+    return linked.join(select(more, rest)) if len(rest) else linked
 
 
 def _complete(values: np.ndarray, others: np.ndarray, ours: np.ndarray,

@@ -23,8 +23,8 @@ import numpy as np
 from mcn_ros.structures import select, Structure
 from mcn_ros.tasks import Task
 from mcn_ros.tracking.association import (
-    assign, joint_similarity, others, overlaps, shares)
-from mcn_ros.tracking.objects import link, Objects
+    assign, joint_similarity, others, overlaps_and_shares)
+from mcn_ros.tracking.objects import link, Objects, own_order
 from mcn_ros.tracking.tracks import in_image, Tracks
 from mcn_ros.vocabulary import PERSON
 
@@ -122,15 +122,19 @@ class Tracker:
         old = select(tracks, rows)
         counted = np.where(sure[found], self._count(old, time_ns, before_ns), old.matches)
         matched = self._confirm(old.find(select(objects, found), whole, time_ns), counted)
-        missed = select(tracks, others(len(tracks), rows))
-        missed = select(missed, (missed.numbers > 0) | (time_ns - missed.seen_ns <= CONFIRM_NS))
+        lasting = (tracks.numbers > 0) | (time_ns - tracks.seen_ns <= CONFIRM_NS)
+        missed = others(len(tracks), rows)
+        missed = missed[lasting[missed]]
+        self._tracks = matched.join(select(tracks, missed)) if len(missed) else matched
+        numbers = np.zeros(len(objects), np.int64)
+        numbers[found] = matched.numbers
         begun = others(len(objects), found)
         begun = begun[sure[begun]]
-        new = Tracks.begin(select(objects, begun), time_ns)
-        new = self._confirm(new, np.full(len(new), CONFIRM if first else 1))
-        self._tracks = matched.join(missed).join(new)
-        numbers = np.zeros(len(objects), np.int64)
-        numbers[found], numbers[begun] = matched.numbers, new.numbers
+        if len(begun):
+            new = Tracks.begin(select(objects, begun), time_ns)
+            new = self._confirm(new, np.full(len(new), CONFIRM if first else 1))
+            numbers[begun] = new.numbers
+            self._tracks = self._tracks.join(new)
         return {**predictions, **self._with_ids(predictions, objects, numbers)}
 
     def _objects(self, predictions: Mapping[str, Structure], places: Mapping[str, np.ndarray],
@@ -149,17 +153,18 @@ class Tracker:
         boxes = prediction.boxes.astype(float)
         usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         keep = np.flatnonzero(usable & (prediction.scores >= low))
-        found, num = select(prediction, keep), len(keep)
+        labels = self._labels[column][
+            prediction.classes[keep] if 'classes' in prediction.ROWS else np.zeros_like(keep)]
+        order = own_order(boxes[keep], labels, prediction.scores[keep])
+        keep, labels, num = keep[order], labels[order], len(keep)
         joints = np.full((num, *self._nothing.joints.shape[1:]), np.nan)
         if 'keypoints' in prediction.ROWS and prediction.skeleton == self._skeleton:
-            seen = found.keypoint_scores >= JOINT_SCORE
-            joints = np.where(seen[..., None], found.keypoints, np.nan)
+            seen = prediction.keypoint_scores[keep] >= JOINT_SCORE
+            joints = np.where(seen[..., None], prediction.keypoints[keep], np.nan)
         rows = np.full((num, len(self.heads)), -1)
         rows[:, column] = keep
-        classes = found.classes if 'classes' in found.ROWS else np.zeros(num, np.int64)
-        return Objects(boxes[keep], self._labels[column][classes], found.scores.astype(float),
-                       joints, np.full((num, 2), np.nan) if places is None else places[keep],
-                       rows).ordered()
+        return Objects(boxes[keep], labels, prediction.scores[keep].astype(float), joints,
+                       np.full((num, 2), np.nan) if places is None else places[keep], rows)
 
     def _associate(self, tracks: Tracks, objects: Objects, sure: np.ndarray,
                    time_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,7 +175,7 @@ class Tracker:
         :return: (P,) rows of tracks, of objects, and whether all of the object is seen.
         """
         boxes, named = tracks.motion.boxes, tracks.numbers > 0
-        overlap, within = overlaps(boxes, objects.boxes), shares(boxes, objects.boxes)
+        overlap, within = overlaps_and_shares(boxes, objects.boxes)
         apart = np.linalg.norm(tracks.places[:, None] - objects.places, axis=2)  # perhaps NaN
         reach = REACH + SPEED * (time_ns - tracks.placed_ns[:, None]) / 1e9
         possible = (tracks.labels[:, None] == objects.labels) & ~(apart > reach)

@@ -21,6 +21,7 @@ from mcn_ros.visualization.poses import draw_poses
 from mcn_ros.visualization.region_map import draw_region_map
 from mcn_ros.visualization.scalar_map import draw_scalar_map
 from mcn_ros.visualization.vector_map import draw_vector_map
+from mcn_ros.vocabulary import KEYPOINT_THRESHOLD
 
 # Draws a structure, and returns the names that are to stand on top of everything.
 Drawing = Callable[[Canvas, Structure, Sequence[str]], list[Label]]
@@ -39,8 +40,6 @@ DRAWINGS: dict[type, Drawing] = {
 
 # These leave little of the image, so they are drawn only where there is nothing else to draw.
 OPAQUE = {VectorMap}
-
-KEYPOINT_THRESHOLD = 0.2  # joints below are not drawn, nor are limbs that end in them
 
 
 def draw(image: np.ndarray, predictions: Mapping[str, Structure],

@@ -4,6 +4,7 @@
 """Places in space against the true ones: of drawn people, and what is found and missed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from mcn_ros.data.coco import CocoAnnotations
 from mcn_ros.data.synthetic.sequence import write_sequence
 from mcn_ros.evaluation.bag import evaluate_offline
 from mcn_ros.evaluation.bag_report import measures
-from mcn_ros.evaluation.positions import Placed, PositionScores, read_positions
+from mcn_ros.evaluation.positions import (
+    lift_shown, Placed, PositionScores, read_positions)
 from mcn_ros.evaluation.stamped import Evaluation, StampedTruth
 from mcn_ros.tasks import build_tasks
+from mcn_ros.tracking import Tracker
 
 CLASSES = ('person', 'chair')
 TASKS = build_tasks({'detection': {'classes': CLASSES}, 'segmentation': {'classes': CLASSES}})
@@ -67,6 +70,26 @@ def test_drawn_people_are_placed_to_a_tenth_of_a_metre(bag):
                     'found': 1, 'objects': people['objects']}
 
 
+def test_the_tracker_is_told_where_on_the_ground_objects_are(bag):
+    """And true objects are those that are annotated: the predictor is not asked."""
+    told = []
+
+    class Listener(Tracker):
+
+        def update(self, time_ns, predictions, **known):
+            told.append((predictions['detection'], known['places']['detection']))
+            return super().update(time_ns, predictions, **known)
+
+    with Bag(bag) as source:
+        evaluation = evaluate_offline(
+            SimpleNamespace(tasks=TASKS), source, [TOPIC], StampedTruth(bag / ANNOTATIONS, TASKS),
+            progress=False, tracker=Listener, true_objects=True).results
+    assert evaluation['spatial'] == run(bag, bag / ANNOTATIONS)['spatial']
+    assert len(told) == 10 and all(len(found) == len(ground) for found, ground in told)
+    ahead = np.concatenate([ground[found.classes == 0, 1] for found, ground in told])
+    assert len(ahead) > 15 and (ahead > 1).all() and (ahead < 8).all()
+
+
 def test_where_no_position_is_annotated_or_no_depth_is_there_none_is_scored(bag, tmp_path):
     content = json.loads((bag / ANNOTATIONS).read_bytes())
     for entry in content['annotations']:
@@ -92,8 +115,8 @@ def measure(boxes, truth, **options):
     """Return the errors of people in a scene of two; masks are not known."""
     depth, _ = scene([NEAR, FAR])
     placed = Placed(*map(np.array, zip(*truth)))
-    return PositionScores(TASKS).measure(
-        placed, {'detection': objects(*boxes, **options)}, surface(depth), depth.shape)
+    return PositionScores(TASKS).measure(placed, lift_shown(
+        TASKS, {'detection': objects(*boxes, **options)}, surface(depth), depth.shape))
 
 
 def position(left, top, right, bottom, metres):

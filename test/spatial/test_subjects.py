@@ -16,10 +16,10 @@ LABELS = np.array([[0, 1, 2, 0], [1, 1, 2, 255]], np.uint8)
 
 
 def test_a_mask_has_the_size_of_the_surface():
-    mask = Mask.of(ClassMap(LABELS), CLASSES, 4, (4, 8))
+    mask = Mask.of(ClassMap(LABELS), CLASSES, (4, 8))
     np.testing.assert_array_equal(mask.labels, LABELS.repeat(2, 0).repeat(2, 1))
-    assert mask.cell == 8
-    assert Mask.of(ClassMap(LABELS), CLASSES, 0.2, (2, 4)).cell == 1
+    assert mask.cell == 1
+    assert Mask.of(ClassMap(LABELS), CLASSES, (480, 640)).cell == 5  # of 128
     assert (mask.label('person'), mask.label('chair'), mask.label('dog')) == (1, 2, 0)
 
 

@@ -159,26 +159,33 @@ class DepthIntake:
 
         :param slop_s: how far the nearest one may be.
         :param deadline: of the steady clock, until which the depth may still come.
+        :raises ValueError: for an image without a stamp, and where depth has none: nothing tells
+            which of them belong together.
         """
-        # On a slow machine, the image may be older than what is kept otherwise.
-        oldest_ns = stamp_ns - round(slop_s * 1e9)
-        self.collect(oldest_ns)
-        while (not self._is_decided(stamp_ns) and (rest := deadline - time.monotonic()) > 0
+        if not stamp_ns:
+            raise ValueError('the image has the stamp 0: its depth cannot be told')
+        while (not self.has(stamp_ns, slop_s) and (rest := deadline - time.monotonic()) > 0
                and (subscription := self._depth.subscription) is not None
                and has_message(subscription, self._node.context, rest)):
-            self.collect(oldest_ns)
+            pass
         with self._lock:
             stamp, message = min(self._kept, key=lambda kept: abs(kept[0] - stamp_ns),
                                  default=(None, b''))
+        if stamp == 0:
+            raise ValueError('depth has the stamp 0: its image cannot be told')
         self.nearest_s = None if stamp is None else abs(stamp - stamp_ns) / 1e9
         if self.nearest_s is None or self.nearest_s > slop_s:
             return None
         return deserialize_message(message, self._msg_type)
 
-    def _is_decided(self, stamp_ns: int) -> bool:
-        """Return whether no better depth can come: depth of that time or of later is there."""
+    def has(self, stamp_ns: int, slop_s: float) -> bool:
+        """Return whether no better depth of an image can come, after what :meth:`find` has."""
+        # On a slow machine, the image may be older than what is kept otherwise.
+        self.collect(stamp_ns - round(slop_s * 1e9))
         with self._lock:
-            return bool(self._kept) and self._kept[-1][0] >= stamp_ns
+            newest_ns = self._kept[-1][0] if self._kept else None
+        # That of that time or of later is there; or none has a stamp.
+        return newest_ns is not None and (newest_ns >= stamp_ns or not newest_ns)
 
     def info(self) -> CameraInfo | None:
         """Return the camera_info that came last; None for none."""

@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from itertools import count
 import time
-from typing import Any, Callable, Mapping, NoReturn, Sequence
+from typing import Any, Callable, NoReturn, Sequence
 
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -23,7 +23,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
-from rclpy.time import Time
 from std_msgs.msg import Header
 
 from mcn_ros.ros.command_line import check_command_line, QOS, warn_of_unknown_parameters
@@ -34,30 +33,29 @@ from mcn_ros.ros.node.class_filter import (
     check_points_classes, POINTS_CLASSES, select_classes)
 from mcn_ros.ros.node.declarations import (
     declare_head_parameters, declare_parameters, descriptions, parse_value, read_parameters)
-from mcn_ros.ros.node.diagnostics import FAILED, Limits, one_line, REPEAT_S, UNDECODABLE
+from mcn_ros.ros.node.diagnostics import Limits, one_line
 from mcn_ros.ros.node.diagnostics_updater import DiagnosticsUpdater
 from mcn_ros.ros.node.humans import Humans
-from mcn_ros.ros.node.inference import BatchResult, InferenceThread, useful_batch
+from mcn_ros.ros.node.inference import InferenceThread, useful_batch
 from mcn_ros.ros.node.intake import Intake
 from mcn_ros.ros.node.parameters import HEAD_FIELDS
+from mcn_ros.ros.node.processing import ImageObserver, ImageProcessor
 from mcn_ros.ros.node.resilience import ResilientPredictor
 from mcn_ros.ros.node.transforms import Transforms
 from mcn_ros.runtime import load_predictor, Predictor, RuntimeConfig
 from mcn_ros.runtime.driver import why_no_gpu
 from mcn_ros.runtime.int8 import Calibration
-from mcn_ros.structures import Structure
 
 NAME = 'mcn'
 # Exit code of a process that works again when it is started anew (EX_TEMPFAIL of sysexits.h).
 RESTART = 75
 
 
-class McnNode(LifecycleNode):
+class McnNode(LifecycleNode, ImageObserver):
     """
     The lifecycle node; see the README for its topics and parameters.
 
-    Who wants to know what becomes of images overrides :meth:`on_predicted`, :meth:`on_published`
-    and :meth:`on_dropped`.
+    Who wants to know what becomes of images overrides the methods of :class:`ImageObserver`.
 
     :param kwargs: those of a node.
     :raises rclpy.exceptions.ParameterException: if the user has given a wrong parameter value.
@@ -208,10 +206,15 @@ class McnNode(LifecycleNode):
         arrivals = self._arrivals = ArrivalThread(self._cameras, self.context)
         for camera in self._cameras:
             camera.subscribe(lambda: (intake.wake(), arrivals.wake()))
-        self._thread = InferenceThread(intake, self._process, self._largest_batch)
+        processor = ImageProcessor(self, self, lambda: self.parameters, self._predictor,
+                                   self._humans, self._limit_batch)
+        self._thread = InferenceThread(intake, processor.process, self._largest_batch)
         self._updater = DiagnosticsUpdater(
             self, self._cameras, self._predictor, self.parameters.weights or 'default',
             self._limits)
+
+    def _limit_batch(self, most: int) -> None:
+        self._largest_batch = self._thread.largest_batch = most
 
     def _stop(self) -> None:
         for camera in self._cameras:
@@ -229,93 +232,6 @@ class McnNode(LifecycleNode):
             self._updater = None
             if self._humans is not None:
                 self._humans.forget()
-
-    def _process(self, cameras: Sequence[Camera]) -> None:
-        """Work on the newest images of some cameras; runs in the thread."""
-        headers, images = {}, {}
-        for camera in cameras:
-            try:
-                msg = camera.take()
-                if msg is not None:
-                    headers[camera] = msg.header
-                    images[camera] = camera.decode(msg, self.parameters.max_pixels)
-            # Whatever the middleware and a decoder may raise: only this image is lost.
-            except Exception as error:
-                self._drop(camera, headers.get(camera), UNDECODABLE, error)
-        batch = self._predict(images)
-        for camera, error in batch.failures.items():
-            self._drop(camera, headers[camera], FAILED, error)
-        published = {}
-        for camera, prediction in batch.results.items():
-            try:
-                published[camera] = self._publish(camera, images[camera], prediction,
-                                                  headers[camera])
-            # Whatever drawing and the middleware may raise: only this image is lost.
-            except Exception as error:
-                self._drop(camera, headers[camera], FAILED, error)
-        # All else is published now, so depth may be waited for, by all cameras together.
-        deadline = time.monotonic() + self.parameters.depth_wait
-        for camera, results in published.items():
-            if camera.space is not None:
-                camera.space.publish(images[camera].shape[:2], results, headers[camera],
-                                     self.parameters, deadline)
-
-    def _predict(self, images: Mapping[Camera, Any]) -> BatchResult:
-        if not images:
-            return BatchResult()
-        start = time.perf_counter()
-        batch = self._predictor.run(images)
-        self.on_predicted(len(images), time.perf_counter() - start)
-        if batch.too_large is not None:
-            self._largest_batch = self._thread.largest_batch = len(images) // 2
-            self.get_logger().warning(
-                f'{len(images)} images at once failed: {one_line(batch.too_large)}; from now on '
-                f'at most {self._largest_batch}')
-        return batch
-
-    def _publish(self, camera: Camera, image: Any, prediction: Mapping[str, Any],
-                 header: Header) -> dict[str, Structure]:
-        """Publish the results of an image; return them."""
-        latencies = camera.statistics.latencies_ms()
-        text = f'{camera.statistics.rate:.1f} frames/s'
-        if len(latencies):
-            text += f', {latencies[-1]:.0f} ms'
-        also = set() if camera.space is None else camera.space.wanted
-        if self._humans is not None:
-            also.add(self._humans.head)
-        results = camera.outputs.publish(
-            image, camera.taken_ns(header), prediction, header, self.parameters, text, also)
-        if self._humans is not None:
-            self._humans.publish(camera.name, results[self._humans.head], image.shape[:2], header,
-                                 self.parameters.tracking_lost)
-        stamp = Time.from_msg(header.stamp, clock_type=self.get_clock().clock_type)
-        latency = (self.get_clock().now() - stamp).nanoseconds / 1e9
-        camera.statistics.add_processed(latency if stamp.nanoseconds else None)
-        self.on_published(camera, header)
-        return results
-
-    def _drop(self, camera: Camera, header: Header | None, cause: str, error: Exception) -> None:
-        if not self.context.ok():  # the process is being ended, so publishing fails
-            return
-        camera.statistics.add_dropped(cause, one_line(error))
-        self.get_logger().error(f'{camera.topic}: image dropped: {one_line(error)}',
-                                throttle_duration_sec=REPEAT_S)
-        self.on_dropped(camera, header, cause, error)
-
-    def on_predicted(self, num_images: int, seconds: float) -> None:
-        """Do nothing: the network has looked at images; called in its thread, as the next two."""
-
-    def on_published(self, camera: Camera, header: Header) -> None:
-        """Do nothing: the results of the image with this header have been published."""
-
-    def on_dropped(self, camera: Camera, header: Header | None, cause: str,
-                   error: Exception) -> None:
-        """
-        Do nothing: an image gives no results.
-
-        :param header: None if not even that could be read.
-        :param cause: UNDECODABLE or FAILED of :mod:`mcn_ros.ros.node.diagnostics`.
-        """
 
     def _limits(self) -> Limits:
         p = self.parameters

@@ -8,6 +8,7 @@ Only what somebody subscribes to is brought to camera pixels and made a message.
 reliable, so that every subscriber can be matched.
 """
 
+from types import MappingProxyType
 from typing import Any, Collection, Mapping
 
 import numpy as np
@@ -118,8 +119,12 @@ class HeadOutput:
         """Return the objects that are certain enough, best first; a map as it is."""
         if 'scores' not in prediction.ROWS:
             return prediction
-        keep = prediction.scores >= parameters.score_threshold
-        return select(prediction, np.flatnonzero(keep)[:parameters.max_detections])
+        return select(prediction, self.chosen(prediction, parameters))
+
+    def chosen(self, prediction: Structure, parameters: HeadParameters) -> np.ndarray:
+        """Return the rows of those objects."""
+        certain = np.flatnonzero(prediction.scores >= parameters.score_threshold)
+        return certain[:parameters.max_detections]
 
     def message(self, prediction: Structure, header: Header, parameters: HeadParameters) -> Any:
         """Return the message of the first topic, which has the predictions."""
@@ -167,42 +172,68 @@ class Outputs:
         for name, output in self.heads.items():
             output.announce(header, parameters.of(name))
 
-    def publish(self, image: np.ndarray, time_ns: int, predictions: Mapping[str, Structure],
-                header: Header, parameters: Parameters, text: str,
-                also: Collection[str] = ()) -> dict[str, Structure]:
+    def wanted(self, predictions: Mapping[str, Structure], parameters: Parameters,
+               also: Collection[str] = ()) -> dict[str, Structure]:
         """
-        Publish the results of a frame, then its overlay; return what was published, or would be.
+        Return what somebody wants of the predictions of a frame, by the class filter.
 
-        :param image: (H, W, 3) uint8 RGB.
-        :param time_ns: when it was taken.
         :param predictions: task name -> structure in camera pixels, not thresholded; what nobody
             wants is not asked for.
-        :param header: that of the image.
-        :param text: to be written into the overlay.
         :param also: heads that are wanted although nobody subscribes to their results.
         """
-        in_overlay = self._overlay_heads if self._overlay.get_subscription_count() else ()
-        wanted = {name: output.of_classes(predictions[name], parameters.of(name))
-                  for name, output in self.heads.items()
-                  if name in in_overlay or name in also or output.is_subscribed}
-        if parameters.tracking:
-            # What is not certain enough to be published may keep the track of an object.
-            wanted = self._tracker.update(time_ns, wanted, parameters.thresholds)
-        else:
+        drawn = self._overlay_heads if self._overlay.get_subscription_count() else ()
+        return {name: output.of_classes(predictions[name], parameters.of(name))
+                for name, output in self.heads.items()
+                if name in drawn or name in also or output.is_subscribed}
+
+    def choose(self, wanted: Mapping[str, Structure],
+               parameters: Parameters) -> dict[str, Structure]:
+        """Return what is certain enough to be published."""
+        return {name: self.heads[name].choose(prediction, parameters.of(name))
+                for name, prediction in wanted.items()}
+
+    def track(self, time_ns: int, wanted: Mapping[str, Structure], parameters: Parameters,
+              ground: Mapping[str, np.ndarray] = MappingProxyType({})) -> dict[str, Structure]:
+        """
+        Return what is to be published, with ids.
+
+        :param time_ns: when the frame was taken.
+        :param wanted: see :meth:`wanted`; what is not certain enough to be published may keep the
+            track of an object.
+        :param ground: head -> where on the ground those are that :meth:`choose` returns, see
+            :class:`mcn_ros.tracking.Tracker`.
+        """
+        if not parameters.tracking:
             self._tracker.forget()
-        results = {name: self.heads[name].choose(prediction, parameters.of(name))
-                   for name, prediction in wanted.items()}
+            return self.choose(wanted, parameters)
+        places = {}
+        for name, known in ground.items():
+            places[name] = np.full((len(wanted[name]), 2), np.nan)
+            places[name][self.heads[name].chosen(wanted[name], parameters.of(name))] = known
+        tracked = self._tracker.update(time_ns, wanted, parameters.thresholds, places)
+        return self.choose(tracked, parameters)
+
+    def publish(self, image: np.ndarray, results: Mapping[str, Structure], header: Header,
+                parameters: Parameters, text: str) -> None:
+        """
+        Publish the results of a frame, then its overlay.
+
+        :param image: (H, W, 3) uint8 RGB.
+        :param results: see :meth:`track`.
+        :param header: that of the image.
+        :param text: to be written into the overlay.
+        """
         for name, prediction in results.items():
             self.heads[name].publish(prediction, header, parameters.of(name))
-        if in_overlay:
-            names = {name: self.heads[name].task.classes for name in in_overlay}
-            heads = {name: parameters.of(name) for name in in_overlay}
-            picture = draw(image, {name: results[name] for name in in_overlay}, names,
+        drawn = {name: results[name] for name in self._overlay_heads if name in results}
+        if drawn and self._overlay.get_subscription_count():
+            names = {name: self.heads[name].task.classes for name in drawn}
+            heads = {name: parameters.of(name) for name in drawn}
+            picture = draw(image, drawn, names,
                            score_thresholds={n: h.score_threshold for n, h in heads.items()},
                            keypoint_thresholds={n: h.keypoint_threshold for n, h in heads.items()},
                            text=text if parameters.overlay_text else '')
             self._overlay.publish(rgb_to_image(picture, header))
-        return results
 
     def forget_tracks(self) -> None:
         """End all tracks of objects."""

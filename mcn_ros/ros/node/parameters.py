@@ -20,6 +20,7 @@ from mcn_ros.spatial.lift import NOISE
 from mcn_ros.structures import ClassPlanes, Instances, LineMap, Poses, VectorMap
 from mcn_ros.tasks import TASKS, usual_names
 from mcn_ros.tracking import Thresholds
+from mcn_ros.vocabulary import KEYPOINT_THRESHOLD
 
 
 def _parameter(default: Any, description: str, name: str = '', limits: tuple = (),
@@ -54,7 +55,8 @@ class HeadParameters:
     classes: tuple[str, ...] = _parameter(
         (), 'Names or ids of the classes that are published; empty for all.', live=True)
     keypoint_threshold: float = _parameter(
-        0.2, 'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
+        KEYPOINT_THRESHOLD,
+        'Keypoints with a lower score are published as LOW_CONFIDENCE, and not drawn.',
         limits=(0.0, 1.0), live=True)
     threshold: float = _parameter(
         0.5, 'Ridges of lines that are at least so probable are those that ~/HEAD/thin shows.',

@@ -34,10 +34,8 @@ from mcn_ros.ros.node.parameters import Parameters
 from mcn_ros.ros.node.spatial_messages import (
     detections_3d_to_msg, poses_3d_to_msg, semantic_cloud_msg)
 from mcn_ros.ros.node.transforms import TransformError, Transforms
-from mcn_ros.spatial.joints import lift_joints
-from mcn_ros.spatial.lift import lift, SpatialObjects
-from mcn_ros.spatial.subjects import Mask, registration, Subjects
-from mcn_ros.spatial.surface import Surface
+from mcn_ros.spatial.lift import SpatialObjects
+from mcn_ros.spatial.scene import Scene
 from mcn_ros.structures import ClassMap, Instances, Poses, Structure
 from mcn_ros.vocabulary import COCO_SKELETON
 
@@ -48,44 +46,31 @@ _KINDS = {_OBJECTS: (Instances, '{topic}_3d', 'vision_msgs/msg/Detection3DArray'
           _PEOPLE: (Poses, '{topic}_3d', 'mcn_ros_msgs/msg/HumanPose3DArray'),
           _AREAS: (ClassMap, '{folder}/points', 'sensor_msgs/msg/PointCloud2')}
 _MARKERS = 'markers', 'visualization_msgs/msg/MarkerArray'
-_CELLS = 128  # of the network, along the longer side of an image: a mask is uncertain within one
 
 
 @dataclass(frozen=True)
-class Scene:
+class View:
     """
-    What a depth camera sees, and the image that belongs to it.
+    What is known in space of an image.
 
     :param header: of the results.
-    :param surface: in the frame of the depth.
     :param frame: that of the depth.
-    :param transform: (3, 4), from there to the frame of the header, None for the same.
-    :param mask: classes of its pixels, None where these are not known.
-    :param affine: (2, 3), pixels of the image -> pixels of the surface.
-    :param noise: of the depth, see :func:`mcn_ros.spatial.lift.lift`.
+    :param scene: what the depth camera sees with the image.
+    :param found: head -> those of its objects that have a place, by their rows in what is
+        published of it.
+    :param ground: head -> where on the ground each of its objects is, see :meth:`Scene.ground`.
     """
 
     header: Header
-    surface: Surface
     frame: str
-    transform: np.ndarray | None
-    mask: Mask | None
-    affine: np.ndarray
-    noise: tuple[float, float]
-
-    def lift(self, subjects: Subjects) -> SpatialObjects:
-        """Find objects of the image in space."""
-        return lift(self.surface, subjects, self.mask, self.transform, self.noise)
-
-    def distances(self, objects: SpatialObjects) -> np.ndarray:
-        """Return the metres (N,) from the camera to objects."""
-        camera = np.zeros(3) if self.transform is None else self.transform[:, 3]
-        return np.linalg.norm(objects.positions - camera, axis=1)
+    scene: Scene
+    found: Mapping[str, SpatialObjects]
+    ground: Mapping[str, np.ndarray]
 
     @property
     def up(self) -> Sequence[float]:
         """Return the direction that is up, in the frame of the header."""
-        return optical_up(self.surface) if self.transform is None else UP
+        return optical_up(self.scene.surface) if self.scene.transform is None else UP
 
 
 class SpatialOutput:
@@ -117,11 +102,16 @@ class SpatialOutput:
         self._markers = create_publisher(node, prefix + _MARKERS[0], _MARKERS[1])
 
     @property
+    def _wanted_kinds(self) -> set[str]:
+        """Return what somebody subscribes to; markers show all of it."""
+        markers = self._markers.get_subscription_count() > 0
+        return {kind for kind, publisher in self._publishers.items()
+                if markers or publisher.get_subscription_count()}
+
+    @property
     def wanted(self) -> set[str]:
         """Return the heads whose results are needed; none where nobody subscribes."""
-        markers = self._markers.get_subscription_count() > 0
-        kinds = {kind for kind, publisher in self._publishers.items()
-                 if markers or publisher.get_subscription_count()}
+        kinds = self._wanted_kinds
         # What the pixels are tells which of them are of an object.
         return {name for kind, name in self._names.items()
                 if kind in kinds or kinds and kind is _AREAS}
@@ -139,36 +129,71 @@ class SpatialOutput:
         return self.statistics.report(
             name, self.intake.topic, silence, self.intake.is_open), silence
 
+    def glance(self, size: Size, results: Mapping[str, Structure], image: Header,
+               parameters: Parameters) -> View | None:
+        """
+        Find the objects of an image in space if all that it takes is there; nothing is waited for.
+
+        What is wrong with it :meth:`publish` tells, which looks again.
+
+        :param size: of the image.
+        :param results: head -> what is to be published of it, in pixels of the image.
+        :param image: its header.
+        """
+        if not self.intake.is_open:
+            return None
+        try:
+            if not self.intake.has(time_ns(image.stamp), parameters.depth_slop):
+                return None
+            return self._look(size, results, image, parameters, 0.0, 0.0)
+        # Whatever the middleware and a wrong message may raise: ids go by what is in the image.
+        except Exception:
+            return None
+
     def publish(self, size: Size, results: Mapping[str, Structure], image: Header,
-                parameters: Parameters, deadline: float) -> None:
+                parameters: Parameters, deadline: float, view: View | None) -> None:
         """
         Publish the results of an image in space, if its depth is there or comes in time.
 
-        :param size: of the image.
-        :param results: head -> what is published of it, in pixels of the image.
-        :param image: its header.
+        :param results: as for :meth:`glance`, but for the ids.
         :param deadline: of the steady clock, until which the depth may come.
+        :param view: what :meth:`glance` has returned.
         """
         if not self.intake.is_open:
             return
         try:
-            msg = self.intake.find(time_ns(image.stamp), parameters.depth_slop, deadline)
-            if msg is None:
+            if view is None:
+                view = self._look(size, results, image, parameters, deadline,
+                                  parameters.tf_timeout)
+            if view is None:
                 self.statistics.add_missing(self.intake.nearest_s)
-                return
-            surface = self._reader.read(msg, self.intake.info(), image, parameters.max_pixels)
-            frame = msg.header.frame_id
-            target, transform = self._transform(frame, image.stamp, parameters.tf_timeout)
-            header = Header(stamp=image.stamp, frame_id=target)
-            scene = Scene(header, surface, frame, transform, self._mask(results, surface),
-                          registration(size, surface.size), parameters.depth_noise)
-            self.statistics.add_found(self._publish(scene, results, parameters))
+            else:
+                self.statistics.add_found(self._publish(view, results, parameters))
         except TransformError as error:
             self._refuse(error, error.cause)
         # Whatever the middleware and a wrong message may raise: only these results are lost.
         except Exception as error:
             if self._node.context.ok():  # else the process is being ended, so publishing fails
                 self._refuse(error)
+
+    def _look(self, size: Size, results: Mapping[str, Structure], image: Header,
+              parameters: Parameters, deadline: float, tf_timeout_s: float) -> View | None:
+        """Return what is known in space of an image, None without depth."""
+        msg = self.intake.find(time_ns(image.stamp), parameters.depth_slop, deadline)
+        if msg is None:
+            return None
+        surface = self._reader.read(msg, self.intake.info(), image, parameters.max_pixels)
+        frame = msg.header.frame_id
+        target, transform = self._transform(frame, image.stamp, tf_timeout_s)
+        name = self._names.get(_AREAS)
+        areas = (results[name], self._heads[name].task.classes) if name in results else None
+        scene = Scene.of(surface, size, areas, transform, parameters.depth_noise)
+        found = {name: scene.lift(results[name], self._heads[name].task,
+                                  parameters.of(name).keypoint_threshold)
+                 for kind, name in self._names.items()
+                 if kind in self._wanted_kinds and kind is not _AREAS and name in results}
+        ground = {name: scene.ground(places, len(results[name])) for name, places in found.items()}
+        return View(Header(stamp=image.stamp, frame_id=target), frame, scene, found, ground)
 
     def _refuse(self, error: Exception, cause: str = REFUSED) -> None:
         self.statistics.add_refused(one_line(error), cause)
@@ -186,70 +211,50 @@ class SpatialOutput:
         self._last_ns = time_ns(stamp)
         return self._transforms.target, self._transforms.find(frame, stamp, timeout_s)
 
-    def _mask(self, results: Mapping[str, Structure], surface: Surface) -> Mask | None:
-        name = self._names.get(_AREAS)
-        if name not in results:
-            return None
-        labels = results[name]
-        return Mask.of(labels, self._heads[name].task.classes, max(labels.labels.shape) / _CELLS,
-                       surface.size)
-
-    def _publish(self, scene: Scene, results: Mapping[str, Structure],
+    def _publish(self, view: View, results: Mapping[str, Structure],
                  parameters: Parameters) -> int:
         """Publish what is subscribed to; return how many objects have no place."""
         draw = self._markers.get_subscription_count() > 0
-        wanted = {kind for kind, publisher in self._publishers.items()
-                  if self._names[kind] in results
-                  and (publisher.get_subscription_count() or draw and kind is not _AREAS)}
-        detections, distances, placeless = Detection3DArray(header=scene.header), np.zeros(0), 0
-        people = HumanPose3DArray(header=scene.header)
-        if _OBJECTS in wanted:
-            detections, distances, lost = self._objects(scene, results, parameters)
+        detections, distances = Detection3DArray(header=view.header), np.zeros(0)
+        people = HumanPose3DArray(header=view.header)
+        name = self._names.get(_OBJECTS)
+        if name in view.found:
+            places = view.found[name]
+            detections = detections_3d_to_msg(
+                self._in_image(name, view, results, parameters), places, view.header)
+            distances = view.scene.distances(places)
             self._publishers[_OBJECTS].publish(detections)
-            placeless += lost
-        if _PEOPLE in wanted:
-            people, lost = self._people(scene, results, parameters)
+        name = self._names.get(_PEOPLE)
+        if name in view.found:
+            places = view.found[name]
+            people = poses_3d_to_msg(
+                self._in_image(name, view, results, parameters), places,
+                view.scene.lift_joints(results[name], places), view.header)
             self._publishers[_PEOPLE].publish(people)
-            placeless += lost
-        if _AREAS in wanted:
-            header = Header(stamp=scene.header.stamp, frame_id=scene.frame)
-            self._publishers[_AREAS].publish(semantic_cloud_msg(
-                scene.surface, scene.mask, header,
-                points_classes(parameters.points_classes, scene.mask.classes)))
+        if (_AREAS in self._publishers and view.scene.mask is not None
+                and self._publishers[_AREAS].get_subscription_count()):
+            self._publish_cloud(view, parameters)
         if draw:
             self._markers.publish(markers_msg(
                 detections, people, self._task(_OBJECTS, 'classes', ()),
-                self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(), scene.up))
-        return placeless
+                self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(), view.up))
+        return sum(len(results[name]) - len(places) for name, places in view.found.items())
+
+    def _in_image(self, name: str, view: View, results: Mapping[str, Structure],
+                  parameters: Parameters) -> Any:
+        """Return the message of a head with all its objects in the image."""
+        return self._heads[name].message(results[name], view.header, parameters.of(name))
+
+    def _publish_cloud(self, view: View, parameters: Parameters) -> None:
+        mask = view.scene.mask
+        self._publishers[_AREAS].publish(semantic_cloud_msg(
+            view.scene.surface, mask, Header(stamp=view.header.stamp, frame_id=view.frame),
+            points_classes(parameters.points_classes, mask.classes)))
 
     def _task(self, kind: str, name: str, default: Any) -> Any:
         """Return what the task of a kind says, a default where there is no such head."""
         return (getattr(self._heads[self._names[kind]].task, name) if kind in self._names
                 else default)
-
-    def _objects(self, scene: Scene, results: Mapping[str, Structure],
-                 parameters: Parameters) -> tuple[Detection3DArray, np.ndarray, int]:
-        """Return objects, the metres to each, and how many others have no place."""
-        name = self._names[_OBJECTS]
-        head, objects = self._heads[name], results[name]
-        places = scene.lift(Subjects.of_objects(
-            objects.warp(scene.affine, scene.surface.size), head.task.classes, scene.mask))
-        in_image = head.message(objects, scene.header, parameters.of(name))
-        return (detections_3d_to_msg(in_image, places, scene.header),
-                scene.distances(places), len(objects) - len(places))
-
-    def _people(self, scene: Scene, results: Mapping[str, Structure],
-                parameters: Parameters) -> tuple[HumanPose3DArray, int]:
-        """Return people, and how many others have no place."""
-        name = self._names[_PEOPLE]
-        of_head = parameters.of(name)
-        people = results[name].warp(scene.affine, scene.surface.size)
-        places = scene.lift(Subjects.of_people(people, of_head.keypoint_threshold, scene.mask))
-        joints = lift_joints(scene.surface, people, places, scene.mask, scene.transform,
-                             scene.noise)
-        in_image = self._heads[name].message(results[name], scene.header, of_head)
-        return (poses_3d_to_msg(in_image, places, joints, scene.header),
-                len(people) - len(places))
 
     def destroy(self) -> None:
         """Take the topics back."""

@@ -12,6 +12,7 @@ import cv2
 from mcn_ros_msgs.msg import HumanPose2DArray, HumanPose3DArray
 import numpy as np
 import pytest
+from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -210,7 +211,7 @@ def test_each_camera_has_its_own_depth(world):
 
 def test_without_depth_the_results_in_the_image_are_the_same_and_the_others_silent(world):
     rig = Rig(world)
-    node = rig.start(depth__wait=0.2)
+    node = rig.start(depth__wait=0.2, tracking=True)
     rig.info.publish(camera_info())
     world.spin(0.2)
     rig.see(depth_image(1))
@@ -252,6 +253,54 @@ def test_depth_that_comes_late_is_waited_for_and_the_equal_stamp_is_better(world
     rig.depth.publish(depth_image(1, metres=3))
     world.wait(lambda: rig.detections)
     np.testing.assert_allclose(positions(rig.detections[0])[:, 2], 3)
+
+
+def test_who_is_elsewhere_on_the_ground_is_somebody_else_if_depth_is_there_already(world):
+    """Ids are the same in the image and in space; depth that comes late changes none."""
+    def ids(metres):
+        """Let depth be there, then send the image."""
+        rig.depth.publish(depth_image(rig.stamp + 1, metres))
+        world.wait(lambda: rig.depth.wait_for_all_acked(Duration(seconds=0.1)))
+        rig.see()
+        return same()
+
+    def same():
+        flat = [each.id for each in (*rig.flat[0][-1].detections, *rig.flat[1][-1].poses)]
+        assert flat == [each.id for each in (*rig.detections[-1].detections,
+                                             *rig.poses[-1].poses)]
+        return flat
+
+    rig = Rig(world)
+    rig.start(tracking=True)
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    before = ids(2)
+    assert all(before) and ids(3) == before
+    count = len(rig.detections)
+    rig.send()
+    rig.depth.publish(depth_image(3, metres=9))
+    world.wait(lambda: min(map(len, rig.spatial)) > count, 'results in space')
+    assert same() == before
+    assert not any(ids(9))  # the last that was known was 3 m, two seconds ago
+    after = ids(9)
+    assert all(after) and not {*after} & {*before}
+
+
+def test_without_a_stamp_depth_and_image_do_not_belong_together(world):
+    rig = Rig(world)
+    rig.start(tracking=True)
+    rig.info.publish(camera_info())
+    world.spin(0.2)
+    rig.stamp = -1
+    rig.send(depth_image(0))
+    world.wait(lambda: rig.totals()['depth refused'] == 1)
+    assert rig.told() == (b'\x01', 'the image has the stamp 0: its depth cannot be told')
+    assert all(each.id for each in rig.flat[0][-1].detections)  # by when it has come
+    rig.send(depth_image(0))
+    world.wait(lambda: rig.totals()['depth refused'] == 2)
+    assert rig.told() == (b'\x01', 'depth has the stamp 0: its image cannot be told')
+    assert not any(rig.spatial)
+    rig.see(depth_image(2))
 
 
 def test_without_camera_info_there_is_nothing_and_a_model_is_made_once(world):
