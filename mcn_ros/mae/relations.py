@@ -101,6 +101,8 @@ class RelationConfig:
     :param masks: number of random masks per patch of the image.
     :param penalty: of the ridge regression.
     :param seed: of the masks.
+    :param least: relate two patches by the lesser of what each tells of the other one, see
+        :func:`least`, rather than by the mean.
     :raises ValueError: for values that make no sense.
     """
 
@@ -109,6 +111,7 @@ class RelationConfig:
     masks: int = 20
     penalty: float = 3.0
     seed: int = 0
+    least: bool = False
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
@@ -141,7 +144,8 @@ def relate(model: MaskedAutoencoder, image: Tensor,
         keep = visible_patches(config.masks * count, count, 1 - config.visible, generator)
     errors = reconstruction_errors(model, image, keep, progress)
     seen = torch.zeros(len(keep), count).scatter(1, keep, 1).bool().numpy()
-    return symmetric(ESTIMATORS[config.estimator](seen, errors, config.penalty))
+    relation = ESTIMATORS[config.estimator](seen, errors, config.penalty)
+    return least(relation) if config.least else symmetric(relation)
 
 
 @torch.no_grad()
@@ -171,6 +175,19 @@ def symmetric(relation: np.ndarray) -> np.ndarray:
     mean = (relation + relation.T) / 2
     np.fill_diagonal(mean, 0)
     return mean
+
+
+def least(relation: np.ndarray) -> np.ndarray:
+    """
+    Return the lesser of what each of two patches tells of the other one, (N, N).
+
+    Of a linear model, relations to a patch add up to nothing nearly: where most patches are of its
+    segment, they help little, and others mislead much; where few are, it is the other way round.
+    So between segments one direction misleads clearly, and the mean of both does not.
+    """
+    lesser = np.minimum(relation, relation.T)
+    np.fill_diagonal(lesser, 0)
+    return lesser
 
 
 def _scale(seen: np.ndarray, errors: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mcn_ros.mae.model import MaskedAutoencoder, SIZES
-from mcn_ros.mae.relations import (difference_relation, ESTIMATORS, reconstruction_errors, relate,
-                                   RelationConfig, ridge_relation, single_relation, symmetric)
+from mcn_ros.mae.relations import (difference_relation, ESTIMATORS, least, reconstruction_errors,
+                                   relate, RelationConfig, ridge_relation, single_relation,
+                                   symmetric)
 
 WORKED = np.array([[0, .2, .9, 1], [.3, 0, 1, .8], [1, .9, 0, .1], [.9, 1, .2, 0]])
 
@@ -117,6 +118,30 @@ def test_relations_are_the_same_each_time(toy, estimator):
 def test_the_seed_is_that_of_the_masks(toy):
     first, second = (relate(toy, image(), RelationConfig(masks=2, seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first, second)
+
+
+def test_the_lesser_direction_tells_a_small_segment_from_a_large_one():
+    # By a linear model: of 12 patches 10 are of one segment, and errors fall where others of it
+    # are seen.
+    segments = np.arange(12) >= 10
+    seen = masks(12, 2, 3000)
+    errors = 2 - np.stack([(seen * (segments == of)).sum(axis=1) for of in segments], axis=1) / 2.0
+    relation = ridge_relation(seen, errors, 3.0)
+    across, within = segments[:, None] != segments, np.triu(~segments[:, None] & ~segments, 1)
+    gaps = [found[within].min() - found[across].max()
+            for found in (symmetric(relation), least(relation))]
+    assert gaps[1] > 1.3 * gaps[0] > 0
+    found = least(relation)
+    assert np.array_equal(found, found.T) and not found.diagonal().any()
+    assert (found <= symmetric(relation)).all()
+
+
+@pytest.mark.parametrize('chosen, combined', [(False, symmetric), (True, least)])
+def test_directions_are_combined_as_chosen(toy, chosen, combined, monkeypatch):
+    given = np.random.default_rng(0).normal(size=(36, 36))
+    monkeypatch.setitem(ESTIMATORS, 'few_in', lambda *_: given)
+    found = relate(toy, image(), RelationConfig(masks=1, least=chosen))
+    assert np.array_equal(found, combined(given))
 
 
 @pytest.mark.parametrize('fields, words', [
