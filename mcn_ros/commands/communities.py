@@ -69,6 +69,12 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
                         help=f'random masks for each patch (default: {relation.masks})')
     parser.add_argument('--visible', type=float, default=relation.visible, metavar='SHARE',
                         help=f'of the patches that a mask shows (default: {relation.visible})')
+    parser.add_argument('--least', action='store_true',
+                        help='relate two patches by the lesser of what each tells of the other '
+                             'one, not by the mean')
+    parser.add_argument('--reach', type=float, metavar='PATCHES',
+                        help='edges of the graph are no longer than this; it needs a low '
+                             'resolution, 0.1 for 2.3 patches (default: any length)')
     parser.add_argument('--resolution', type=float, default=segmentation.resolution, metavar='R',
                         help='a larger one makes smaller communities (default: '
                              f'{segmentation.resolution})')
@@ -97,9 +103,10 @@ def discovery(args: argparse.Namespace) -> Discovery:
     side = model.encoder.span * model.encoder.patch
     config = DiscoveryConfig(
         args.side or side, side,
-        RelationConfig(args.estimator, args.visible, args.masks, seed=args.seed),
-        SegmentationConfig(args.resolution, args.growth, args.ratio, args.seed), args.refine,
-        args.sure)
+        RelationConfig(args.estimator, args.visible, args.masks, seed=args.seed,
+                       least=args.least),
+        SegmentationConfig(args.resolution, args.growth, args.ratio, args.seed, args.reach),
+        args.refine, args.sure)
     return Discovery(model, config, args.out)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcn_ros.mae.convolutional import CONVOLUTIONAL, ConvolutionalConfig, SimMim, Spark
-from mcn_ros.mae.model import AutoencoderConfig, MaskedAutoencoder, Reconstructor, TRANSFORMERS
+from mcn_ros.mae.model import AutoencoderConfig, MaskedAutoencoder, Reconstructor
+from mcn_ros.network.backbones import TRANSFORMERS
 
 Method = Literal['mae', 'spark', 'simmim']
 METHODS: dict[Method, tuple[type, type[Reconstructor]]] = {

@@ -16,9 +16,9 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.mae.model import patches, Reconstructor, TRANSFORMERS
+from mcn_ros.mae.model import patches, Reconstructor
 from mcn_ros.mae.sparse import CELL, SparseBackbone, STRIDES
-from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.backbones import BACKBONES, TRANSFORMERS
 from mcn_ros.network.backbones.backbone import Backbone
 
 CONVOLUTIONAL = tuple(name for name in BACKBONES if name not in TRANSFORMERS)

@@ -11,12 +11,14 @@ from mcn_ros.mae.relations import RelationConfig
 from mcn_ros.mae.windows import windows
 
 
-def passes(config: RelationConfig, count: int) -> tuple[int, int]:
-    """Return how many passes relate so many patches, and how many patches each of them sees."""
+def passes(config: RelationConfig, count: int) -> list[tuple[int, int]]:
+    """Return how many passes relate so many patches, by how many patches each of them sees."""
     if config.estimator == 'one_in':
-        return count, 1
+        return [(count, 1)]
+    if config.estimator == 'one_out':
+        return [(count, count - 1), (count * (count - 1) // 2, count - 2)]
     shown = visible_patches(1, count, 1 - config.visible, torch.Generator())
-    return config.masks * count, shown.shape[1]
+    return [(config.masks * count, shown.shape[1])]
 
 
 def multiply_adds(model: MaskedAutoencoder, visible: int, count: int) -> int:
@@ -44,9 +46,9 @@ def relation_cost(model: MaskedAutoencoder, grid: Size, side: int, config: Relat
     total = [0, 0]
     for rows, columns in windows(grid, side):
         count = (rows.stop - rows.start) * (columns.stop - columns.start)
-        number, visible = passes(config, count)
-        total[0] += number
-        total[1] += number * multiply_adds(model, visible, count)
+        for number, visible in passes(config, count):
+            total[0] += number
+            total[1] += number * multiply_adds(model, visible, count)
     return total[0], total[1]
 
 

@@ -3,7 +3,7 @@
 
 """Communities of image files, one after the other: masks, pictures and scores of each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ class Discovery:
         """Return the same for what has no network, which cannot be revealed."""
         config = self.config.segmentation
         growth = 'relations' if config.growth == 'revealed' else config.growth
-        return SegmentationConfig(config.resolution, growth, config.ratio, config.seed)
+        return replace(config, growth=growth)
 
     def _segment(self, image: np.ndarray, grid: Size) -> tuple[np.ndarray, Segmentation]:
         device = next(self.model.parameters()).device

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn, Tensor
 
-from mcn_ros.network.backbones import BACKBONES
+from mcn_ros.network.backbones import BACKBONES, TRANSFORMERS
 from mcn_ros.network.backbones.backbone import Backbone
-from mcn_ros.network.backbones.vit import (Block, EPSILON, init_linear, sine_cosine,
-                                           VisionTransformer)
+from mcn_ros.network.backbones.decoded import DecoderConfig, TokenDecoder
+from mcn_ros.network.backbones.pretrained import public_state
+from mcn_ros.network.backbones.vit import EPSILON, VisionTransformer
 
 # Shares of the patches that are hidden. Most batches have the usual one; the others make the
 # network at home with few visible patches, as relations between patches need it.
 USUAL_SHARE, LEAST_SHARE, LARGEST_SHARE = 0.75, 0.5, 0.97
 USUALLY = 0.75  # share of the batches with the usual one
-
-TRANSFORMERS = tuple(name for name in BACKBONES if name.startswith('vit_'))
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,12 @@ class AutoencoderConfig:
         if self.backbone not in TRANSFORMERS:
             raise ValueError(f'backbone: {self.backbone!r} is not one of '
                              f'{", ".join(TRANSFORMERS)}')
-        for name in ('width', 'depth', 'heads'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name}: {getattr(self, name)} is not positive')
-        if self.width % 4 or self.width % self.heads:
-            raise ValueError(f'width: {self.width} is no multiple of 4 and of {self.heads} heads')
+        _ = self.decoder  # which checks its sizes
+
+    @property
+    def decoder(self) -> DecoderConfig:
+        """Return the shape of the decoder."""
+        return DecoderConfig(self.width, self.depth, self.heads)
 
 
 SIZES = {
@@ -96,6 +96,10 @@ class Reconstructor(nn.Module):
     def share(self, generator: torch.Generator) -> float:
         """Draw which share of the patches a batch hides."""
         return self.usual_share
+
+    def public_state(self) -> dict[str, Tensor]:
+        """Return what other networks can start from, by the names of public checkpoints."""
+        return public_state(self.backbone)
 
     def distance(self, difference: Tensor) -> Tensor:
         """Return how wrong values are that differ so much from what they should be."""
@@ -160,7 +164,8 @@ class MaskedAutoencoder(Reconstructor):
         self.config, self.norm_pix = config, config.norm_pix
         self.backbone = BACKBONES[config.backbone]()
         self.patch = self.encoder.patch
-        self.decoder = Decoder(config, self.encoder.width, self.patch, self.encoder.span)
+        self.decoder = TokenDecoder(config.decoder, self.encoder.width, self.encoder.span,
+                                    3 * self.patch ** 2)
 
     @property
     def encoder(self) -> VisionTransformer:
@@ -177,46 +182,9 @@ class MaskedAutoencoder(Reconstructor):
         """Draw which share of the patches a batch hides; see :func:`hidden_share`."""
         return hidden_share(generator)
 
-
-class Decoder(nn.Module):
-    """
-    Tokens of visible patches to all patches; in place of the hidden ones there is one token.
-
-    :param config: its width, depth and heads.
-    :param channels: of the tokens of the encoder.
-    :param patch: side of a patch in input pixels.
-    :param span: see :class:`mcn_ros.network.backbones.vit.VisionTransformer`.
-    """
-
-    def __init__(self, config: AutoencoderConfig, channels: int, patch: int, span: int) -> None:
-        super().__init__()
-        self.span = span
-        self.embedding = nn.Linear(channels, config.width)
-        self.mask_token = nn.Parameter(torch.empty(1, 1, config.width))
-        self.blocks = nn.Sequential(*(Block(config.width, config.heads)
-                                      for _ in range(config.depth)))
-        self.norm = nn.LayerNorm(config.width, EPSILON)
-        self.pixels = nn.Linear(config.width, 3 * patch ** 2)
-        nn.init.normal_(self.mask_token, std=0.02)
-        self.apply(init_linear)
-
-    def forward(self, tokens: Tensor, keep: Tensor, grid: tuple[int, int]) -> Tensor:
-        """
-        Decode all patches.
-
-        :param tokens: (B, 1 + V, channels), that of the class first.
-        :param keep: (B, V) int64, where the others are.
-        :param grid: rows and columns of patches.
-        :return: (B, rows * columns, 3 * patch ** 2).
-        """
-        tokens = self.embedding(tokens)
-        width = tokens.shape[2]
-        everywhere = self.mask_token.to(tokens.dtype).expand(keep.shape[0], grid[0] * grid[1], -1)
-        places = keep[..., None].expand(-1, -1, width)
-        everywhere = everywhere.scatter(1, places, tokens[:, 1:])
-        positions = sine_cosine(width, *grid, self.span, tokens.device).to(tokens.dtype)
-        x = torch.cat([tokens[:, :1], everywhere + positions], dim=1)
-        return self.pixels(self.norm(self.blocks(x)))[:, 1:]
+    def public_state(self) -> dict[str, Tensor]:
+        """Return the encoder and the decoder, by the names of public checkpoints."""
+        return public_state(self.backbone) | public_state(self.decoder)
 
 
 def patches(images: Tensor, size: int) -> Tensor:

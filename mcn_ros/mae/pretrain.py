@@ -171,13 +171,8 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _save(folder: Path, config: PretrainConfig, sources: Sequence[Source], model: Reconstructor,
           optimiser: torch.optim.Optimizer, step: int, loss: float) -> None:
-    """Write all that is needed to go on, and the backbone by the names of public checkpoints."""
-    own = {name: public for public, name in model.backbone.public_names.items() if name}
-    state = {}
-    for name, value in model.backbone.state_dict().items():
-        start = max((start for start in own if f'{name}.'.startswith(f'{start}.')), key=len)
-        state[own[start] + name.removeprefix(start)] = value
-    save_checkpoint(folder / BACKBONE, {'state_dict': state})
+    """Write all that is needed to go on, and the backbone, perhaps with its decoder."""
+    save_checkpoint(folder / BACKBONE, {'state_dict': model.public_state()})
     card = {'method': config.method, 'backbone': config.model.backbone, 'side': config.side,
             'batch': config.batch, 'steps': step, 'loss': loss,
             'frames': sum(source.frames for source in sources),

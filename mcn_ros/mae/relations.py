@@ -9,6 +9,7 @@ where i tells all of j, 0 where it tells no more than others, and negative where
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Callable, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ ROWS = 256  # ways to look at an image that go through the network at once
 # of all patches is the least that an error is compared with.
 FLOOR = 0.05
 
-Estimator = Literal['few_in', 'one_in', 'difference']
+Estimator = Literal['few_in', 'one_in', 'one_out', 'difference']
 
 
 def ridge_relation(seen: np.ndarray, errors: np.ndarray, penalty: float) -> np.ndarray:
@@ -81,9 +82,30 @@ def single_relation(seen: np.ndarray, errors: np.ndarray, penalty: float) -> np.
     return relation
 
 
+def left_out_relation(seen: np.ndarray, errors: np.ndarray, penalty: float) -> np.ndarray:
+    """
+    Relate patches by the error of each where one other is hidden, too.
+
+    :param seen: (N + N (N - 1) / 2, N) bool: all but each patch, then all but each pair, in order.
+    :param errors: of the same shape, see :func:`ridge_relation`.
+    :param penalty: not used.
+    """
+    count = seen.shape[1]
+    first, second = np.triu_indices(count, 1)
+    assert not seen[count:][np.arange(len(first)), first].any() and len(seen) > len(first)
+    alone, pairs = errors[:count].diagonal(), errors[count:]
+    least_error = max(FLOOR * np.median(alone), np.finfo(np.float64).tiny)
+    relation = np.zeros((count, count))
+    for of, to in ((first, second), (second, first)):
+        both = np.maximum(pairs[np.arange(len(of)), to], least_error)
+        relation[of, to] = 1 - alone[to] / both
+    return relation
+
+
 ESTIMATORS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
     'few_in': ridge_relation,
     'one_in': single_relation,
+    'one_out': left_out_relation,
     'difference': difference_relation,
 }
 
@@ -96,11 +118,14 @@ class RelationConfig:
     :param estimator: a key of ``ESTIMATORS``. 'few_in': random masks, and by ridge regression
         what each visible patch does to the error of each hidden one. 'difference': the same
         masks, and the mean error with and without the patch. 'one_in': each patch seen alone,
-        the cheapest, which learns of colour most.
+        the cheapest, which learns of colour most. 'one_out': all patches but one and
+        each other one, the dearest, for comparison.
     :param visible: share of the patches that a random mask shows.
     :param masks: number of random masks per patch of the image.
     :param penalty: of the ridge regression.
     :param seed: of the masks.
+    :param least: relate two patches by the lesser of what each tells of the other one, see
+        :func:`least`, rather than by the mean.
     :raises ValueError: for values that make no sense.
     """
 
@@ -109,6 +134,7 @@ class RelationConfig:
     masks: int = 20
     penalty: float = 3.0
     seed: int = 0
+    least: bool = False
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
@@ -134,14 +160,26 @@ def relate(model: MaskedAutoencoder, image: Tensor,
     :return: (N, N) float64, symmetric, with a diagonal of 0.
     """
     count = image.shape[2] * image.shape[3] // model.encoder.patch ** 2
-    generator = torch.Generator().manual_seed(config.seed)
+    parts = _visible_sets(config, count)
+    errors = np.concatenate([reconstruction_errors(model, image, keep, progress)
+                             for keep in parts])
+    seen = torch.cat([torch.zeros(len(keep), count).scatter(1, keep, 1) for keep in parts])
+    seen = seen.bool().numpy()
+    relation = ESTIMATORS[config.estimator](seen, errors, config.penalty)
+    return least(relation) if config.least else symmetric(relation)
+
+
+def _visible_sets(config: RelationConfig, count: int) -> list[Tensor]:
+    """Return (K, V) int64 each: the patches that are seen at a time, the same number in each."""
     if config.estimator == 'one_in':
-        keep = torch.arange(count)[:, None]
-    else:
-        keep = visible_patches(config.masks * count, count, 1 - config.visible, generator)
-    errors = reconstruction_errors(model, image, keep, progress)
-    seen = torch.zeros(len(keep), count).scatter(1, keep, 1).bool().numpy()
-    return symmetric(ESTIMATORS[config.estimator](seen, errors, config.penalty))
+        return [torch.arange(count)[:, None]]
+    if config.estimator == 'one_out':
+        every = torch.arange(count)
+        return [torch.tensor(np.stack([np.setdiff1d(every, hidden) for hidden in
+                                       combinations(range(count), number)]))
+                for number in (1, 2)]
+    generator = torch.Generator().manual_seed(config.seed)
+    return [visible_patches(config.masks * count, count, 1 - config.visible, generator)]
 
 
 @torch.no_grad()
@@ -171,6 +209,19 @@ def symmetric(relation: np.ndarray) -> np.ndarray:
     mean = (relation + relation.T) / 2
     np.fill_diagonal(mean, 0)
     return mean
+
+
+def least(relation: np.ndarray) -> np.ndarray:
+    """
+    Return the lesser of what each of two patches tells of the other one, (N, N).
+
+    Of a linear model, relations to a patch add up to nothing nearly: where most patches are of its
+    segment, they help little, and others mislead much; where few are, it is the other way round.
+    So between segments one direction misleads clearly, and the mean of both does not.
+    """
+    lesser = np.minimum(relation, relation.T)
+    np.fill_diagonal(lesser, 0)
+    return lesser
 
 
 def _scale(seen: np.ndarray, errors: np.ndarray) -> np.ndarray:

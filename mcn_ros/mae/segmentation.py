@@ -26,6 +26,8 @@ class SegmentationConfig:
         relations of their patches, or what each tells of the others when it is seen as a whole.
     :param ratio: least relation of a merge.
     :param seed: of the order in which patches are looked at.
+    :param reach: length of the longest edge of the graph, in patches; None for any. With short
+        ones, the resolution has to be lower.
     :raises ValueError: for values that make no sense.
     """
 
@@ -33,6 +35,7 @@ class SegmentationConfig:
     growth: Growth = 'none'
     ratio: float = RATIO
     seed: int = 0
+    reach: float | None = None
 
     def __post_init__(self) -> None:
         if self.growth not in get_args(Growth):
@@ -41,6 +44,8 @@ class SegmentationConfig:
         for name in ('resolution', 'ratio'):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f'{name}: {getattr(self, name)} is not positive')
+        if self.reach is not None and not self.reach >= 1:
+            raise ValueError(f'reach: {self.reach} is not 1 patch at least')
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def segment(relation: np.ndarray, grid: Size, config: SegmentationConfig = Segme
     :param reveal: for growth 'revealed': takes labels (N,) and the least relation of a merge, and
         returns the merges, as :func:`mcn_ros.mae.reveal.grow_revealed` does for an image.
     """
+    if config.reach is not None:
+        relation = near(relation, grid, config.reach)
     weights = edges(relation)
     film = [np.arange(len(relation)), *levels(weights, config.resolution, config.seed)]
     if config.growth != 'none':
@@ -87,3 +94,10 @@ def segment(relation: np.ndarray, grid: Size, config: SegmentationConfig = Segme
     confidence, agreement = stability(weights, film[-1], config.resolution)
     film = [labels.reshape(grid) for labels in film]
     return Segmentation(film, confidence.reshape(grid), agreement, foreground(film[-1]))
+
+
+def near(relation: np.ndarray, grid: Size, reach: float) -> np.ndarray:
+    """Return the relation of patches no further apart than so many, (N, N); NaN for others."""
+    places = np.stack(np.indices(grid), axis=-1).reshape(-1, 2)
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    return np.where(distances <= reach, relation, np.nan)

@@ -78,7 +78,7 @@ def pick(shapes: Shapes, name: str, stride: int = STRIDE) -> MapShape:
         raise ValueError(f'no features {name!r}: the stages of a trunk of kind skip, or of a '
                          'stream with scales, are read by tasks that say something of every pixel '
                          'only; others need another stream, or a trunk of kind shared, separate, '
-                         'branched, cross_stitch or cross_connected')
+                         'branched, cross_stitch, cross_connected or decoded')
     if name not in shapes:
         raise ValueError(f'no features {name!r} (the trunk has {", ".join(shapes)})')
     if shapes[name].stride != stride:

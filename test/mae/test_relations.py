@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mcn_ros.mae.model import MaskedAutoencoder, SIZES
-from mcn_ros.mae.relations import (difference_relation, ESTIMATORS, reconstruction_errors, relate,
-                                   RelationConfig, ridge_relation, single_relation, symmetric)
+from mcn_ros.mae.relations import (difference_relation, ESTIMATORS, least, left_out_relation,
+                                   reconstruction_errors, relate, RelationConfig,
+                                   ridge_relation, single_relation, symmetric)
 
 WORKED = np.array([[0, .2, .9, 1], [.3, 0, 1, .8], [1, .9, 0, .1], [.9, 1, .2, 0]])
 
@@ -36,6 +37,19 @@ def test_one_in_as_by_hand():
     assert across.min() == pytest.approx(-.4031, abs=5e-5)
     assert across.max() == pytest.approx(-.3247, abs=5e-5)
     assert np.array_equal(found, found.T) and not found.diagonal().any()
+
+
+def test_one_out_as_by_hand():
+    # Three patches: all but 0, all but 1, all but 2; all but 0 and 1, 0 and 2, 1 and 2.
+    hidden = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
+    seen = np.array([[patch not in each for patch in range(3)] for each in hidden])
+    errors = np.full((6, 3), 99.0)
+    errors[[0, 1, 2], [0, 1, 2]] = .2, .4, .3
+    errors[3, :2] = .8, .5  # each without the other
+    errors[4, [0, 2]] = .2, .6
+    errors[5, 1:] = .4, .1
+    expected = [[0, 1 - .4 / .5, 1 - .3 / .6], [1 - .2 / .8, 0, 1 - .3 / .1], [0, 0, 0]]
+    assert left_out_relation(seen, errors, 0) == pytest.approx(np.array(expected))
 
 
 def test_flat_patches_are_not_compared_with_their_noise():
@@ -119,8 +133,32 @@ def test_the_seed_is_that_of_the_masks(toy):
     assert not np.array_equal(first, second)
 
 
+def test_the_lesser_direction_tells_a_small_segment_from_a_large_one():
+    # By a linear model: of 12 patches 10 are of one segment, and errors fall where others of it
+    # are seen.
+    segments = np.arange(12) >= 10
+    seen = masks(12, 2, 3000)
+    errors = 2 - np.stack([(seen * (segments == of)).sum(axis=1) for of in segments], axis=1) / 2.0
+    relation = ridge_relation(seen, errors, 3.0)
+    across, within = segments[:, None] != segments, np.triu(~segments[:, None] & ~segments, 1)
+    gaps = [found[within].min() - found[across].max()
+            for found in (symmetric(relation), least(relation))]
+    assert gaps[1] > 1.3 * gaps[0] > 0
+    found = least(relation)
+    assert np.array_equal(found, found.T) and not found.diagonal().any()
+    assert (found <= symmetric(relation)).all()
+
+
+@pytest.mark.parametrize('chosen, combined', [(False, symmetric), (True, least)])
+def test_directions_are_combined_as_chosen(toy, chosen, combined, monkeypatch):
+    given = np.random.default_rng(0).normal(size=(36, 36))
+    monkeypatch.setitem(ESTIMATORS, 'few_in', lambda *_: given)
+    found = relate(toy, image(), RelationConfig(masks=1, least=chosen))
+    assert np.array_equal(found, combined(given))
+
+
 @pytest.mark.parametrize('fields, words', [
-    ({'estimator': 'one_out'}, "'one_out' is not one of few_in, one_in, difference"),
+    ({'estimator': 'all_in'}, "'all_in' is not one of few_in, one_in, one_out, difference"),
     ({'visible': 1.0}, 'visible: 1.0'), ({'masks': 0}, 'masks: 0'),
     ({'penalty': 0.0}, 'penalty: 0.0')])
 def test_what_makes_no_sense_is_refused(fields, words):

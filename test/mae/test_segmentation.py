@@ -66,7 +66,24 @@ def test_what_is_far_is_no_edge_and_still_joined():
     assert same(found.labels, half[None]) and same(half[None], found.labels)
 
 
+def test_edges_have_a_reach():
+    # Far patches of the ground mislead about each other, as far ones of a texture do.
+    values = relation()
+    places = np.stack(np.indices((6, 6)), axis=-1).reshape(-1, 2)
+    far = np.linalg.norm(places[:, None] - places, axis=2) > 2.3
+    values[far] = -1
+    assert not same(TRUTH, segment(values, (6, 6)).labels)
+    found = segment(values, (6, 6), SegmentationConfig(0.1, reach=2.3))
+    assert same(found.labels, TRUTH) and same(TRUTH, found.labels)
+    values[far] = 9
+    again = segment(values, (6, 6), SegmentationConfig(0.1, reach=2.3))
+    assert np.array_equal(again.labels, found.labels)
+    everything = segment(relation(), (6, 6), SegmentationConfig(reach=8))
+    assert np.array_equal(everything.labels, segment(relation(), (6, 6)).labels)
+
+
 @pytest.mark.parametrize('fields, words', [
+    ({'reach': 0.5}, 'reach: 0.5 is not 1 patch'), ({'reach': float('nan')}, 'reach: nan'),
     ({'growth': 'slow'}, "growth: 'slow' is not one of none, relations, revealed"),
     ({'resolution': 0.0}, 'resolution: 0.0'), ({'ratio': -1.0}, 'ratio: -1.0')])
 def test_what_makes_no_sense_is_refused(fields, words):

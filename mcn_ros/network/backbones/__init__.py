@@ -31,3 +31,4 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     'vit_tiny_p8': vit_tiny_p8,
     'vit_tiny_p16': vit_tiny_p16,
 }
+TRANSFORMERS = tuple(name for name in BACKBONES if name.startswith('vit_'))

@@ -169,6 +169,16 @@ def own_name(names: Mapping[str, str | None], name: str) -> str | None:
     return None
 
 
+def public_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return the state of what has ``public_names``, such as a backbone, by these names."""
+    public = {own: name for name, own in module.public_names.items() if own}
+    state = {}
+    for name, value in module.state_dict().items():
+        start = max((start for start in public if f'{name}.'.startswith(f'{start}.')), key=len)
+        state[public[start] + name.removeprefix(start)] = value
+    return state
+
+
 def refuse(source: str | Path, what: str, names: list[str]) -> None:
     """
     Refuse a checkpoint in which something is wrong with some weights; none, and it may pass.

@@ -17,6 +17,7 @@ from mcn_ros.network.backbones import Backbone
 from mcn_ros.network.colours import Colours
 from mcn_ros.network.features import MapShape
 from mcn_ros.network.trunks.branched import BranchedTrunk, BranchedTrunkConfig
+from mcn_ros.network.trunks.decoded import DecodedTrunkConfig
 from mcn_ros.network.trunks.exchanging import (
     CrossConnectedConfig, CrossStitchConfig, ExchangingTrunk)
 from mcn_ros.network.trunks.separate import (
@@ -25,9 +26,9 @@ from mcn_ros.network.trunks.shared import SHARED, SharedTrunk, TRUNK, TrunkConfi
 from mcn_ros.network.trunks.skip import SkipTrunk, SkipTrunkConfig
 
 __all__ = ['BranchedTrunk', 'BranchedTrunkConfig', 'build_trunk_config', 'CrossConnectedConfig',
-           'CrossStitchConfig', 'ExchangingTrunk', 'OwnTrunksConfig', 'SeparateTrunksConfig',
-           'SHARED', 'SharedTrunk', 'SkipTrunk', 'SkipTrunkConfig', 'StreamConfig', 'Trunk',
-           'TRUNK', 'TrunkConfig', 'TrunkKind', 'TRUNKS']
+           'CrossStitchConfig', 'DecodedTrunkConfig', 'ExchangingTrunk', 'OwnTrunksConfig',
+           'SeparateTrunksConfig', 'SHARED', 'SharedTrunk', 'SkipTrunk', 'SkipTrunkConfig',
+           'StreamConfig', 'Trunk', 'TRUNK', 'TrunkConfig', 'TrunkKind', 'TRUNKS']
 
 
 class TrunkKind(Protocol):
@@ -100,6 +101,7 @@ TRUNKS: dict[str, type[TrunkKind]] = {
     'cross_stitch': CrossStitchConfig,
     'cross_connected': CrossConnectedConfig,
     'skip': SkipTrunkConfig,
+    'decoded': DecodedTrunkConfig,
 }
 
 

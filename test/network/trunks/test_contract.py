@@ -25,6 +25,7 @@ KINDS = {
     'cross_stitch': {'streams': STREAMS},
     'cross_connected': {'streams': STREAMS, 'start': 'gate', 'connect': [1, 3]},
     'skip': {**BACKBONE, 'scales': [1, 2]},
+    'decoded': {'backbone': 'vit_toy_p8', 'decoder': {'width': 16, 'depth': 1}, 'channels': 8},
 }
 IMAGES = torch.randn(2, 3, 64, 128, generator=torch.manual_seed(3))
 
@@ -118,13 +119,14 @@ def test_recomputed_all_is_the_same(trunk):
         assert_close(other, one)
 
 
-def test_stages_are_open(trunk):
+def test_stages_are_open(kind, trunk):
     """Each backbone sees the images in its first stage, and has what public weights have."""
     seen = {}
     for number, backbone in enumerate(trunk.backbones()):
         backbone.stages[0].register_forward_pre_hook(
             lambda _, x, number=number: seen.setdefault(number, []).append(x[0].shape))
-        assert len(backbone.stages) == len(backbone.channels) == len(backbone.strides) == 4
+        assert len(backbone.stages) == len(backbone.channels) == len(backbone.strides)
+        assert len(backbone.stages) == (1 if kind == 'decoded' else 4)
     run(trunk, TASKS)
     # Perhaps once more, smaller.
     assert list(seen) == list(range(len(trunk.backbones())))
