@@ -23,7 +23,9 @@ import time
 from typing import Any, Callable, Mapping, Sequence
 
 DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
-START_S = 180.0  # for three processes to start, the network to be loaded and the first result
+# For the processes to start, the network to be loaded and the first result: on a machine with other
+# work that has taken more than three minutes.
+START_S = 600.0
 STALL_S = 60.0  # without any news
 STOP_S = 5.0  # for a process to end by itself
 
@@ -176,7 +178,7 @@ def supervise(children: Mapping[str, subprocess.Popen], log: Path,
     :raises OSError: if a process ends that should not, or none gives news for too long.
     """
     listening = next(name for name in children if role(name) in LISTENERS)
-    listener, deadline = children[listening], time.monotonic() + START_S
+    listener, patience, last = children[listening], START_S, time.monotonic()
     cameras = [process for name, process in children.items() if role(name) == 'camera']
     for line in _lines(listener.stdout):
         if line:
@@ -184,7 +186,7 @@ def supervise(children: Mapping[str, subprocess.Popen], log: Path,
             if 'summary' in event:
                 return event['summary']
             hear(event)
-            deadline = time.monotonic() + STALL_S
+            patience, last = STALL_S, time.monotonic()
         if caught:
             sys.exit(128 + caught[0])  # as shells tell it
         if cameras and all(camera.poll() == 0 for camera in cameras):
@@ -193,8 +195,8 @@ def supervise(children: Mapping[str, subprocess.Popen], log: Path,
             code = None if name == listening else process.poll()
             if code or (role(name) in LASTING and code is not None):
                 raise ChildProcessError(_obituary(name, code, log))
-        if time.monotonic() > deadline:
-            raise TimeoutError(f'nothing has happened for too long; see {log}')
+        if time.monotonic() > last + patience:
+            raise TimeoutError(f'{listening} has heard nothing for {patience:g} s; see {log}')
     try:
         code = listener.wait(STOP_S)
     except subprocess.TimeoutExpired as error:

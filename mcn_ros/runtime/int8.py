@@ -12,6 +12,8 @@ The last convolutions, which give the maps of the heads, stay as they are, and s
 ones, normalisation, decoding and whatever else there is. Rounding what the last ones read would
 more than double the error of offsets, where the channels that are read are of very different
 sizes; rounding depth-wise ones, which multiply little, adds half as much again to all errors.
+Nor are narrow ones quantized, of fewer than 32 channels: they multiply little, too, and each of
+their rounding errors has few others to be averaged with.
 """
 
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ CONVOLUTIONS = {*OUTPUT_AXIS, 'GroupConvolution', 'GroupConvolutionBackpropData'
                 'DeformableConvolution'}
 # Numbers of an input, and of a weight: one less, so that they are as many on both sides of 0.
 LEVELS, WEIGHT_LEVELS = 256, 255
+NARROW = 32  # channels; convolutions of fewer, in or out, are not quantized
 SMALLEST = 1e-6  # range of numbers that are all 0
 
 
@@ -105,7 +108,7 @@ def quantize(model: Any, images: Iterable[np.ndarray]) -> None:
 
 
 def _inner_layers(model: Any) -> list[Any]:
-    """Return the convolutions of constant weights whose output goes on to others."""
+    """Return the convolutions, not narrow, of constant weights whose output goes on to others."""
     found, leading = [], set()  # to convolutions
     for op in reversed(model.get_ordered_ops()):
         readers = [target.get_node() for output in op.outputs()
@@ -113,9 +116,11 @@ def _inner_layers(model: Any) -> list[Any]:
         if any(reader.get_type_name() in CONVOLUTIONS or reader.get_name() in leading
                for reader in readers):
             leading.add(op.get_name())
-            if op.get_type_name() in OUTPUT_AXIS \
-                    and op.input_value(1).get_node().get_type_name() == 'Constant':
-                found.append(op)
+            if op.get_type_name() in OUTPUT_AXIS:
+                weights = op.input_value(1)
+                if weights.get_node().get_type_name() == 'Constant' \
+                        and min(weights.get_shape()[:2]) >= NARROW:
+                    found.append(op)
     return found
 
 

@@ -113,7 +113,7 @@ def test_the_death_of_a_process_is_told(sources, message, modules, tmp_path):
 
 def test_silence_does_not_last_for_ever(modules, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, 'START_S', 0.5)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match='collector has heard nothing for 0.5 s'):
         supervise(modules, tmp_path, node=SLEEP, camera=SLEEP, collector=SLEEP)
 
 
