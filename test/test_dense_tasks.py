@@ -3,19 +3,28 @@
 
 """The kinds of tasks that answer for every pixel go all the way from labels to scores."""
 
+from dataclasses import replace
 import json
 import re
 
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from mcn_ros.commands import evaluate, export_onnx, train
+from mcn_ros.data.coco import CocoDataset
+from mcn_ros.data.synthetic.recipes import RECIPES
+from mcn_ros.data.synthetic.write import write_dataset
+from mcn_ros.evaluation.scorers import Scorers
+from mcn_ros.geometry import Grid, scaling, STRIDE
 from mcn_ros.runtime import load_predictor, RuntimeConfig
 from mcn_ros.structures import ClassMap, ClassPlanes, LineMap, ScalarMap, VectorMap
+from mcn_ros.tasks import build_tasks
 
 COUNT, HEIGHT, WIDTH = 4, 48, 64
+SIDE = 128  # of drawn scenes
 HEADS = {'boundaries': {}, 'normals': {}, 'saliency': {}, 'parts': {}, 'foreground': {},
          'semantic_boundaries': {'classes': ['square']}}
 FIGURES = {'boundaries': ('ODS', 'AP'), 'normals': ('mean', 'mean_facing', 'below_30'),
@@ -103,3 +112,40 @@ def test_they_are_exported_and_found(weights, tmp_path, capsys):
     assert all(value.size == (40, 50) for value in found.values())
     lengths = np.linalg.norm(found['normals'].vectors, axis=2)
     np.testing.assert_allclose(lengths, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize('full_resolution', [False, True])
+def test_maps_of_drawn_scenes_that_are_perfect(tmp_path, full_resolution):
+    """Cells of two pixels cannot say what parts and outlines are; maps at input size can."""
+    write_dataset(tmp_path, 2, 5, (SIDE, SIDE), RECIPES['simple'])
+    tasks = build_tasks({
+        name: {'full_resolution': full_resolution, **fields} for name, fields in HEADS.items()
+        if name not in ('foreground', 'semantic_boundaries')})
+    data = CocoDataset(tmp_path / 'annotations.json', tmp_path / 'images', tasks)
+    scorers = Scorers(tasks)
+    for sample in map(data.__getitem__, range(len(data))):
+        seen = sample.warp(scaling(2), (2 * SIDE, 2 * SIDE)).annotations
+        scorers.add({name: perfect(task, seen[name]).warp(scaling(0.5), (SIDE, SIDE))
+                     for name, task in tasks.items() if name in seen}, sample.annotations)
+    result = scorers.result()
+    scores = {name: result[name][FIGURES[name][0]] for name in tasks}
+    if full_resolution:
+        assert min(scores[name] for name in ('boundaries', 'saliency', 'parts')) > 0.99
+        assert scores['normals'] < 0.1
+    else:
+        assert scores['parts'] < 0.9 and scores['saliency'] < 0.98
+        assert 1 < scores['normals'] < 10 and scores['boundaries'] > 0.8
+
+
+def perfect(task, annotation):
+    """Return what a network would predict that has learned the targets of an image by heart."""
+    targets = task.encode(annotation, Grid(2 * SIDE // STRIDE, 2 * SIDE // STRIDE, STRIDE))
+    if 'normals' in targets:
+        outputs = {'vectors': targets['normals']}
+    elif 'labels' in targets:
+        outputs = {'logits': torch.eye(len(task.classes) + 1)[targets['labels'].long()]
+                   .permute(2, 0, 1)}
+    else:
+        outputs = {'logits': torch.where(targets['values'] == 1, 10.0, -10.0)}
+    found = task.decode({name: values[None] for name, values in outputs.items()})
+    return replace(found, **{name: getattr(found, name)[0].numpy() for name in found.ROWS})

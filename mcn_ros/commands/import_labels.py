@@ -48,4 +48,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sources = [args.pop(source) for source in FORMATS[name].sources]
     with clear_errors():
         count = import_labels(name, sources, out, **args)
-        print(f'{out / ANNOTATIONS}: {count} entries of images, which are in {sources[0]}')
+        print(f'{out / ANNOTATIONS}: {count} images, which are in {sources[0]}')

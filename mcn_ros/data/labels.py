@@ -174,13 +174,14 @@ def _mapped_classes(labels: Labels) -> ClassMap:
 
 def _region_map(labels: Labels) -> RegionMap | None:
     if labels.map:
-        regions = read_regions(labels.map, labels.record.size)
-        count = regions[regions < UNKNOWN_REGION].max(initial=0)
-        if 'region_categories' not in labels.record.entry:
-            return RegionMap(regions, np.full(count, -1), labels.mapped)
-        labelled = labels.classes
-        return RegionMap(regions, _region_classes(labels, int(count)),
-                         None if labelled.all() else labelled)
+        stack = read_regions(labels.map, labels.record.size)
+        count = stack[stack < UNKNOWN_REGION].max(initial=0)
+        classes, labelled = np.full(count, -1), labels.mapped
+        if 'region_categories' in labels.record.entry:
+            classes = _region_classes(labels, int(count))
+            labelled = None if labels.classes.all() else labels.classes
+        return RegionMap(stack[0], classes, labelled,
+                         others=stack[1:] if len(stack) > 1 else None)
     if not labels.file.masked or not labels.named:
         return None
     return _objects(labels)

@@ -8,7 +8,8 @@ Maps of images in PNG files, as they lie beside an annotation file.
 map            PNG             values
 =============  ==============  ==================================================================
 labels         8 bit gray      0 background, c + 1 class c, 255 unknown
-regions        16 bit gray     0 background, r + 1 region r, 65535 unknown
+regions        16 bit gray     0 background, r + 1 region r, 65535 unknown; A times as high where A
+                               annotators have each drawn regions: those of the first on top
 scalars        8 bit gray      0 no, 1 yes, 255 unknown
 planes         8 bit gray      as scalars, C times as high: those of the classes from the top down
 vectors        8 bit RGB       127.5 (1 + x, 1 + y, 1 + z) of a unit vector, black where unknown
@@ -46,8 +47,8 @@ def read_labels(path: Path, size: Size, most: int) -> np.ndarray:
 
 
 def read_regions(path: Path, size: Size) -> np.ndarray:
-    """Read the labels of regions, (H, W) uint16; see :func:`read_labels`."""
-    return _read(path, size, np.uint16, 1)
+    """Read the labels of regions, (A, H, W) uint16 of A annotators; see :func:`read_labels`."""
+    return _read(path, size, np.uint16, 1, stacked=True).reshape(-1, *size)
 
 
 def read_scalars(path: Path, size: Size) -> np.ndarray:
@@ -76,12 +77,13 @@ def read_depth(path: Path, size: Size) -> np.ndarray:
     return _read(path, size, np.uint16, 1)
 
 
-def read_pixels(path: Path, size: Size) -> np.ndarray:
+def read_pixels(path: Path, size: Size, stacked: bool = False) -> np.ndarray:
     """
     Read the pixels of a PNG file, whatever they are.
 
     :param path: the PNG file.
     :param size: (height, width) of its image.
+    :param stacked: whether it may also be several times as high.
     :return: (H, W) or (H, W, C) uint8 or uint16, colours in the order BGR.
     :raises ValueError: naming the file, and what is wrong with it.
     """
@@ -92,14 +94,17 @@ def read_pixels(path: Path, size: Size) -> np.ndarray:
         pixels = file.to_pixels()
     except ValueError as error:
         raise ValueError(f'{path}: is no map that can be read: {error}') from error
-    if pixels.shape[:2] != size:
-        raise ValueError(f'{path}: (height, width) is {pixels.shape[:2]}, expected {size}')
+    height, width = pixels.shape[:2]
+    if (height % size[0] if stacked else height - size[0]) or width != size[1]:
+        raise ValueError(f'{path}: (height, width) is {height, width}, expected {size}'
+                         f'{" or several of these, one below the other" * stacked}')
     return pixels
 
 
-def _read(path: Path, size: Size, dtype: type, channels: int) -> np.ndarray:
+def _read(path: Path, size: Size, dtype: type, channels: int, stacked: bool = False,
+          ) -> np.ndarray:
     """Read the pixels of a PNG file, which has to have the form that is given."""
-    pixels = read_pixels(path, size)
+    pixels = read_pixels(path, size, stacked)
     form = pixels.dtype, 1 if pixels.ndim == 2 else pixels.shape[2]
     if form != (dtype, channels):
         raise ValueError(f'{path}: expected {channels} channels of {np.dtype(dtype)}, found '

@@ -10,13 +10,15 @@ I. Kokkinos, "UberNet", CVPR 2017; S. Xie, Z. Tu, "Holistically-Nested Edge Dete
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor
 
 from mcn_ros.geometry import Grid
 from mcn_ros.network.features import FEATURES
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import LineMap, RegionMap
-from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours
+from mcn_ros.tasks.binary import cells
+from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours, vote
 from mcn_ros.tasks.task import Task
 
 
@@ -25,7 +27,8 @@ class BoundariesTask(ContourMaps, Task):
     """
     How likely every pixel is on a contour.
 
-    What is annotated are regions; contours are taken of them once they have been warped.
+    What is annotated are regions; contours are taken of them once they have been warped. Of
+    several annotators, half have to agree; what fewer say is neither learned nor unlearned.
 
     :param full_resolution: logits at input size rather than at stride 4.
     :param criterion: ``fixed`` weighs contours and the rest by ``positive_weight``; ``balanced``
@@ -62,9 +65,10 @@ class BoundariesTask(ContourMaps, Task):
             raise ValueError(f'boundaries.threshold: {self.threshold} is not in 0..1')
 
     def encode(self, annotation: RegionMap, grid: Grid) -> dict[str, Tensor]:
-        """Build the targets of one image, see :func:`encode_contours`."""
+        """Build the targets of one image, see :func:`encode_contours`, of what most agree on."""
         assert annotation.stride == 1, annotation.stride
-        return encode_contours(annotation.contours().values[None], self.stride, self.criterion)
+        each = np.stack([one.contours().values for one in annotation.annotators])
+        return encode_contours(vote(cells(each, self.stride))[None], self.criterion)
 
     def decode(self, outputs: dict[str, Tensor]) -> LineMap:
         """Return the probabilities, (B, H, W) at stride 4 or at input size, as wide as found."""

@@ -16,8 +16,8 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from mcn_ros.network.features import Shapes
-from mcn_ros.structures import ridges
-from mcn_ros.tasks.binary import balance, BinaryMaps, cells, cross_entropy, known_pixels
+from mcn_ros.structures import IGNORE, ridges
+from mcn_ros.tasks.binary import balance, BinaryMaps, cross_entropy, known_pixels
 from mcn_ros.tasks.heatmap import PRIOR_BIAS
 
 Criterion = Literal['fixed', 'balanced', 'instances']
@@ -27,22 +27,32 @@ REACH = 2  # pixels from a pixel of a contour to the sides of the window that it
 BAG = 15  # pixels of a bag: a rectangle of 3 x 5, the longer side across the contour
 
 
-def encode_contours(planes: np.ndarray, step: int, criterion: str) -> dict[str, Tensor]:
+def encode_contours(values: np.ndarray, criterion: str) -> dict[str, Tensor]:
     """
     Build the targets of one image.
 
-    :param planes: (C, H, W) uint8: 0 no, 1 yes, 255 unknown.
-    :param step: pixels of a side of a cell of the targets.
-    :return: values (C, h, w) like the planes; for bags also across (h, w) uint8, the direction
+    :param values: (C, h, w) uint8: 0 no, 1 yes, 255 unknown.
+    :return: these values; for bags also across (h, w) uint8, the direction
         across the contours in steps of 22.5 degrees, from right to down.
     """
-    values = cells(planes, step)
     targets = {'values': torch.from_numpy(values)}
     if criterion == 'instances':
         angles = ridges.across((values == 1).any(axis=0).astype(np.float32))
         bins = np.rint(angles * (BINS / np.pi)).astype(np.uint8) % BINS
         targets['across'] = torch.from_numpy(bins)
     return targets
+
+
+def vote(values: np.ndarray) -> np.ndarray:
+    """
+    Return what annotators agree on: yes for half of those who know, no for all of them.
+
+    :param values: (A, h, w) uint8, of each annotator: 0 no, 1 yes, 255 unknown.
+    :return: (h, w) uint8, 255 also where fewer than half say yes.
+    """
+    yes, known = (values == 1).sum(axis=0), (values != IGNORE).sum(axis=0)
+    return np.select([yes > 0, known > 0], [np.where(2 * yes >= known, 1, IGNORE), 0],
+                     IGNORE).astype(np.uint8)
 
 
 def contour_loss(logits: Tensor, targets: dict[str, Tensor], criterion: str,

@@ -17,6 +17,7 @@ from mcn_ros.geometry import Grid
 from mcn_ros.network.features import FEATURES
 from mcn_ros.network.heads import HeadConfig
 from mcn_ros.structures import ClassPlanes, RegionMap
+from mcn_ros.tasks.binary import cells
 from mcn_ros.tasks.contours import ContourMaps, Criterion, encode_contours
 from mcn_ros.tasks.task import Task
 from mcn_ros.vocabulary import check_classes, COCO_CLASSES
@@ -63,7 +64,7 @@ class SemanticBoundariesTask(ContourMaps, Task):
         """Build the targets of one image, see :func:`encode_contours`."""
         assert annotation.stride == 1, annotation.stride
         planes = annotation.class_contours(len(self.classes)).planes
-        return encode_contours(planes, self.stride, self.criterion)
+        return encode_contours(cells(planes, self.stride), self.criterion)
 
     def decode(self, outputs: dict[str, Tensor]) -> ClassPlanes:
         """Return the probabilities, (B, C, H, W) at stride 4 or at input size."""

@@ -28,7 +28,7 @@ def folders(tmp_path):
 def test_a_file_is_made_of_the_labels_that_are_chosen(folders, tmp_path, capsys):
     main(['saliency', *folders, '--only', 'a', '--out', str(tmp_path / 'deep' / 'out')])
     path = tmp_path / 'deep' / 'out' / 'annotations.json'
-    assert capsys.readouterr().out == f'{path}: 1 entries of images, which are in {folders[0]}\n'
+    assert capsys.readouterr().out == f'{path}: 1 images, which are in {folders[0]}\n'
     assert [image['file_name'] for image in json.loads(path.read_text())['images']] == ['a.png']
 
 

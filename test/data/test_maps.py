@@ -26,7 +26,7 @@ def random(top, dtype, shape=SIZE):
 @pytest.mark.parametrize('read,pixels', [
     (lambda path: read_labels(path, SIZE, 3), random(4, np.uint8)),
     (lambda path: read_scalars(path, SIZE), np.where(random(3, np.uint8) > 1, np.uint8(255), 1)),
-    (lambda path: read_regions(path, SIZE), random(65536, np.uint16)),
+    (lambda path: read_regions(path, SIZE).reshape(12, 8), random(65536, np.uint16, (12, 8))),
     (lambda path: read_planes(path, SIZE, 2).reshape(12, 8), random(2, np.uint8, (12, 8)))])
 def test_values_are_those_of_the_file(tmp_path, read, pixels):
     found = read(write(tmp_path, pixels))
@@ -54,6 +54,8 @@ def test_vectors_come_back_as_exactly_as_their_colours_allow(tmp_path):
     (lambda path: read_scalars(path, SIZE), np.full(SIZE, 128, np.uint8), 'has 128, expected 0'),
     (lambda path: read_regions(path, SIZE), np.zeros(SIZE, np.uint8),
      'expected 1 channels of uint16, found 1 of uint8'),
+    (lambda path: read_regions(path, SIZE), np.zeros((15, 8), np.uint16),
+     r'\(15, 8\), expected \(6, 8\) or several of these'),
     (lambda path: read_scalars(path, SIZE), np.zeros((*SIZE, 3), np.uint8),
      'expected 1 channels of uint8, found 3'),
     (lambda path: read_scalars(path, SIZE), np.zeros((8, 6), np.uint8),

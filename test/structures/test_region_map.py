@@ -26,6 +26,21 @@ def test_regions_of_two_parts_stay_apart():
     assert again.labels.tolist() == [[3, 0, 1, 2]] and again.classes.tolist() == [7, -1, 5]
 
 
+def test_annotators_stay_apart():
+    none = UNKNOWN_REGION
+    one = RegionMap(np.array([[1, none]], np.uint16), np.array([5]))
+    two = RegionMap(np.array([[none, 1]], np.uint16), np.array([7, 8]),
+                    others=np.array([[[none, 2]]], np.uint16))
+    assert [each.labels.tolist() for each in two.annotators] == [[[none, 1]], [[none, 2]]]
+    for joined in (one.join(two), two.join(one)):
+        first, second = joined.annotators
+        assert [[joined.classes[label - 1] for label in each.labels[0]]
+                for each in (first, second)] == [[5, 7], [5, 8]]
+    flipped = two.warp(crop((1, 0.5), 1, (1, 2), flip=True), (1, 2))
+    assert [each.labels.tolist() for each in flipped.annotators] == [[[1, none]], [[2, none]]]
+    assert len(two.nothing().annotators) == 1 == len(one.annotators)
+
+
 def test_a_contour_is_where_the_right_or_lower_neighbour_is_another():
     contours = regions([[1, 1, 2], [1, 1, 2], [0, 0, 0]]).contours()
     assert contours.values.tolist() == [[0, 1, 0], [1, 1, 1], [0, 0, 0]]

@@ -37,6 +37,19 @@ def test_a_cell_is_on_a_contour_if_any_pixel_is():
     assert torch.equal(torch.from_numpy(square().contours().values), fine)
 
 
+def test_half_of_the_annotators_have_to_agree():
+    stack = np.zeros((3, 2, 8), np.uint16)  # one contour of each, two of which are in one cell
+    for labels, column in zip(stack, (2, 1, 6)):
+        labels[:, column:] = 1
+    stack[2, :, 7] = UNKNOWN_REGION
+    regions = RegionMap(stack[0], np.array([-1]), others=stack[1:])
+    for stride, expected in ((1, [IGNORE, IGNORE, 0, 0, 0, IGNORE, 0, 0]),):
+        task = replace(BOUNDARIES, full_resolution=stride == 1)
+        assert task.encode(regions, GRID)['values'][0, 0].tolist() == expected
+    tall = replace(regions, labels=stack[0].repeat(2, axis=0), others=stack[1:].repeat(2, axis=1))
+    assert BOUNDARIES.encode(tall, GRID)['values'].tolist() == [[[1, IGNORE]]]
+
+
 def test_only_bags_need_directions():
     for criterion, names in (('fixed', {'values'}), ('balanced', {'values'}),
                              ('instances', {'values', 'across'})):

@@ -15,7 +15,7 @@ ROW = [-2.0, -2, 1, -2, -2, -2, -2]
 
 def targets(values):
     """Return the targets of an image of one class."""
-    encoded = encode_contours(np.array(values, np.uint8)[None], 1, 'instances')
+    encoded = encode_contours(np.array(values, np.uint8)[None], 'instances')
     return {name: value[None] for name, value in encoded.items()}
 
 
@@ -101,7 +101,7 @@ def test_classes_have_bags_of_their_own():
     planes = np.zeros((2, 9, 9), np.uint8)
     planes[0, :, 2], planes[1, :, 6] = 1, 1
     encoded = {name: value[None] for name, value in
-               encode_contours(planes, 1, 'instances').items()}
+               encode_contours(planes, 'instances').items()}
     logits = torch.full((1, 2, 9, 9), -8.0)
     logits[0, 0, :, 2], logits[0, 1, :, 6] = 8, 8
     good = contour_loss(logits, encoded, 'instances', 0.95)

@@ -35,7 +35,7 @@ class Format:
 FORMATS = {
     'bsds': Format(
         'boundaries by several people (BSDS500): .mat files of the set, or PNG files with a bit '
-        'for each of them; an entry of the image for each',
+        'for each of them',
         bsds.read, ('IMAGES', 'LABELS'), ('boundaries',)),
     'saliency': Format(
         'masks of what stands out, 0 and 255 (ECSSD, DUTS)',
@@ -72,7 +72,7 @@ def import_labels(name: str, sources: Sequence[Path], out: Path, only: str = '*'
     :param only: pattern of the names of files with labels, without their ending.
     :param tasks: that the maps are for, by default those of the format.
     :param options: of the format.
-    :return: number of the entries of images.
+    :return: number of the images.
     :raises ValueError: naming a file that is wrong, or ``out`` if it is there already.
     """
     chosen = FORMATS[name]

@@ -32,15 +32,15 @@ UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, NotImplementedE
 
 
 def read(images: Path, labels: Path, *, tasks: Sequence[str], only: str) -> Content:
-    """Read boundaries; what each annotator says is one labelling of the image."""
+    """Read boundaries; the maps of all annotators of an image are one file, see maps."""
     pairs = find_pairs(images, labels, only, ('.png', '.mat'))
     return Content(pairs, partial(_read, tasks=tasks))
 
 
-def _read(pair: Pair, tasks: Sequence[str]) -> list[Labelling]:
+def _read(pair: Pair, tasks: Sequence[str]) -> Labelling:
     annotators = (_segmentations(pair.labels, pair.size) if pair.labels.suffix.lower() == '.mat'
                   else _drawings(pair.labels, pair.size))
-    return [Labelling(dict.fromkeys(tasks, regions)) for regions in annotators]
+    return Labelling(dict.fromkeys(tasks, np.concatenate(annotators)))
 
 
 def _drawings(path: Path, size: Size) -> list[np.ndarray]:

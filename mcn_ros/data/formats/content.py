@@ -21,7 +21,7 @@ ANNOTATIONS = 'annotations.json'
 @dataclass(frozen=True)
 class Labelling:
     """
-    What one annotator says of an image.
+    What labels say of an image.
 
     :param maps: task name -> pixels as :mod:`mcn_ros.data.maps` has them, colours in the order
         RGB. The image is labelled for these tasks, or for all where there are none.
@@ -40,13 +40,13 @@ class Content:
     Labels that are still to be read.
 
     :param pairs: the images.
-    :param read: returns what each annotator says of an image; ValueError naming a bad file.
+    :param read: returns what they say of an image; ValueError naming a bad file.
     :param classes: names of the categories, whose ids count from 1.
     :param map_classes: task name -> classes of the labels of its maps.
     """
 
     pairs: Sequence[Pair]
-    read: Callable[[Pair], Sequence[Labelling]]
+    read: Callable[[Pair], Labelling]
     classes: Sequence[str] = ()
     map_classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -55,10 +55,8 @@ def write_content(folder: Path, content: Content) -> int:
     """
     Write annotations.json, and maps in folders of the names of their tasks.
 
-    An image with several annotators has an entry for each, with maps of its own.
-
     :param folder: is made.
-    :return: number of the entries of images.
+    :return: number of the images.
     """
     folder.mkdir()
     file: dict[str, Any] = {
@@ -68,16 +66,14 @@ def write_content(folder: Path, content: Content) -> int:
     if content.map_classes:
         file['map_classes'] = {task: list(names) for task, names in content.map_classes.items()}
     for pair in tqdm(content.pairs, 'images', disable=None):
-        labellings = content.read(pair)
-        for turn, labelling in enumerate(labellings, 1):
-            name = pair.name if len(labellings) == 1 else f'{pair.name}_{turn}'
-            _add(file, folder, pair, labelling, f'{name}.png')
+        _add(file, folder, pair, content.read(pair))
     (folder / ANNOTATIONS).write_text(json.dumps(file, separators=(',', ':')))
     return len(file['images'])
 
 
-def _add(file: dict[str, Any], folder: Path, pair: Pair, labelling: Labelling, name: str) -> None:
-    """Add an entry of an image with its annotations, and write its maps under a name."""
+def _add(file: dict[str, Any], folder: Path, pair: Pair, labelling: Labelling) -> None:
+    """Add the entry of an image with its annotations, and write its maps."""
+    name = f'{pair.name}.png'
     number = len(file['images']) + 1
     entry = {'id': number, 'file_name': pair.image.name, 'height': pair.size[0],
              'width': pair.size[1], **labelling.keys}

@@ -39,11 +39,11 @@ def read(images: Path, labels: Path, classes: Path, *, tasks: Sequence[str], onl
                    dict.fromkeys(tasks, table.classes))
 
 
-def _read(pair: Pair, table: ClassTable, tasks: Sequence[str], fill: int) -> list[Labelling]:
+def _read(pair: Pair, table: ClassTable, tasks: Sequence[str], fill: int) -> Labelling:
     labels = table.read(pair.labels, pair.size)
     maps = {task: MAPS[TASKS[task].annotation](labels, fill) for task in tasks}
     keys: dict[str, Any] = {'region_categories': list(range(1, len(table.classes) + 1))}
-    return [Labelling(maps, keys=keys)]
+    return Labelling(maps, keys=keys)
 
 
 def _classes(labels: np.ndarray, fill: int) -> np.ndarray:

@@ -29,14 +29,14 @@ def read(images: Path, masks: Path, *, tasks: Sequence[str], only: str,
     return Content(find_pairs(images, masks, only), _read, [category])
 
 
-def _read(pair: Pair) -> list[Labelling]:
+def _read(pair: Pair) -> Labelling:
     numbers = read_pixels(pair.labels, pair.size)
     if numbers.ndim != 2:
         raise ValueError(f'{pair.labels}: expected gray, with the number of the object at every '
                          f'pixel, got {numbers.shape[2]} channels')
     nobody = IGNORE if numbers.dtype == np.uint8 else None
-    return [Labelling(objects=[_annotation(numbers == number, number == nobody)
-                               for number in np.unique(numbers[numbers > 0])])]
+    return Labelling(objects=[_annotation(numbers == number, number == nobody)
+                              for number in np.unique(numbers[numbers > 0])])
 
 
 def _annotation(mask: np.ndarray, crowd: bool) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def salient(record: Record) -> np.ndarray:
     return np.isin(numbers, standing_out(numbers, seen / np.maximum(whole, 1))).astype(np.uint8)
 
 
-def _read(pair: Pair, records: dict[Pair, Record], tasks: Sequence[str]) -> list[Labelling]:
+def _read(pair: Pair, records: dict[Pair, Record], tasks: Sequence[str]) -> Labelling:
     if pair.size != records[pair].size:
         raise ValueError(f'{pair.image}: (height, width) is {pair.size}, but {pair.labels} says '
                          f'{records[pair].size}')
-    return [Labelling(dict.fromkeys(tasks, salient(records[pair])))]
+    return Labelling(dict.fromkeys(tasks, salient(records[pair])))

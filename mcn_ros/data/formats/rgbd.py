@@ -42,7 +42,7 @@ def read(images: Path, depth: Path, intrinsics: Path, *, tasks: Sequence[str], o
 
 
 def _read(pair: Pair, cameras: Mapping[str, Any], path: Path, tasks: Sequence[str],
-          radius: int) -> list[Labelling]:
+          radius: int) -> Labelling:
     camera = _camera(cameras, pair.name, pair.size, path)
     depth = read_depth(pair.labels, pair.size)
     metres = np.where((depth > 0) & (depth < UNKNOWN), depth, np.nan)
@@ -51,7 +51,7 @@ def _read(pair: Pair, cameras: Mapping[str, Any], path: Path, tasks: Sequence[st
         raise ValueError(f'{pair.labels}: no surface is found in it')
     known = np.isfinite(normals).all(axis=2, keepdims=True)
     colors = np.where(known, np.rint(127.5 * (1 + np.nan_to_num(normals))), 0).astype(np.uint8)
-    return [Labelling(dict.fromkeys(tasks, colors), keys={'camera': camera._asdict()})]
+    return Labelling(dict.fromkeys(tasks, colors), keys={'camera': camera._asdict()})
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ def read(images: Path, masks: Path, *, tasks: Sequence[str], only: str) -> Conte
     return Content(find_pairs(images, masks, only), partial(_read, tasks=tasks))
 
 
-def _read(pair: Pair, tasks: Sequence[str]) -> list[Labelling]:
+def _read(pair: Pair, tasks: Sequence[str]) -> Labelling:
     pixels = read_pixels(pair.labels, pair.size)
     if pixels.dtype != np.uint8 or pixels.ndim == 3 and (
             pixels[..., :3] != pixels[..., :1]).any():
@@ -29,4 +29,4 @@ def _read(pair: Pair, tasks: Sequence[str]) -> list[Labelling]:
     mask = pixels if pixels.ndim == 2 else pixels[..., 0]
     if 0 < mask.max() < HALF:
         raise ValueError(f'{pair.labels}: expected 0 and 255, the largest value is {mask.max()}')
-    return [Labelling(dict.fromkeys(tasks, (mask >= HALF).astype(np.uint8)))]
+    return Labelling(dict.fromkeys(tasks, (mask >= HALF).astype(np.uint8)))

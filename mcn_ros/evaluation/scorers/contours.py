@@ -33,7 +33,8 @@ class ContoursScorer(Scorer):
     IMAGE_FIGURE: ClassVar[str] = 'F of the contours at the best of 9 thresholds'
     NOTE: ClassVar[str] = (
         'Contours: ridges of the map, thinned, are matched one to one with annotated pixels, at '
-        f'most {TOLERANCE} of the diagonal away, at {len(THRESHOLDS)} thresholds.')
+        f'most {TOLERANCE} of the diagonal away, at {len(THRESHOLDS)} thresholds; of several '
+        'annotators, all are to be found, and any makes a pixel right.')
 
     def __init__(self, task: Task):
         super().__init__(task)
@@ -82,5 +83,5 @@ class ContoursScorer(Scorer):
 def _count(annotation: RegionMap, prediction: LineMap, levels: np.ndarray) -> np.ndarray:
     """Return the counts of one image, see :func:`count_matches`."""
     check_size(annotation, prediction)
-    return count_matches(narrow(prediction.values), [annotation.contours().values], TOLERANCE,
-                         levels)
+    contours = [each.contours().values for each in annotation.annotators]
+    return count_matches(narrow(prediction.values), contours, TOLERANCE, levels)

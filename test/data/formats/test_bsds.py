@@ -3,6 +3,8 @@
 
 """Boundaries by several people: the regions of each, of lines and of the set's own files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -24,10 +26,10 @@ def lines():
     return bits
 
 
-def test_an_image_has_an_entry_for_each_annotator(image, write, imported, lines):
+def test_an_image_has_the_regions_of_each_annotator(image, write, imported, lines):
     data = imported('bsds', image('7.jpg', SIZE), write('labels', '7.png', lines), tasks=TASKS)
-    assert [record.file_name for record in data.file.records] == ['7.jpg'] * 2
-    one, two = (data[row].annotations['boundaries'] for row in range(2))
+    assert [record.file_name for record in data.file.records] == ['7.jpg']
+    one, two = data[0].annotations['boundaries'].annotators
     assert len(np.unique(one.labels)) == 2 and len(np.unique(two.labels)) == 3
     # Lines that only touch at corners part regions as well.
     assert len({int(two.labels[place]) for place in ((6, 0), (0, 4), (0, 9))}) == 3
@@ -35,9 +37,9 @@ def test_an_image_has_an_entry_for_each_annotator(image, write, imported, lines)
 
 def test_contours_are_where_the_lines_were(image, write, imported, lines):
     data = imported('bsds', image('7.jpg', SIZE), write('labels', '7.png', lines), tasks=TASKS)
-    for bit in range(2):
+    for bit, regions in enumerate(data[0].annotations['boundaries'].annotators):
         drawn = (lines >> bit & 1).astype(bool)
-        found = data[bit].annotations['boundaries'].contours().values == 1
+        found = regions.contours().values == 1
         assert ndimage.distance_transform_edt(~drawn)[found].max() < 1.5
         assert ndimage.distance_transform_edt(~found)[drawn].max() < 1.5
 
@@ -55,8 +57,9 @@ def test_regions_of_the_set_are_as_they_are(image, imported, tmp_path):
     (tmp_path / 'labels').mkdir()
     matlab(tmp_path / 'labels' / '7.mat', regions, regions[::-1])
     data = imported('bsds', image('7.jpg', SIZE), tmp_path / 'labels', tasks=TASKS)
-    for row, expected in enumerate((regions, regions[::-1])):
-        assert (data[row].annotations['boundaries'].labels == expected).all()
+    both = data[0].annotations['boundaries'].annotators
+    for found, expected in zip(both, (regions, regions[::-1]), strict=True):
+        assert (found.labels == expected).all()
 
 
 @pytest.mark.parametrize('pixels, message', [
@@ -99,10 +102,10 @@ def test_public_images(shared, imported):
     folder = shared('object_boundaries')
     data = imported('bsds', folder / 'images', folder / 'labels', only='124*', tasks=TASKS)
     for row, record in enumerate(data.file.records):
-        name, turn = record.maps['boundaries'].removesuffix('.png').split('/')[1].split('_')
-        stack = read_pixels(folder / 'labels' / f'{name}.png', record.size)
-        drawn = (stack >> (int(turn) - 1) & 1).astype(bool)
-        found = data[row].annotations['boundaries'].contours().values == 1
-        assert ndimage.distance_transform_edt(~drawn)[found].max() < 1.5
-        # Lines that end within a region part nothing.
-        assert (ndimage.distance_transform_edt(~found)[drawn] < 1.5).mean() > 0.9
+        stack = read_pixels(folder / 'labels' / Path(record.maps['boundaries']).name, record.size)
+        for bit, regions in enumerate(data[row].annotations['boundaries'].annotators):
+            drawn = (stack >> bit & 1).astype(bool)
+            found = regions.contours().values == 1
+            assert ndimage.distance_transform_edt(~drawn)[found].max() < 1.5
+            # Lines that end within a region part nothing.
+            assert (ndimage.distance_transform_edt(~found)[drawn] < 1.5).mean() > 0.9

@@ -9,7 +9,7 @@ import pytest
 from mcn_ros.evaluation.scorers.contour_curve import (
     average_precision, best, best_column, count_matches, f_measure, narrow, recall_precision,
     thresholds)
-from mcn_ros.structures import IGNORE
+from mcn_ros.structures import IGNORE, RegionMap
 
 ALL = thresholds(99)
 
@@ -92,6 +92,15 @@ def test_lines_of_any_width_are_narrowed():
     assert counts[:3].tolist() == [80, 80, 80]
     # Where a wide line ends at once, its end is a ridge, too: 4 pixels of it on each.
     assert counts[3] == 88
+
+
+def test_a_slanted_contour_is_not_found_less_because_of_its_steps():
+    row, column = np.indices((100, 100))
+    stairs = np.pad((3 * row > 2 * column).astype(np.uint16), 1, mode='edge')
+    steps = RegionMap(stairs, np.zeros(1, int)).contours().values
+    found, of, right, all_found = count_matches(
+        narrow(steps.astype(np.float32)), [steps], 0.0075, thresholds(1))[:, 0]
+    assert right == all_found and of < 0.7 * steps.sum() and found > 0.9 * of  # not at the border
 
 
 def test_of_what_is_unknown_nothing_is_false():

@@ -65,6 +65,18 @@ def test_the_best_threshold_is_told():
     assert scored(ANY).details() == {}
 
 
+def test_of_several_annotators_all_are_to_be_found_and_any_makes_a_pixel_right():
+    one, other = (np.where(np.arange(SIZE[1]) <= column, 1, 2)[None].repeat(SIZE[0], axis=0)
+                  .astype(np.uint16) for column in (50, 20))
+    both = RegionMap(one, np.array([-1, -1]), others=other[None])
+    details = scored(ANY, (both, lines(both))).details()  # what the first has drawn
+    assert 0.47 < details['recall'] <= 0.5 and details['precision'] == 1
+    more = LineMap(np.maximum(*(lines(each).values for each in both.annotators)))
+    assert scored(ANY, (both, more)).result()['ODS'] > NEARLY
+    alone = scored(ANY, (both.annotators[0], more)).details()
+    assert alone['recall'] > 0.96 and alone['precision'] == pytest.approx(0.5, abs=0.02)
+
+
 def test_an_image_has_its_own_threshold():
     noise = lines(square(), 0.9).values.copy()
     noise[5:55, 10] = 0.6
@@ -97,8 +109,8 @@ def test_classes_that_are_not_labelled_are_not_scored():
     scorer = scored(CLASSES, (annotation, prediction))
     assert scorer.result()['per_class'].keys() == {'a'}
     assert scorer.result()['mMF'] > NEARLY
-    # 99 pixels of contours in 4800.
-    assert scorer.details() == {'pixels': {'a': pytest.approx(99 / 4800)}}
+    # 99 pixels of contours in 4800, three of which thinning takes at the corners.
+    assert scorer.details() == {'pixels': {'a': pytest.approx(96 / 4800)}}
 
 
 def test_the_border_of_an_image_is_left_out_of_classes():
@@ -117,7 +129,7 @@ def test_the_border_of_an_image_is_left_out_of_classes():
 def test_an_image_alone_and_sizes(name):
     scorer, prediction = scored(TASKS[name]), PREDICTED[name](square())
     figure = scorer.figure(square(), prediction)
-    assert NEARLY < figure.value < 1 and figure.text == f'F {figure.value:.2f}'
+    assert NEARLY < figure.value <= 1 and figure.text == f'F {figure.value:.2f}'
     assert scorer.figure(square().nothing(), prediction).value is None
     unknown = replace(square(), labels=np.full(SIZE, UNKNOWN_REGION, np.uint16))
     assert scorer.figure(unknown, prediction).value is None
