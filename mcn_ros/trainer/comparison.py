@@ -159,7 +159,8 @@ def write_comparison(path: Path, experiments: Experiments, results: Results,
             parts.append(f'![{study.title}]({pictures.name}/{picture.name})')
         if study.claims:
             parts += [CLAIMS, _claims(study, experiments.networks, results)]
-    parts += [*sections, '## What the networks see', *_overlays(experiments, folders, pictures)]
+    overlays = [*_overlays(experiments, folders, pictures)]
+    parts += [*sections, *(['## What the networks see', *overlays] if overlays else [])]
     path.write_text('\n\n'.join(part.strip() for part in parts if part.strip()) + '\n')
 
 
