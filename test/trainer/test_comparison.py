@@ -203,8 +203,9 @@ def test_the_last_overlay_of_each_network_is_shown_smaller(tmp_path):
         ('seg + det', 'report/both.jpg')]
     shown = cv2.imread(str(tmp_path / 'report' / 'both.jpg'))
     assert shown.shape == (200, OVERLAY_WIDTH, 3) and shown.mean() > 250
-    assert '## What the networks see' in text
-    assert 'see' not in written(tmp_path, folders={'det': tmp_path / 'nothing'})
+    heading = '## What the networks see'
+    assert heading in text
+    assert heading not in written(tmp_path, folders={'det': tmp_path / 'nothing'})
 
 
 def test_a_history_may_not_be_there_yet(tmp_path):
