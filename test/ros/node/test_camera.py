@@ -228,7 +228,7 @@ def test_images_that_cannot_be_published_harm_no_other(world):
                   lambda: world.send(3, publisher=images['right']))
     world.predictor.permits.release(10)
     world.wait(lambda: world.stamps(results['right']) == [3], 'the result of the other camera')
-    assert world.counts(0)['failed'] == 2
+    world.wait(lambda: world.counts(0)['failed'] == 2, 'both failures')
 
 
 @pytest.mark.parametrize('names', [['left', 'left'], ['left', '/left']])
