@@ -23,8 +23,8 @@ import time
 from typing import Any, Callable, Mapping, Sequence
 
 DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
-# For the processes to start, the network to be loaded and the first result: on a machine with other
-# work that has taken more than three minutes.
+# For the processes to start, the network to be loaded and the first result: on a machine with
+# other work that has taken more than three minutes.
 START_S = 600.0
 STALL_S = 60.0  # without any news
 STOP_S = 5.0  # for a process to end by itself
