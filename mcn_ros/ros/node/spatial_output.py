@@ -185,13 +185,13 @@ class SpatialOutput:
         surface = self._reader.read(msg, self.intake.info(), image, parameters.max_pixels)
         frame = msg.header.frame_id
         target, transform = self._transform(frame, image.stamp, tf_timeout_s)
-        name = self._names.get(_AREAS)
-        areas = (results[name], self._heads[name].task.classes) if name in results else None
+        of_pixels, kinds = self._names.get(_AREAS), self._wanted_kinds - {_AREAS}
+        areas = ((results[of_pixels], self._heads[of_pixels].task.classes)
+                 if of_pixels in results else None)
         scene = Scene.of(surface, size, areas, transform, parameters.depth_noise)
         found = {name: scene.lift(results[name], self._heads[name].task,
                                   parameters.of(name).keypoint_threshold)
-                 for kind, name in self._names.items()
-                 if kind in self._wanted_kinds and kind is not _AREAS and name in results}
+                 for kind, name in self._names.items() if kind in kinds and name in results}
         ground = {name: scene.ground(places, len(results[name])) for name, places in found.items()}
         return View(Header(stamp=image.stamp, frame_id=target), frame, scene, found, ground)
 
