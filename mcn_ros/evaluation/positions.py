@@ -82,7 +82,7 @@ def lift_shown(tasks: Mapping[str, Task], predictions: Mapping[str, Structure],
             positions = np.full((len(shown), 3), np.nan)
             positions[places.rows] = places.positions
             ground = np.full((len(prediction), 2), np.nan)
-            ground[shown] = scene.ground(places, len(shown))
+            ground[shown] = scene.ground(objects, tasks[name])
             found[name] = Lifted(objects, positions, ground)
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcn_ros.geometry import Size
 from mcn_ros.spatial.joints import lift_joints, SpatialJoints
-from mcn_ros.spatial.lift import lift, NOISE, SpatialObjects
+from mcn_ros.spatial.lift import lift, locate, NOISE, SpatialObjects
 from mcn_ros.spatial.subjects import Mask, registration, Subjects
 from mcn_ros.spatial.surface import Surface
 from mcn_ros.structures import ClassMap, Instances, Poses
@@ -68,9 +68,28 @@ class Scene:
         :param task: whose prediction that is.
         :param keypoint_threshold: score from which on a joint tells where its person is.
         """
-        seen = prediction.warp(self.affine, self.surface.size)
-        subjects = SUBJECTS[task.prediction](seen, task, self.mask, keypoint_threshold)
+        subjects = self._subjects(prediction, task, keypoint_threshold)
         return lift(self.surface, subjects, self.mask, self.transform, self.noise)
+
+    def ground(self, prediction: Instances | Poses, task: Task,
+               keypoint_threshold: float = KEYPOINT_THRESHOLD) -> np.ndarray:
+        """
+        Return about where on the ground objects are, (N, 2) metres; NaN where that is not known.
+
+        Without a transform, the ground is what is right and ahead of the camera. Parameters are
+        those of :meth:`lift`, which takes longer.
+        """
+        subjects = self._subjects(prediction, task, keypoint_threshold)
+        positions = locate(self.surface, subjects, self.mask, self.transform)
+        if self.transform is not None:
+            return positions[:, :2]
+        axes = np.eye(3) if self.surface.axes is None else self.surface.axes
+        return positions @ axes[[0, 2]].T
+
+    def _subjects(self, prediction: Instances | Poses, task: Task,
+                  keypoint_threshold: float) -> Subjects:
+        seen = prediction.warp(self.affine, self.surface.size)
+        return SUBJECTS[task.prediction](seen, task, self.mask, keypoint_threshold)
 
     def lift_joints(self, people: Poses, places: SpatialObjects) -> SpatialJoints:
         """Find the joints of people in space; ``places``: what :meth:`lift` has found of them."""
@@ -81,19 +100,3 @@ class Scene:
         """Return the metres (N,) from the camera to objects."""
         camera = np.zeros(3) if self.transform is None else self.transform[:, 3]
         return np.linalg.norm(objects.positions - camera, axis=1)
-
-    def ground(self, objects: SpatialObjects, count: int) -> np.ndarray:
-        """
-        Return where on the ground objects are, (N, 2) metres; NaN where that is not known.
-
-        Without a transform, the ground is what is right and ahead of the camera.
-
-        :param objects: those of ``count`` objects that were found in space.
-        """
-        places = np.full((count, 2), np.nan)
-        if self.transform is not None:
-            places[objects.rows] = objects.positions[:, :2]
-        else:
-            axes = np.eye(3) if self.surface.axes is None else self.surface.axes
-            places[objects.rows] = objects.positions @ axes[[0, 2]].T
-        return places

@@ -10,7 +10,8 @@ import pytest
 
 from mcn_ros.benchmark.depth_scene import CAMERA, CLASSES, mask, objects, scene, surface
 from mcn_ros.spatial.camera_model import CameraModel
-from mcn_ros.spatial.lift import gated, lift, NOISE
+from mcn_ros.spatial.lift import lift, locate, NOISE
+from mcn_ros.spatial.pixels import gated
 from mcn_ros.spatial.subjects import Subjects
 from mcn_ros.spatial.surface import Surface, surface_of_cloud
 
@@ -262,3 +263,16 @@ def test_whatever_is_seen_the_result_is_finite_and_whole():
             assert np.isfinite(values).all()
         for covariance in found.covariances:
             assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_a_glance_tells_nearly_where_objects_are():
+    boxes = [PERSON, (150, 60, 200, 180), (220, 30, 300, 220), (2, 2, 20, 20)]
+    depth, labels = scene([(*box, 2.0 + index) for index, box in enumerate(boxes[:3])], noise=0.02)
+    depth[:30, :30] = np.nan
+    masked = mask(labels)
+    subjects = Subjects.of_objects(objects(*boxes), CLASSES, masked)
+    for transform in (None, np.column_stack([BODY, [1.0, 2, 3]])):
+        found = lift(surface(depth), subjects, masked, transform)
+        places = locate(surface(depth), subjects, masked, transform)
+        assert found.rows.tolist() == [0, 1, 2] and np.isnan(places[3]).all()
+        np.testing.assert_allclose(places[:3], found.positions, atol=0.06)

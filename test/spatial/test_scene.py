@@ -37,17 +37,17 @@ def test_areas_tell_which_pixels_are_of_an_object():
 
 def test_the_ground_is_right_and_ahead_of_the_camera_or_that_of_the_target_frame():
     view = Scene.of(surface(DEPTH), DEPTH.shape)
-    ground = view.ground(view.lift(FOUND, TASK), 2)
+    ground = view.ground(FOUND, TASK)
     x = [(59.5 - 161) / 300 * 2, (219.5 - 161) / 300 * 4]
     np.testing.assert_allclose(ground, np.column_stack([x, [2, 4]]), atol=0.02)
     # A cloud with x forward, y left and z up; and a target frame with these axes, 10 m behind.
     turn = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
     cloud = surface_of_cloud((surface(DEPTH).all_points() @ turn.T).astype(np.float32))
     view = Scene.of(cloud, DEPTH.shape)
-    np.testing.assert_allclose(view.ground(view.lift(FOUND, TASK), 2), ground, atol=0.01)
+    np.testing.assert_allclose(view.ground(FOUND, TASK), ground, atol=0.01)
     view = Scene.of(surface(DEPTH), DEPTH.shape,
                     transform=np.column_stack([turn, [10.0, 0, 0]]))
-    np.testing.assert_allclose(view.ground(view.lift(FOUND, TASK), 2),
+    np.testing.assert_allclose(view.ground(FOUND, TASK),
                                np.column_stack([ground[:, 1] + 10, -ground[:, 0]]), atol=0.01)
 
 
@@ -55,5 +55,5 @@ def test_what_has_no_depth_is_nowhere_on_the_ground():
     depth = DEPTH.copy()
     depth[:, 150:] = np.nan
     view = Scene.of(surface(depth), depth.shape)
-    ground = view.ground(view.lift(FOUND, TASK), 2)
+    ground = view.ground(FOUND, TASK)
     assert np.isfinite(ground[0]).all() and np.isnan(ground[1]).all()

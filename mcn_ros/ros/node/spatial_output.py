@@ -10,7 +10,7 @@ published before, whatever becomes of the depth; without depth nothing is publis
 empty array would say that nobody is there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from builtin_interfaces.msg import Time as Stamp
@@ -34,7 +34,6 @@ from mcn_ros.ros.node.parameters import Parameters
 from mcn_ros.ros.node.spatial_messages import (
     detections_3d_to_msg, poses_3d_to_msg, semantic_cloud_msg)
 from mcn_ros.ros.node.transforms import TransformError, Transforms
-from mcn_ros.spatial.lift import SpatialObjects
 from mcn_ros.spatial.scene import Scene
 from mcn_ros.structures import ClassMap, Instances, Poses, Structure
 from mcn_ros.vocabulary import COCO_SKELETON
@@ -56,16 +55,14 @@ class View:
     :param header: of the results.
     :param frame: that of the depth.
     :param scene: what the depth camera sees with the image.
-    :param found: head -> those of its objects that have a place, by their rows in what is
-        published of it.
-    :param ground: head -> where on the ground each of its objects is, see :meth:`Scene.ground`.
+    :param ground: head -> where on the ground each of its objects is, see :meth:`Scene.ground`;
+        {} where nobody has asked.
     """
 
     header: Header
     frame: str
     scene: Scene
-    found: Mapping[str, SpatialObjects]
-    ground: Mapping[str, np.ndarray]
+    ground: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def up(self) -> Sequence[float]:
@@ -132,9 +129,11 @@ class SpatialOutput:
     def glance(self, size: Size, results: Mapping[str, Structure], image: Header,
                parameters: Parameters) -> View | None:
         """
-        Find the objects of an image in space if all that it takes is there; nothing is waited for.
+        Find about where the objects of an image are, if all that it takes is there.
 
-        What is wrong with it :meth:`publish` tells, which looks again.
+        Nothing is waited for, and what is not needed for ids is left to :meth:`publish`: results
+        in the image are published after this. What is wrong :meth:`publish` tells, which looks
+        again.
 
         :param size: of the image.
         :param results: head -> what is to be published of it, in pixels of the image.
@@ -145,7 +144,11 @@ class SpatialOutput:
         try:
             if not self.intake.has(time_ns(image.stamp), parameters.depth_slop):
                 return None
-            return self._look(size, results, image, parameters, 0.0, 0.0)
+            view = self._look(size, results, image, parameters, 0.0, 0.0)
+            return view and replace(view, ground={
+                name: view.scene.ground(results[name], self._heads[name].task,
+                                        parameters.of(name).keypoint_threshold)
+                for name in self._placed(results)})
         # Whatever the middleware and a wrong message may raise: ids go by what is in the image.
         except Exception:
             return None
@@ -185,15 +188,16 @@ class SpatialOutput:
         surface = self._reader.read(msg, self.intake.info(), image, parameters.max_pixels)
         frame = msg.header.frame_id
         target, transform = self._transform(frame, image.stamp, tf_timeout_s)
-        of_pixels, kinds = self._names.get(_AREAS), self._wanted_kinds - {_AREAS}
+        of_pixels = self._names.get(_AREAS)
         areas = ((results[of_pixels], self._heads[of_pixels].task.classes)
                  if of_pixels in results else None)
         scene = Scene.of(surface, size, areas, transform, parameters.depth_noise)
-        found = {name: scene.lift(results[name], self._heads[name].task,
-                                  parameters.of(name).keypoint_threshold)
-                 for kind, name in self._names.items() if kind in kinds and name in results}
-        ground = {name: scene.ground(places, len(results[name])) for name, places in found.items()}
-        return View(Header(stamp=image.stamp, frame_id=target), frame, scene, found, ground)
+        return View(Header(stamp=image.stamp, frame_id=target), frame, scene)
+
+    def _placed(self, results: Mapping[str, Structure]) -> list[str]:
+        """Return the heads whose objects are to have a place."""
+        kinds = self._wanted_kinds - {_AREAS}
+        return [name for kind, name in self._names.items() if kind in kinds and name in results]
 
     def _refuse(self, error: Exception, cause: str = REFUSED) -> None:
         self.statistics.add_refused(one_line(error), cause)
@@ -217,19 +221,20 @@ class SpatialOutput:
         draw = self._markers.get_subscription_count() > 0
         detections, distances = Detection3DArray(header=view.header), np.zeros(0)
         people = HumanPose3DArray(header=view.header)
+        found = {name: view.scene.lift(results[name], self._heads[name].task,
+                                       parameters.of(name).keypoint_threshold)
+                 for name in self._placed(results)}
         name = self._names.get(_OBJECTS)
-        if name in view.found:
-            places = view.found[name]
+        if name in found:
             detections = detections_3d_to_msg(
-                self._in_image(name, view, results, parameters), places, view.header)
-            distances = view.scene.distances(places)
+                self._in_image(name, view, results, parameters), found[name], view.header)
+            distances = view.scene.distances(found[name])
             self._publishers[_OBJECTS].publish(detections)
         name = self._names.get(_PEOPLE)
-        if name in view.found:
-            places = view.found[name]
+        if name in found:
             people = poses_3d_to_msg(
-                self._in_image(name, view, results, parameters), places,
-                view.scene.lift_joints(results[name], places), view.header)
+                self._in_image(name, view, results, parameters), found[name],
+                view.scene.lift_joints(results[name], found[name]), view.header)
             self._publishers[_PEOPLE].publish(people)
         if (_AREAS in self._publishers and view.scene.mask is not None
                 and self._publishers[_AREAS].get_subscription_count()):
@@ -238,7 +243,7 @@ class SpatialOutput:
             self._markers.publish(markers_msg(
                 detections, people, self._task(_OBJECTS, 'classes', ()),
                 self._task(_PEOPLE, 'joints', COCO_SKELETON), distances.tolist(), view.up))
-        return sum(len(results[name]) - len(places) for name, places in view.found.items())
+        return sum(len(results[name]) - len(places) for name, places in found.items())
 
     def _in_image(self, name: str, view: View, results: Mapping[str, Structure],
                   parameters: Parameters) -> Any:
