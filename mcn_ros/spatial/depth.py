@@ -10,7 +10,6 @@ matter whether ROS or a reader of bags has made it.
 """
 
 from dataclasses import dataclass
-import functools
 import math
 import struct
 from typing import Any
@@ -74,15 +73,14 @@ def depth_from_image(msg: Any, limits: DepthRange = DepthRange(),
     values = image.pixels(ENCODINGS[msg.encoding])[:, :, 0]
     if values.dtype.kind == 'f':
         return limits.cut(values.astype(np.float32))
-    return _metres(limits)[values.astype(np.uint16)]
+    return _metres(values, limits)
 
 
-@functools.lru_cache(maxsize=8)
-def _metres(limits: DepthRange) -> np.ndarray:
-    """Return the metres of each value of 16 bit: to look them up is faster than to compute."""
-    metres = limits.cut(np.arange(1 << 16, dtype=np.float32) * np.float32(limits.scale))
-    metres[list(_UNKNOWN)] = np.nan
-    metres.flags.writeable = False
+def _metres(values: np.ndarray, limits: DepthRange) -> np.ndarray:
+    """Return the metres of values of 16 bit."""
+    metres = limits.cut(np.multiply(values, np.float32(limits.scale), dtype=np.float32))
+    for unknown in _UNKNOWN:
+        np.copyto(metres, np.nan, where=values == unknown)
     return metres
 
 
@@ -110,7 +108,7 @@ def depth_from_compressed(msg: Any, limits: DepthRange = DepthRange(),
     if values.ndim != 2 or values.dtype != np.uint16:
         raise ValueError(f'{name}: the PNG is not one of 16 bit gray')
     if ENCODINGS[encoding].dtype == 'uint16':
-        return _metres(limits)[values]
+        return _metres(values, limits)
     _, numerator, offset = _COMPRESSION.unpack_from(data)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
         metres = np.float32(numerator) / (values.astype(np.float32) - np.float32(offset))

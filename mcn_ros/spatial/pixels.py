@@ -95,9 +95,7 @@ def choose_pixels(surface: Surface, subjects: Subjects, mask: Mask | None,
 
     :param most: pixels to look at for each; of more, every second, third, ... row and column.
     """
-    inner = {} if mask is None else {
-        label: mask.inner(label) for label in set(subjects.labels.tolist()) - {0}}
-    looks = [_look(surface, box, label, inner.get(label), most)
+    looks = [_look(surface, box, label, mask, most)
              for box, label in zip(subjects.boxes, subjects.labels.tolist())]
     rivals = _rivals(subjects)
     _find_seeds(looks, subjects, rivals, _anchor_seeds(surface, subjects))
@@ -108,7 +106,7 @@ def choose_pixels(surface: Surface, subjects: Subjects, mask: Mask | None,
     return [None if look is None or np.isnan(look.seed) else look for look in looks]
 
 
-def _look(surface: Surface, box: np.ndarray, label: int, inner: np.ndarray | None,
+def _look(surface: Surface, box: np.ndarray, label: int, mask: Mask | None,
           most: int) -> ObjectPixels | None:
     """Choose pixels of a box: those of the mask, or the middle where that has too few."""
     height, width = surface.size
@@ -122,7 +120,7 @@ def _look(surface: Surface, box: np.ndarray, label: int, inner: np.ndarray | Non
     step = max(1, math.ceil(math.sqrt(area / most)))
     first = (step - 1) // 2  # the middle one of each step
     part = slice(top + first, bottom, step), slice(left + first, right, step)
-    chosen = None if inner is None else inner[part].copy()
+    chosen = mask.inner(label, part) if mask is not None and label else None
     if chosen is None or (np.count_nonzero(chosen) * step ** 2
                           < max(_LEAST_MASK, _LEAST_SHARE * area)):
         label, chosen = 0, np.zeros(surface.depth[part].shape, bool)

@@ -4,6 +4,7 @@
 """What is looked for in space: predictions in the pixels of a depth camera."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Sequence
 
 import cv2
@@ -44,10 +45,20 @@ class Mask:
         return cls(np.ascontiguousarray(labels), tuple(classes),
                    max(1, round(max(size) / CELLS)))
 
-    def inner(self, label: int) -> np.ndarray:
-        """Return where (H, W) a label is, a cell within its edges: depths there are of neither."""
+    def inner(self, label: int, part: tuple[slice, slice] = (slice(None), slice(None)),
+              ) -> np.ndarray:
+        """
+        Return where a label is, a cell within its edges: depths there are of neither.
+
+        :param part: rows and columns that are asked for.
+        """
+        return (self.labels[part] == label) & self._interior[part]
+
+    @cached_property
+    def _interior(self) -> np.ndarray:
+        """Where (H, W) all labels are the same, as far as a cell."""
         around = np.ones((2 * self.cell + 1,) * 2, np.uint8)
-        return cv2.erode((self.labels == label).view(np.uint8), around).view(bool)
+        return cv2.erode(self.labels, around) == cv2.dilate(self.labels, around)
 
     def label(self, class_name: str) -> int:
         """Return the label of a class, 0 where the mask does not have it."""
