@@ -148,7 +148,7 @@ class SpatialOutput:
             return view and replace(view, ground={
                 name: view.scene.ground(results[name], self._heads[name].task,
                                         parameters.of(name).keypoint_threshold)
-                for name in self._placed(results)})
+                for name in self._object_heads(results)})
         # Whatever the middleware and a wrong message may raise: ids go by what is in the image.
         except Exception:
             return None
@@ -194,8 +194,8 @@ class SpatialOutput:
         scene = Scene.of(surface, size, areas, transform, parameters.depth_noise)
         return View(Header(stamp=image.stamp, frame_id=target), frame, scene)
 
-    def _placed(self, results: Mapping[str, Structure]) -> list[str]:
-        """Return the heads whose objects are to have a place."""
+    def _object_heads(self, results: Mapping[str, Structure]) -> list[str]:
+        """Return the heads whose objects somebody wants in space."""
         kinds = self._wanted_kinds - {_AREAS}
         return [name for kind, name in self._names.items() if kind in kinds and name in results]
 
@@ -223,7 +223,7 @@ class SpatialOutput:
         people = HumanPose3DArray(header=view.header)
         found = {name: view.scene.lift(results[name], self._heads[name].task,
                                        parameters.of(name).keypoint_threshold)
-                 for name in self._placed(results)}
+                 for name in self._object_heads(results)}
         name = self._names.get(_OBJECTS)
         if name in found:
             detections = detections_3d_to_msg(
