@@ -26,8 +26,8 @@ class DenseMaps:
 
     :cvar map_name: of the map.
     :ivar full_resolution: whether it is at input size rather than at stride 4.
-    :ivar reads: name of the map that the head reads, of features that have one; of a stride that is
-        a multiple of the task's, as that of a stream that sees the image reduced.
+    :ivar reads: name of the map that the head reads, of features that have one; of a stride that
+        the task's divides, as that of a stream that sees the image reduced.
     :ivar side_weight: of the losses of each scale beside that of their sum; see
         :class:`mcn_ros.network.skip_head.SkipHead`, no other head has such.
     :ivar head: width and layout of the head; in a :class:`SkipHead` there are none.
