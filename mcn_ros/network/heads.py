@@ -104,19 +104,22 @@ class Head(nn.Module):
 
 class UpsampledHead(nn.Module):
     """
-    A head whose maps are enlarged to input size.
+    A head whose maps are enlarged.
 
     The logits are interpolated rather than the features: at 512x512 input that costs a tenth of a
     convolution there.
+
+    :param head: features -> maps.
+    :param factor: how many times larger they become.
     """
 
-    def __init__(self, head: nn.Module):
+    def __init__(self, head: nn.Module, factor: int = STRIDE):
         super().__init__()
-        self.head = head
+        self.head, self.factor = head, float(factor)
 
     def forward(self, features: Features) -> dict[str, Tensor]:
-        """Return {map name: (B, C, 4 H, 4 W)} where the head has (B, C, H, W)."""
-        return {name: functional.interpolate(values, scale_factor=float(STRIDE), mode='bilinear',
+        """Return {map name: (B, C, factor H, factor W)} where the head has (B, C, H, W)."""
+        return {name: functional.interpolate(values, scale_factor=self.factor, mode='bilinear',
                                              align_corners=False)
                 for name, values in self.head(features).items()}
 

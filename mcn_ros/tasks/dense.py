@@ -26,7 +26,8 @@ class DenseMaps:
 
     :cvar map_name: of the map.
     :ivar full_resolution: whether it is at input size rather than at stride 4.
-    :ivar reads: name of the map of stride 4 that the head reads, of features that have one.
+    :ivar reads: name of the map that the head reads, of features that have one; of a stride that
+        the task's divides, as that of a stream that sees the image reduced.
     :ivar side_weight: of the losses of each scale beside that of their sum; see
         :class:`mcn_ros.network.skip_head.SkipHead`, no other head has such.
     :ivar head: width and layout of the head; in a :class:`SkipHead` there are none.
@@ -51,20 +52,25 @@ class DenseMaps:
 
     def dense_head(self, shapes: Shapes, channels: int, bias: float = 0.0) -> nn.Module:
         """
-        Return a module: features -> the map.
+        Return a module: features -> the map, enlarged where these are coarser than it.
 
-        :param shapes: with a map of stride 4, or with those of all stages.
+        :param shapes: with the map that is read, or with those of all stages.
         :param bias: that it begins with.
-        :raises ValueError: for features without either.
+        :raises ValueError: for features without either, and for strides that do not divide.
         """
         name = self.map_name
-        head = (SkipHead(shapes, name, channels, bias) if skips(shapes) else
-                Head(shapes, {name: channels}, self.head, {name: bias}, self.reads))
-        return self.enlarged(head)
+        if skips(shapes):
+            return self.enlarged(SkipHead(shapes, name, channels, bias))
+        stride = shapes[self.reads].stride if self.reads in shapes else STRIDE
+        return self.enlarged(Head(shapes, {name: channels}, self.head, {name: bias}, self.reads,
+                                  stride), stride)
 
-    def enlarged(self, head: nn.Module) -> nn.Module:
-        """Return a head whose map is at the resolution of the task, from one of stride 4."""
-        return UpsampledHead(head) if self.full_resolution else head
+    def enlarged(self, head: nn.Module, stride: int = STRIDE) -> nn.Module:
+        """Return a head whose map has the resolution of the task, from one of another stride."""
+        if stride % self.stride:
+            raise ValueError(f'features of stride {stride}, not a multiple of {self.stride}')
+        factor = stride // self.stride
+        return head if factor == 1 else UpsampledHead(head, factor)
 
     def loss(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the loss of the map; where there are maps that it is the sum of, theirs, too."""

@@ -36,7 +36,7 @@ class NormalsTask(DenseMaps, Task):
     :param criterion: ``cosine``, 1 less the cosine of the angle, or ``l1``, the mean difference of
         the components, which does not always grow with the angle.
     :param head: width and layout of the head.
-    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
+    :param reads: name of the map that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """

@@ -31,7 +31,7 @@ class SaliencyTask(BinaryMaps, Task):
     :param full_resolution: logits at input size rather than at stride 4.
     :param balanced: whether what stands out counts as much as all that does not, in every image.
     :param head: width and layout of the head.
-    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
+    :param reads: name of the map that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """

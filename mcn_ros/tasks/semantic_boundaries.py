@@ -36,7 +36,7 @@ class SemanticBoundariesTask(ContourMaps, Task):
     :param positive_weight: of contours, that of the rest is what is left of 1; not for
         ``balanced``.
     :param head: width and layout of the head.
-    :param reads: name of the map of stride 4 that the head reads, of a trunk with several.
+    :param reads: name of the map that the head reads, of a trunk with several.
     :param side_weight: of the loss of each scale beside that of their sum, see
         :class:`mcn_ros.tasks.dense.DenseMaps`.
     """

@@ -461,13 +461,15 @@ def test_the_shipped_configuration_of_many_tasks(monkeypatch):
     args = parse(['config/experiments/universal.yaml', '--runs', 'nowhere'])
     experiments = read_experiments(args)
     trials = {trial.network: trial.config for trial in plan(experiments, args.runs)}
-    assert {name for study in experiments.studies for name in study.networks} == set(trials)
+    compared = {name for study in experiments.studies for name in study.networks}
+    assert compared == {*trials} - {'alone'}  # which joins what there is already
+    assert {*trials['alone'].initial_weights} == {*trials['together'].model.tasks}
     together = trials['together'].model
-    for config in trials.values():
+    for name, config in trials.items():
         with torch.device('meta'):
             model = MultiTaskNet(config.model)
-        start, = config.initial_weights
-        assert start in dict(model.named_modules())
+        assert {*config.initial_weights} <= {*dict(model.named_modules()), *model.trunk.streams()}
+        assert {*config.teach} == ({*model.tasks} if name == 'taught' else set())
         if len(model.tasks) == 1:  # is one of all as it is there
             assert model.config.tasks.items() <= MultiTaskNet(together).config.tasks.items()
         else:

@@ -82,6 +82,21 @@ def test_of_one_map_of_features_there_are_no_parts(task):
     assert list(outputs_of(task, single(6))) == [task.map_name]
 
 
+@pytest.mark.parametrize('full_resolution, stride', [(False, 4), (True, 1)])
+def test_coarser_features_make_a_map_of_the_same_size(task, full_resolution, stride):
+    task = replace(task, full_resolution=full_resolution)
+    shapes = {'features': MapShape(6, 8)}
+    values, = outputs_of(task, shapes).values()
+    assert values.shape[2:] == (SIZE[0] // stride, SIZE[1] // stride)
+    loss, = task.loss({task.map_name: values}, targets_of(task)).values()
+    assert loss > 0
+
+
+def test_features_of_a_stride_that_does_not_divide_are_refused(task):
+    with pytest.raises(ValueError, match='^features of stride 6, not a multiple of 4$'):
+        task.build_head({'features': MapShape(6, 6)})
+
+
 @pytest.mark.parametrize('weight', [-0.1, math.inf, math.nan])
 def test_a_weight_that_is_none_is_named(task, weight):
     with pytest.raises(ValueError, match=rf'^\w+\.side_weight: {weight} is not 0 or more$'):
