@@ -74,6 +74,26 @@ def test_the_experiments_begin_with_what_it_makes(monkeypatch):
     assert studied == {trial.network for trial in trials}
 
 
+def test_foreground_starts_from_what_it_makes_or_from_nothing(monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+    path = 'config/experiments/foreground.yaml'
+    made = {from_dict(PretrainConfig, read_yaml(Path(name))).run + '/backbone.pth'
+            for name in re.findall(r'#   pretrain (.*)', Path(path).read_text())}
+    drawn = set(re.findall(r'--out (\S+)', Path(path).read_text()))
+    args = parse([path, '--runs', 'nowhere'])
+    experiments = read_experiments(args)
+    trials = plan(experiments, args.runs)
+    for trial in trials:
+        random = trial.network.startswith('random')
+        assert {trial.config.backbone_weights} == ({None} if random else made)
+        assert bool(trial.config.rates) != random
+        (data,), kind = trial.config.datasets, trial.config.model.trunk.kind
+        assert {str(Path(data.annotations).parent), str(Path(data.images).parent)} <= drawn
+        assert (kind == 'decoded') == trial.network.startswith(('decoder', 'hidden'))
+    studied = {name for study in experiments.studies for name in study.networks}
+    assert studied == {trial.network for trial in trials}
+
+
 @pytest.mark.parametrize('override, words', [
     ('steps=0', 'steps: 0 is not positive'), ('images=[absent]', "'absent' is no folder"),
     ('step=3', "did you mean 'steps'"), ('model={backbone: dla34}', 'not one of vit_toy_p8'),
