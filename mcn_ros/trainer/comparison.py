@@ -31,8 +31,8 @@ READING = f"""\
 Figures are points (100 AP, 100 IoU) of the last validation: the mean and the standard deviation
 over seeds. A difference is to the first network of its table, followed by its standard error;
 for that, the deviations over seeds of all networks of the table are taken as one. It is larger
-than the spread if it is more than {CLEAR:g} standard errors. The last two columns are what the
-paper reports."""
+than the spread if it is more than {CLEAR:g} standard errors."""
+PAPER = 'The last columns are what the paper reports, where it does.'
 
 CLAIMS = 'What the paper says, as differences to the first network of the study:'
 
@@ -112,12 +112,12 @@ def _points(scores: Mapping[str, Any], figure: str) -> Iterator[float | None]:
         if len(values) == 2:
             yield None if None in values else values[0] - values[1]
         return
-    value: Any = scores
-    for key in figure.split('.'):
-        if not isinstance(value, Mapping) or key not in value:
-            return
-        value = value[key]
-    yield None if value is None else 100 * value
+    key, _, rest = figure.partition('.')
+    if isinstance(scores.get(key), Mapping):
+        yield from _points(scores[key], rest)
+    elif figure in scores:  # all of it: a name such as below_11.25 has a dot
+        value = scores[figure]
+        yield None if value is None else 100 * value
 
 
 def _paper(network: Network, figure: str) -> float | None:
@@ -146,7 +146,8 @@ def write_comparison(path: Path, experiments: Experiments, results: Results,
     pictures = path.with_suffix('')
     pictures.mkdir(parents=True, exist_ok=True)
     parts = [f'# {experiments.title}', experiments.conclusions, '## How to read this',
-             origin, READING]
+             origin, READING,
+             PAPER if any(network.paper for network in experiments.networks.values()) else '']
     for number, study in enumerate(experiments.studies, 1):
         tables = {heading: compare(figure, study.networks, experiments.networks, results)
                   for figure, heading in study.figures.items()}
@@ -175,6 +176,10 @@ def _table(heading: str, rows: Sequence[Row]) -> str:
             'yes' if row.clear else 'no',
             '' if row.paper is None else f'{row.paper:.1f}',
             '' if row.paper_difference is None else f'{row.paper_difference:+.1f}'])
+    # Those of the paper are left out where it says nothing.
+    kept = [column for column in range(len(HEADER))
+            if column < HEADER.index('paper') or any(line[column] for line in cells)]
+    header, *cells = [[line[column] for column in kept] for line in (header, *cells)]
     return markdown(header, cells, words=len(header))
 
 

@@ -456,6 +456,22 @@ def test_the_shipped_configuration_in_two_steps(monkeypatch):
         assert bool(config.teacher) == (name == 'taught')
 
 
+def test_from_few_images_the_same_networks_learn_in_the_same_way(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    of_data = {'datasets', 'validation', 'switch_every'}
+
+    def configs(name):
+        experiments = read_experiments(parse([f'config/experiments/{name}.yaml']))
+        assert {network for study in experiments.studies for network in study.networks} == set(
+            experiments.networks)
+        return {trial.folder: {key: value for key, value in to_dict(trial.config).items()
+                               if key not in of_data}
+                for trial in plan(experiments, Path('nowhere'))}
+
+    many, few = configs('cross_connected'), configs('cross_connected_few')
+    assert {folder: many[folder] for folder in few} == few
+
+
 def test_the_shipped_configuration_of_many_tasks(monkeypatch):
     monkeypatch.chdir(ROOT)
     args = parse(['config/experiments/universal.yaml', '--runs', 'nowhere'])

@@ -3,6 +3,7 @@
 
 """The report of experiments: what it computes from scores, and what it leaves as it is."""
 
+from dataclasses import replace
 import json
 import math
 import re
@@ -122,11 +123,42 @@ def test_tables(tmp_path):
         'seg + det': ['39.00 ± 1.41 (2 seeds)', '+7.00 ± 1.67', 'yes', '36.7', '+0.4'],
         'another': ['32.20 (1 seed)', '+0.20 ± 2.11', 'no', '', '']}
     assert rows_of(text, 'mIoU') == {
-        'only seg': ['52.00 ± 2.83 (2 seeds)', '', '', '49.0', '']}
+        'only seg': ['52.00 ± 2.83 (2 seeds)', '', '', '49.0']}
     assert 'pose AP' not in text  # nothing has it
     single = written(tmp_path, {name: {0: seeds[0]} for name, seeds in RESULTS.items()})
     assert rows_of(single, 'AP')['seg + det'] == ['38.00 (1 seed)', '+8.00', 'not known', '36.7',
                                                   '+0.4']
+
+
+def test_columns_of_the_paper_are_there_where_it_says_something(tmp_path):
+    def header(**papers):
+        networks = {name: replace(NETWORKS[name], paper=papers.get(name, {}))
+                    for name in ('det', 'both', 'new')}
+        study = Study('Both', tuple(networks), {'detection.AP': 'AP'})
+        text = written(tmp_path, networks=networks, studies=(study,))
+        line = next(line for line in text.splitlines() if line.startswith('| network |'))
+        rows = rows_of(text, 'AP').values()
+        assert {len(row) + 1 for row in rows} == {line.count('|') - 1}
+        return line, 'The last columns are what the paper reports' in text
+
+    known = '| network | AP | difference | larger than the spread |'
+    assert header() == (known, False)
+    assert header(both={'pose.AP': 3.0}) == (known, True)  # of another figure
+    assert header(both={'detection.AP': 36.7}) == (f'{known} paper |', True)
+    both = {name: {'detection.AP': 36.7} for name in ('det', 'both')}
+    assert header(**both) == (f'{known} paper | difference |', True)
+
+
+def test_a_figure_may_have_a_dot_in_its_name(tmp_path):
+    networks = {name: Network(name, paper={'a.normals.below_11.25': 20.0}) for name in 'xy'}
+    results = {name: {0: {'a': {'normals': {'below_11.25': share, 'below_22.5': 0.9}}}}
+               for name, share in (('x', 0.25), ('y', 0.5))}
+    rows = compare('a.normals.below_11.25', ('x', 'y'), networks, results)
+    assert [row.values for row in rows] == [(25,), (50,)] and rows[1].paper_difference == 0
+    first, _ = compare('a.normals.below_22.5 - a.normals.below_11.25', 'xy', networks, results)
+    assert first.values == pytest.approx((65,))
+    for unknown in ('a.normals.below_11', 'a.normals', 'a.normals.below_11.25.5', 'a.'):
+        assert compare(unknown, 'xy', networks, results) == []
 
 
 def test_a_figure_may_be_a_difference():
