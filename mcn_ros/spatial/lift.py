@@ -66,12 +66,9 @@ def lift(surface: Surface, subjects: Subjects, mask: Mask | None = None,
     :param transform: (3, 4), frame of the surface -> frame of the result, None for the same.
     :param noise: a and b of the standard deviation a + b z^2 of a depth z.
     """
-    found = []
-    for index, pixels in enumerate(choose_pixels(surface, subjects, mask, _LOOKED_AT)):
-        kept = pixels and pixels.keep(subjects.tolerances[index])
-        if kept:
-            found.append((index, *_measure(surface, kept, pixels.step, transform, noise),
-                          kept.depth, kept.gate, pixels.label))
+    found = [(index, *_measure(surface, kept, pixels.step, transform, noise), kept.depth,
+              kept.gate, pixels.label)
+             for index, pixels, kept in choose_pixels(surface, subjects, mask, _LOOKED_AT)]
     return _stack(found)
 
 
@@ -85,11 +82,8 @@ def locate(surface: Surface, subjects: Subjects, mask: Mask | None = None,
     """
     places = np.full((len(subjects.boxes), 2), np.nan)
     depths = np.full((len(subjects.boxes), 1), np.nan)
-    for index, pixels in enumerate(choose_pixels(surface, subjects, mask, _GLANCED_AT)):
-        kept = pixels and pixels.keep(subjects.tolerances[index])
-        if kept:
-            places[index] = _place(kept)
-            depths[index] = kept.depth
+    for index, _, kept in choose_pixels(surface, subjects, mask, _GLANCED_AT):
+        places[index], depths[index] = _place(kept), kept.depth
     positions = depths * surface.rays(places)
     return positions if transform is None else apply_transform(transform, positions)
 

@@ -11,7 +11,7 @@ out.
 
 from dataclasses import dataclass
 import math
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 import numpy as np
 
@@ -89,9 +89,9 @@ class Kept(NamedTuple):
 
 
 def choose_pixels(surface: Surface, subjects: Subjects, mask: Mask | None,
-                  most: int) -> list[ObjectPixels | None]:
+                  most: int) -> Iterator[tuple[int, ObjectPixels, Kept]]:
     """
-    Return the pixels of each object and a depth that is its own, None where there is none.
+    Return the index of each object whose depth is known, what was looked at, and what is its own.
 
     :param most: pixels to look at for each; of more, every second, third, ... row and column.
     """
@@ -99,11 +99,14 @@ def choose_pixels(surface: Surface, subjects: Subjects, mask: Mask | None,
              for box, label in zip(subjects.boxes, subjects.labels.tolist())]
     rivals = _rivals(subjects)
     _find_seeds(looks, subjects, rivals, _anchor_seeds(surface, subjects))
-    for look, others in zip(looks, rivals):
-        if look is not None:
-            _yield_to(look, [(subjects.boxes[other], looks[other].seed) for other in others
-                             if looks[other] is not None])
-    return [None if look is None or np.isnan(look.seed) else look for look in looks]
+    for index, look in enumerate(looks):
+        if look is None or np.isnan(look.seed):
+            continue
+        _yield_to(look, [(subjects.boxes[rival], looks[rival].seed) for rival in rivals[index]
+                         if looks[rival] is not None])
+        kept = look.keep(subjects.tolerances[index])
+        if kept is not None:
+            yield index, look, kept
 
 
 def _look(surface: Surface, box: np.ndarray, label: int, mask: Mask | None,
