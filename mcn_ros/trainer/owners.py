@@ -17,10 +17,10 @@ over the images of its task, however few they are.
 """
 
 from dataclasses import dataclass
-from functools import partial
 import math
 from typing import Any, Callable, Collection, Iterable, Mapping, Sequence
 
+import torch
 from torch import nn, Tensor
 from torch.amp import GradScaler
 from torch.nn.modules.batchnorm import _NormBase
@@ -34,9 +34,24 @@ from mcn_ros.trainer.config import TrainConfig
 from mcn_ros.trainer.distributed import Ranks
 from mcn_ros.trainer.finite import FiniteWatch
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    'adamw': AdamW, 'adam': Adam, 'sgd': partial(SGD, momentum=0.9)}
 ALL = 'all'  # the one owner of the plain setting
+
+
+def _sgd(parameters: Iterable[Any], **options: Any) -> SGD:
+    """
+    Make an SGD whose momenta are zero at the start.
+
+    SGD makes them in the first update, and a fused one that the device leaves out, for gradients
+    that are not finite, makes them of whatever was in the memory.
+    """
+    optimizer = SGD(parameters, momentum=0.9, **options)
+    for group in optimizer.param_groups:
+        for value in group['params']:
+            optimizer.state[value]['momentum_buffer'] = torch.zeros_like(value)
+    return optimizer
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {'adamw': AdamW, 'adam': Adam, 'sgd': _sgd}
 
 
 def set_train_mode(model: nn.Module, fixed: Sequence[str]) -> None:
@@ -198,9 +213,10 @@ class Owners:
             raise ValueError(f'optimizer: {self.kind} cannot go on from a state of '
                              f'{state["kind"]}')
         for owner in self.owners.values():
-            moments = {index: state['state'][name]
-                       for index, name in enumerate(owner.parameters) if name in state['state']}
-            owner.optimizer.load_state_dict({**owner.optimizer.state_dict(), 'state': moments})
+            saved = owner.optimizer.state_dict()
+            saved['state'] |= {index: state['state'][name] for index, name
+                               in enumerate(owner.parameters) if name in state['state']}
+            owner.optimizer.load_state_dict(saved)
             owner.clear()
         if state['seen'].keys() != self.owners.keys():
             return  # what waited was added up for other owners
