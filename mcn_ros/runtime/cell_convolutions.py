@@ -5,12 +5,13 @@
 Convolutions that are computed only where somebody looks.
 
 Decoding reads sizes, offsets and displacements at the cells of a hundred peaks. A 1x1 convolution
-whose map is read at such cells alone is moved behind the reading: of the cells of the map, more
-than a hundred times as many, the others are never computed.
+whose map is read at such cells alone is moved behind the reading, with the 1x1 convolutions before
+it that nobody else reads: of the cells of the map, more than a hundred times as many, the others
+are never computed.
 """
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,35 +22,25 @@ MOVING = {'Transpose', 'Reshape', 'Convert'}
 SPREADING = {'Convert', 'Broadcast'}
 
 
-class Bias(NamedTuple):
-    """
-    A bias that is added to a map.
-
-    :param operation: the addition, or the convolution itself where there is none.
-    :param values: (C,).
-    """
-
-    operation: Any
-    values: np.ndarray
-
-
 def compute_at_cells(model: Any) -> int:
     """
     Move 1x1 convolutions behind the reading of their maps; the model changes.
 
     :param model: an ``openvino.Model`` for one image, its constants folded.
-    :return: how many were moved.
+    :return: how many maps are not computed.
     """
     moved = 0
     for layer in model.get_ordered_ops():
         if layer.get_type_name() != 'Convolution' or not _is_pointwise(layer):
             continue
-        bias = _bias(layer)
-        readings = _readings(bias.operation)
+        result = _with_bias(layer)
+        readings = _readings(result)
         cells = {reading: _cells(reading) for reading in readings or ()}
         if cells and all(cells.values()):
             for reading, where in cells.items():
-                _replace(reading, layer, bias.values, where)
+                values = import_module('openvino.opset13').unsqueeze(_rows_at(result, where), 0)
+                for target in reading.output(0).get_target_inputs():
+                    target.replace_source_output(values.output(0))
             moved += 1
     model.validate_nodes_and_infer_types()
     return moved
@@ -62,15 +53,19 @@ def _is_pointwise(layer: Any) -> bool:
             and set(attributes['pads_begin']) | set(attributes['pads_end']) == {0})
 
 
-def _bias(layer: Any) -> Bias:
-    channels = layer.get_output_shape(0)[1]
+def _with_bias(layer: Any) -> Any:
+    """Return the operation that adds a bias to what a convolution gives; itself if none does."""
     readers = _readers(layer)
-    if len(readers) == 1 and readers[0].get_type_name() == 'Add':
-        for value in readers[0].input_values():
-            node = value.get_node()
-            if node.get_type_name() == 'Constant' and node.data.size == channels:
-                return Bias(readers[0], node.data.astype(np.float32).reshape(-1))
-    return Bias(layer, np.zeros(channels, np.float32))
+    return readers[0] if len(readers) == 1 and _adds_bias(readers[0]) else layer
+
+
+def _adds_bias(operation: Any) -> bool:
+    """Return whether an operation adds a number to each channel of a map."""
+    if operation.get_type_name() != 'Add':
+        return False
+    bias, shape = operation.input_value(1), list(operation.get_output_shape(0))
+    return (bias.get_node().get_type_name() == 'Constant' and len(shape) == 4
+            and list(bias.get_shape()) == [1, shape[1], 1, 1])
 
 
 def _readings(operation: Any) -> list[Any] | None:
@@ -103,15 +98,31 @@ def _cells(reading: Any) -> Any:
     return value
 
 
-def _replace(reading: Any, layer: Any, bias: np.ndarray, cells: Any) -> None:
-    """Read what the convolution sees, and convolve that."""
+def _rows_at(operation: Any, cells: Any) -> Any:
+    """
+    Return what a map is at cells, (K, C).
+
+    It is computed from what it is made of, there alone, back to where that is no longer of one
+    cell, or somebody else reads it, too.
+    """
     ops = import_module('openvino.opset13')
-    features = layer.input_value(0)
-    weights = layer.input_value(1).get_node().data.astype(np.float32)
-    inputs = weights.shape[1]
-    rows = ops.reshape(ops.transpose(features, [0, 2, 3, 1]), [-1, inputs], False)
-    chosen = ops.gather(rows, ops.reshape(cells, [-1], False), 0)  # (K, inputs)
-    values = ops.matmul(chosen, ops.constant(weights.reshape(-1, inputs)), False, True)
-    values = ops.unsqueeze(ops.add(values, ops.constant(bias)), 0)
-    for target in reading.output(0).get_target_inputs():
-        target.replace_source_output(values.output(0))
+    before = operation.input_value(0)
+    own = before.get_node() if len(_readers(before.get_node())) == 1 else None
+    if operation.get_type_name() == 'Relu' and own:
+        return ops.relu(_rows_at(own, cells))
+    if _adds_bias(operation) and own:
+        bias = operation.input_value(1).get_node().data.astype(np.float32)
+        return ops.add(_rows_at(own, cells), ops.constant(bias.reshape(1, -1)))
+    if operation.get_type_name() == 'Convolution' and _is_pointwise(operation):
+        weights = operation.input_value(1).get_node().data.astype(np.float32)
+        rows = _rows_at(own, cells) if own else _gather(before, cells)
+        return ops.matmul(rows, ops.constant(weights[:, :, 0, 0]), False, True)
+    return _gather(operation.output(0), cells)
+
+
+def _gather(values: Any, cells: Any) -> Any:
+    """Return rows (K, C) of a map (1, C, H, W)."""
+    ops = import_module('openvino.opset13')
+    channels = values.get_shape()[1]
+    rows = ops.reshape(ops.transpose(values, [0, 2, 3, 1]), [-1, channels], False)
+    return ops.gather(rows, ops.reshape(cells, [-1], False), 0)

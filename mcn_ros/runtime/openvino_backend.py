@@ -9,6 +9,7 @@ deformable convolutions.
 """
 
 from contextlib import contextmanager
+from copy import deepcopy
 import ctypes
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ from mcn_ros.runtime.cell_convolutions import compute_at_cells
 from mcn_ros.runtime.inference_graph import InferenceGraph
 from mcn_ros.runtime.int8 import quantize
 from mcn_ros.runtime.lowered import fold_batch_norms
+from mcn_ros.runtime.strips import compute_in_strips
+from mcn_ros.runtime.transposes import cancel_transposes
 
 # What the compiler is told; with int8 it is what the layers that are not quantized compute in.
 PRECISIONS = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.int8: 'f32'}
@@ -131,6 +134,9 @@ def convert(graph: InferenceGraph, dtype: torch.dtype = torch.float32) -> Any:
     ov = import_openvino()
     if dtype == torch.int8:
         fold_batch_norms(graph)  # what is rounded are the weights that are multiplied with
+    else:  # to be rounded, all rows of a map have to be seen together
+        graph = deepcopy(graph)
+        compute_in_strips(graph)
     frontend = import_module('openvino.frontend').FrontEndManager().load_by_framework('pytorch')
     decoder = import_module('openvino.frontend.pytorch.ts_decoder').TorchScriptPythonDecoder
     images = torch.zeros((1, *graph.size, 3), dtype=torch.uint8)
@@ -145,6 +151,7 @@ def convert(graph: InferenceGraph, dtype: torch.dtype = torch.float32) -> Any:
         output.get_tensor().set_names({name})
     assert model.input(0).get_element_type() == ov.Type.u8
     fold_constants(model)
+    cancel_transposes(model)
     if dtype == torch.int8:
         quantize(model, (image[None] for image in graph.calibration))
     compute_at_cells(model)

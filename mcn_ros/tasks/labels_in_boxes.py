@@ -56,9 +56,11 @@ def labels_in_boxes(logits: Tensor, objects: Objects, classes: Sequence[str], st
     evidence = WEIGHT * scores.float().clamp(min=FLOOR).log() - 1e9 * (labels == 0)
     inside = _inside(boxes, height, width).flatten(2)
     boxed, box = torch.where(inside, mine + evidence[..., None], -1e9).max(dim=1)
-    unboxed, label = planes[:, 1:].max(dim=1)
+    # Of all planes but one: to leave it out would copy the others.
+    no_class = torch.arange(planes.shape[1], device=logits.device) == 0
+    unboxed, label = planes.masked_fill(no_class[:, None], -1e9).max(dim=1)
     unboxed = unboxed + WEIGHT * math.log(FLOOR)
-    label = torch.where(boxed > unboxed, labels.gather(1, box), label + 1)
+    label = torch.where(boxed > unboxed, labels.gather(1, box), label)
     background = planes[:, 0] + WEIGHT * math.log(BACKGROUND)
     is_background = background >= torch.maximum(boxed, unboxed)
     return torch.where(is_background, 0, label).unflatten(1, (height, width))

@@ -20,7 +20,8 @@ BLOCK = 8
 BLOCKS = 6
 
 
-def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor) -> Tensor:
+def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor,
+                    ) -> tuple[Tensor, Tensor]:
     """
     Return the cells where sigmoid(logits) * exp(-max(0, d^2 - free) / extent) is largest.
 
@@ -29,11 +30,13 @@ def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor
         the middle of a cell from there.
     :param extent: (B, K) square cells; next to none for a disc.
     :param free: (B, K) square cells.
-    :return: (B, K, J) int64 flat cells.
+    :return: (B, K, J) int64 flat cells, and the logits (B, K, J) there, float32.
     """
     rows, columns = (side // BLOCK for side in logits.shape[2:])
-    blocks = logits.float().unflatten(3, (columns, BLOCK)).unflatten(2, (rows, BLOCK))
-    blocks = blocks.transpose(3, 4).flatten(4).flatten(2, 3)  # (B, J, N, cells of a block)
+    # From the order that maps have in memory, so that they are put into another one once.
+    blocks = logits.float().permute(0, 2, 3, 1).unflatten(2, (columns, BLOCK))
+    blocks = blocks.unflatten(1, (rows, BLOCK)).permute(0, 5, 1, 3, 2, 4)
+    blocks = blocks.flatten(4).flatten(2, 3)  # (B, J, N, cells of a block)
     x, y = points.transpose(1, 2)[..., None].unbind(dim=3)  # (B, J, K, 1) each
     extent, free = (values[:, None, :, None, None] for values in (extent, free))
     across, down = _gaps(x, columns) ** 2, _gaps(y, rows) ** 2
@@ -44,17 +47,29 @@ def likeliest_cells(logits: Tensor, points: Tensor, extent: Tensor, free: Tensor
     chosen = bound.flatten(3).permute(0, 3, 1, 2).topk(min(BLOCKS, rows * columns), dim=1).indices
     chosen = chosen.permute(0, 2, 3, 1)  # (B, J, K, M)
 
-    found = (-functional.softplus(-_take_rows(blocks, chosen))).unflatten(4, (BLOCK, BLOCK))
+    values = _take_rows(blocks, chosen)
+    found = (-functional.softplus(-values)).unflatten(4, (BLOCK, BLOCK))
     middles = torch.arange(BLOCK, device=logits.device) + 0.5
     across = (chosen % columns * BLOCK - x)[..., None] + middles  # (B, J, K, M, BLOCK)
     down = (chosen // columns * BLOCK - y)[..., None] + middles
     squares = (down ** 2)[..., None] + (across ** 2)[..., None, :]
     found = found - (squares - free[..., None]).clamp(min=0) / extent[..., None]
-    best = found.flatten(3).argmax(dim=3, keepdim=True)
+    best = _largest(found.flatten(3))
     block, cell = chosen.gather(3, best // BLOCK ** 2), best % BLOCK ** 2
     row = block // columns * BLOCK + cell // BLOCK
     column = block % columns * BLOCK + cell % BLOCK
-    return (row * logits.shape[3] + column).squeeze(3).transpose(1, 2)
+    there = values.flatten(3).gather(3, best)
+    return tuple(each.squeeze(3).transpose(1, 2)
+                 for each in (row * logits.shape[3] + column, there))
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Return the places (..., 1) of the first of the largest values of rows (..., N)."""
+    # The same as argmax, which compilers make a sorting of each row of.
+    count = values.shape[-1]
+    before = torch.arange(count, 0, -1, device=values.device)
+    largest = values == values.amax(dim=-1, keepdim=True)
+    return (count - (largest * before).amax(dim=-1, keepdim=True)).clamp(max=count - 1)
 
 
 def _take_rows(values: Tensor, rows: Tensor) -> Tensor:

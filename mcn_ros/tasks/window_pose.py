@@ -16,6 +16,7 @@ from torch import Tensor
 from mcn_ros.structures import Poses
 from mcn_ros.tasks.centers import cell_points, in_order, to_input_pixels
 from mcn_ros.tasks.constants import permute_channels
+from mcn_ros.tasks.heatmap import gather_cells
 from mcn_ros.tasks.merge import merge_people, People, people_among
 from mcn_ros.tasks.pose import PoseTask
 from mcn_ros.tasks.task import Objects
@@ -92,9 +93,11 @@ class WindowPoseTask(PoseTask):
         return {**maps, 'joint_offset': offsets.flatten(1, 2)}
 
     def _joint_offsets(self, outputs: dict[str, Tensor], cells: Tensor) -> Tensor:
-        maps = outputs['joint_offset'].float().flatten(2).unflatten(1, (-1, 2))  # (B, J, 2, H W)
-        rows = cells.transpose(1, 2)[:, :, None].expand(-1, -1, 2, -1)
-        return maps.gather(3, rows).permute(0, 3, 1, 2)
+        # Of all joints at the cells of each, where a compiler then need not compute it elsewhere.
+        offsets = gather_cells(outputs['joint_offset'], cells.flatten(1))  # (B, K J, 2 J)
+        offsets = offsets.view(*cells.shape, -1, 2)  # (B, K, J, J, 2)
+        own = torch.eye(offsets.shape[2], device=offsets.device)[..., None]
+        return (offsets * own).sum(dim=3)
 
     def _read_poses(self, outputs: dict[str, Tensor], boxes: Tensor, scores: Tensor,
                     cells: Tensor) -> Poses:
@@ -109,10 +112,9 @@ class WindowPoseTask(PoseTask):
         width = heatmap.shape[3]
         expected = self._displacements(outputs, cells) + cell_points(cells, width)[:, :, None]
         areas = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2).clamp(min=MIN_AREA)
-        joint_cells = likeliest_cells(heatmap, expected, self.window * areas, 0 * areas)
+        joint_cells, logits = likeliest_cells(heatmap, expected, self.window * areas, 0 * areas)
         joints = cell_points(joint_cells, width) + self._joint_offsets(outputs, joint_cells)
-        logits = heatmap.float().flatten(2).gather(2, joint_cells.transpose(1, 2))
-        joint_scores = logits.transpose(1, 2).sigmoid()
+        joint_scores = logits.sigmoid()
         seen = joint_scores > SEEN
         mean = (joint_scores * seen).sum(dim=2) / seen.sum(dim=2).clamp(min=1)
         scores, order = (scores * mean).sort(dim=1, descending=True, stable=True)
@@ -127,5 +129,5 @@ def _central_cells(outputs: dict[str, Tensor], boxes: Tensor) -> Tensor:
     # The cell of the middle itself is within sqrt(1 / 2).
     near = (CENTRAL * sides.amin(dim=2)).square().clamp(min=0.5)
     middles = (boxes[..., :2] + boxes[..., 2:])[:, :, None] / 2
-    return likeliest_cells(outputs['heatmap'], middles, torch.full_like(near, 1e-3), near
-                           ).squeeze(2)
+    cells, _ = likeliest_cells(outputs['heatmap'], middles, torch.full_like(near, 1e-3), near)
+    return cells.squeeze(2)

@@ -23,8 +23,9 @@ def values_of(logits, points, extent, free):
 
 
 def assert_likeliest(logits, points, extent, free):
-    found = likeliest_cells(logits, points, extent, free)
+    found, there = likeliest_cells(logits, points, extent, free)
     assert found.dtype == torch.int64 and found.shape == points.shape[:3]
+    assert torch.equal(there, logits.flatten(2).gather(2, found.transpose(1, 2)).transpose(1, 2))
     values = values_of(logits, points, extent, free).reshape(*found.shape, -1)
     reached = np.take_along_axis(values, found.numpy()[..., None], 3)[..., 0]
     # Where float32 cannot tell two cells apart, either will do.
@@ -50,7 +51,7 @@ def test_each_window_has_its_own_extent_and_map():
     logits = torch.full((1, 2, 16, 24), -9.0)
     logits[0, 0, 3, 20] = logits[0, 1, 12, 5] = 5.0
     points = torch.tensor([[[[16.5, 3.5]] * 2, [[16.5, 3.5]] * 2]])
-    found = likeliest_cells(logits, points, torch.tensor([[0.1, 1000.0]]), NOTHING)
+    found, _ = likeliest_cells(logits, points, torch.tensor([[0.1, 1000.0]]), NOTHING)
     assert found.tolist() == [[[3 * 24 + 16] * 2, [3 * 24 + 20, 12 * 24 + 5]]]
 
 
@@ -59,7 +60,8 @@ def test_discs_have_a_sharp_border():
     logits = heatmaps(generator, joints=1)
     points = torch.rand(2, 6, 1, 2, generator=generator) * torch.tensor([96.0, 64.0])
     radii = torch.tensor([[0.75, 1.0, 2.5, 4.0, 7.0, 11.0]] * 2)
-    found = likeliest_cells(logits, points, torch.full((2, 6), 1e-3), radii ** 2)[..., 0]
+    cells, _ = likeliest_cells(logits, points, torch.full((2, 6), 1e-3), radii ** 2)
+    found = cells[..., 0]
     middles = torch.stack([found % 96, found // 96], dim=2) + 0.5
     assert ((middles - points[:, :, 0]).norm(dim=2) <= radii + 1e-3).all()
     assert_likeliest(logits, points, torch.full((2, 6), 1e-3), radii ** 2)
@@ -68,15 +70,15 @@ def test_discs_have_a_sharp_border():
 def test_windows_beside_the_map_take_what_is_nearest():
     logits = torch.full((1, 1, 16, 24), -5.0)
     points = torch.tensor([[[[-50.0, 7.6]], [[1000.0, -80.0]]]])
-    found = likeliest_cells(logits, points, torch.full((1, 2), 0.5), NOTHING)
+    found, _ = likeliest_cells(logits, points, torch.full((1, 2), 0.5), NOTHING)
     assert found.flatten().tolist() == [7 * 24, 23]
 
 
 def test_no_logit_is_too_unlikely():
     logits = torch.full((1, 1, 16, 16), -1e4)
     logits[0, 0, 9, 9] = -5e3
-    found = likeliest_cells(logits, torch.full((1, 1, 1, 2), 2.0), torch.full((1, 1), 1.0),
-                            torch.zeros(1, 1))
+    found, _ = likeliest_cells(logits, torch.full((1, 1, 1, 2), 2.0), torch.full((1, 1), 1.0),
+                               torch.zeros(1, 1))
     assert found.item() == 9 * 16 + 9
 
 

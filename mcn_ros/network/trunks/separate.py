@@ -228,7 +228,7 @@ class Stream(SharedTrunk):
         self._converts = mine != theirs
         if self._converts:
             mean, std, own_mean, own_std = (
-                torch.tensor(values, dtype=torch.float64)[:, None, None]
+                torch.tensor(values, dtype=torch.float64)
                 for values in (theirs.mean, theirs.std, mine.mean, mine.std))
             # As mean and deviation of the model, they are in the configuration already.
             self.register_buffer('scale', (std / own_std).float(), persistent=False)
@@ -250,7 +250,13 @@ class Stream(SharedTrunk):
         if self.stride != STRIDE:
             size = [side * STRIDE // self.stride for side in images.shape[-2:]]
             images = functional.interpolate(images, size, mode='bilinear', align_corners=False)
-        return images * self.scale + self.shift if self._converts else images
+        if not self._converts:
+            return images
+        # As in MultiTaskNet.normalise: to a compiler, the order of dimensions then changes once.
+        width = images.shape[3]
+        rows = images.permute(0, 2, 3, 1).flatten(2)
+        rows = rows * self.scale.repeat(width) + self.shift.repeat(width)
+        return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
 
 class SkipStream(Stream, SkipTrunk):
