@@ -56,6 +56,7 @@ setup(
             'import_weights = mcn_ros.commands.import_weights:main',
             'mcn_node = mcn_ros.ros.entry:main',
             'pretrain = mcn_ros.commands.pretrain:main',
+            'prune_weights = mcn_ros.commands.prune_weights:main',
             'pseudo_label = mcn_ros.commands.pseudo_label:main',
             'recorder = mcn_ros.ros.entry:main',
             'soak = mcn_ros.commands.soak:main',

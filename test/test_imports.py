@@ -24,7 +24,7 @@ LAYERS = (
     ('data', 'learning', 'runtime', 'tracking'),
     ('spatial',),
     ('evaluation',),
-    ('centernet', 'imports'),
+    ('centernet', 'imports', 'pruning'),
     ('trainer', 'mae', 'ros'),
     ('benchmark', 'trials'),
     ('gpu',),

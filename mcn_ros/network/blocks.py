@@ -3,7 +3,7 @@
 
 """Building blocks of backbones, necks and heads."""
 
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 import torch
 from torch import nn, Tensor
@@ -74,6 +74,12 @@ class Comparable(nn.Module):
         :param other: the same with other weights; its magnitude is the unit.
         """
         raise NotImplementedError
+
+
+def relative_error(outputs: Iterable[Tensor], others: Iterable[Tensor]) -> Tensor:
+    """Return the mean squared difference of maps, of each relative to the other's variance."""
+    return torch.stack([functional.mse_loss(mine.float(), its.float()) / its.float().var()
+                        for mine, its in zip(outputs, others, strict=True)]).mean()
 
 
 class ResidualBlock(nn.Module):

@@ -15,7 +15,8 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from mcn_ros.network.blocks import Comparable, leaky_conv, leaky_separable_conv
+from mcn_ros.network.blocks import (
+    Comparable, leaky_conv, leaky_separable_conv, relative_error)
 from mcn_ros.network.features import (
     DENSE, FEATURES, MapShape, PYRAMID, pyramid, pyramid_levels, single)
 from mcn_ros.network.top_down import TopDownNeck
@@ -96,9 +97,8 @@ class GhostPan(Comparable):
         return [*maps, before(coarsest) + after(maps[-1])]
 
     def distance(self, output: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-        """Return the mean squared difference of all levels, relative to the other's variance."""
-        return torch.stack([functional.mse_loss(mine.float(), its.float()) / its.float().var()
-                            for mine, its in zip(output, other)]).mean()
+        """Return the difference of all levels, see :func:`relative_error`."""
+        return relative_error(output, other)
 
 
 class GhostPanNeck(nn.Module):

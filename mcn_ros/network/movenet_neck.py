@@ -3,11 +3,12 @@
 
 """The neck of MoveNet MultiPose: a feature pyramid that is narrower the finer it is."""
 
-from typing import ClassVar, Sequence
+from typing import ClassVar, Mapping, Sequence
 
 from torch import nn, Tensor
 from torch.nn import functional
 
+from mcn_ros.network.blocks import Comparable, relative_error
 from mcn_ros.network.features import (
     FEATURES, MapShape, PYRAMID, pyramid, pyramid_levels, single)
 from mcn_ros.network.ghost_pan import GhostPan, WIDTH
@@ -16,7 +17,7 @@ from mcn_ros.network.ghost_pan import GhostPan, WIDTH
 WIDTHS = {'p3': 24, 'p4': 32, 'p5': 64}
 
 
-class MoveNetNeck(nn.Module):
+class MoveNetNeck(Comparable):
     """
     A pyramid (Lin et al., CVPR 2017) whose levels are all features.
 
@@ -52,6 +53,10 @@ class MoveNetNeck(nn.Module):
                                              align_corners=False)
             levels.append(fusion(coarser + finer))
         return dict(zip((FEATURES, *WIDTHS), reversed(levels)))
+
+    def distance(self, output: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Tensor:
+        """Return the difference of all levels, see :func:`relative_error`."""
+        return relative_error(output.values(), other.values())
 
 
 class MoveNetPanNeck(MoveNetNeck):

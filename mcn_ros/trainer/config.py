@@ -61,6 +61,8 @@ class TrainConfig:
         they are from.
     :param keep: name of a part of the trunk -> factor of a loss that keeps it answering what it
         answers at the start, while other parts learn, see :mod:`mcn_ros.trainer.retention`.
+    :param keep_of: weights file of a network that these parts are to answer like, in place of
+        what they answer at the start.
     :param teacher: weights file of this package whose maps are targets beside the labels, and on
         images that have none, see :mod:`mcn_ros.trainer.teacher`.
     :param teach: task -> factor of the loss that is the distance from the teacher's maps.
@@ -120,6 +122,7 @@ class TrainConfig:
     frozen: tuple[str, ...] = ()
     fixed_statistics: tuple[str, ...] = ()
     keep: dict[str, float] = field(default_factory=dict)
+    keep_of: str | None = None
     teacher: str | None = None
     teach: dict[str, float] = field(default_factory=dict)
     train_size: tuple[int, int] = (512, 512)
@@ -189,6 +192,8 @@ class TrainConfig:
         if self.keep and self.effective_batches:
             raise ValueError('keep: not together with effective_batches: the updates of the trunk '
                              'would wait for labelled images, of which keep needs none')
+        if self.keep_of and not self.keep:
+            raise ValueError('keep_of: without keep, which says what part is to answer like it')
         if self.keep and self.sync_batch_norm:
             raise ValueError('keep: not together with sync_batch_norm: it runs parts of the trunk '
                              'by themselves')

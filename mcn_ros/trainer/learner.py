@@ -53,7 +53,8 @@ class Learner:
         self.owners = Owners(model, config, ranks)
         balance = build_balance(config.balance, {**paper_weights(model.tasks),
                                                  **config.loss_weights}, model, ranks, self.scaler)
-        self.retention = RetentionLoss(model, config.keep) if config.keep else None
+        self.retention = (RetentionLoss(model, config.keep, config.keep_of)
+                          if config.keep else None)
         self.teacher = (Teacher(config.teacher, config.teach, model)
                         if config.teacher else None)
         auxiliary = {name: weight for source in (self.retention, self.teacher) if source

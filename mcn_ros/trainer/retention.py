@@ -7,16 +7,20 @@ Learn something new without forgetting what a network already knew.
 Source: Z. Li, D. Hoiem, "Learning without Forgetting", ECCV 2016: what the network said before it
 began to learn the new task is the target of the old one, on the images of the new one. No labels
 of the old task are needed.
+
+What another network knows can be kept in the same way: a smaller one learns to answer what a
+larger one does (A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015).
 """
 
 from copy import deepcopy
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 import torch
 from torch import nn, Tensor
 
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.blocks import Comparable
+from mcn_ros.weights_file import load_model
 
 
 class RetentionLoss:
@@ -25,11 +29,14 @@ class RetentionLoss:
 
     :param model: with the weights it starts from; its parts are observed in each forward pass.
     :param parts: name of a :class:`Comparable` module in the trunk -> weight of its loss.
+    :param path: weights file of a network whose parts answer in place of those of the model before
+        the training; None for these.
     :ivar weights: 'keep/part' -> weight.
-    :raises ValueError: for a part that does not exist or is not comparable.
+    :raises ValueError: for a part that does not exist or is not comparable, and for a file that
+        cannot be read, or whose network has no such part or other features.
     """
 
-    def __init__(self, model: MultiTaskNet, parts: Mapping[str, float]):
+    def __init__(self, model: MultiTaskNet, parts: Mapping[str, float], path: str | None = None):
         known = [f'trunk.{name}' for name, part in model.trunk.named_modules()
                  if isinstance(part, Comparable)]
         unknown = [name for name in parts if name not in known]
@@ -38,7 +45,9 @@ class RetentionLoss:
                              f'kept (known: {", ".join(known) or "none"})')
         self.weights = {f'keep/{name}': weight for name, weight in parts.items()}
         self._model = model
-        self._before = deepcopy(model.trunk).eval().requires_grad_(False)
+        origin = _load(path, model, parts) if path else model
+        self._normalise = origin.normalise
+        self._before = deepcopy(origin.trunk).eval().requires_grad_(False)
         self._answers: dict[tuple[str, bool], Any] = {}
         for name in parts:
             self._observe(name, model.get_submodule(name), True)
@@ -57,7 +66,7 @@ class RetentionLoss:
         :return: 'keep/part' -> scalar; without parts that these tasks do not need.
         """
         with torch.no_grad():
-            self._before(self._model.normalise(images), tasks)
+            self._before(self._normalise(images), tasks)
         losses = {}
         for loss in self.weights:
             name = loss.removeprefix('keep/')
@@ -74,3 +83,16 @@ class RetentionLoss:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Load the weights that the whole run began with."""
         self._before.load_state_dict(state)
+
+
+def _load(path: str, model: MultiTaskNet, parts: Iterable[str]) -> MultiTaskNet:
+    """Load a network whose parts are of the same kind and give the same maps."""
+    origin = load_model(path, model.tasks)
+    mine, theirs = dict(model.named_modules()), dict(origin.named_modules())
+    for part in parts:
+        if type(theirs.get(part)) is not type(mine[part]):
+            raise ValueError(f'keep_of: {path} has no {part} of the same kind')
+    if any(model.trunk.shapes(task) != origin.trunk.shapes(task) for task in model.tasks):
+        raise ValueError(f'keep_of: the trunk of {path} gives features of other shapes')
+    parameter = next(model.parameters())
+    return origin.to(parameter.device, memory_format=torch.channels_last)

@@ -17,7 +17,7 @@ from mcn_ros.structures import ClassMap, Sample
 from mcn_ros.trainer.retention import RetentionLoss
 from mcn_ros.trainer.step import backward
 from mcn_ros.trainer.train import train
-from mcn_ros.weights_file import load_model
+from mcn_ros.weights_file import load_model, save_model
 
 PART = 'trunk.neck.detector'
 NO_SCALING = torch.amp.GradScaler('cpu', enabled=False)
@@ -75,6 +75,50 @@ def test_the_beginning_outlives_a_resumption():
     assert loss_of(later, model)[f'keep/{PART}'] == 0
     later.load_state_dict(state)
     assert loss_of(later, model)[f'keep/{PART}'] == forgotten > 0
+
+
+def people(backbone='mobilenet_v2_x1_0_same', channels=24, mean=0.5):
+    torch.manual_seed(0)
+    tasks = {'pose': {'kind': 'window_pose', 'head': {'layout': 'separable', 'width': 8}}}
+    return MultiTaskNet(ModelConfig(tasks, TrunkConfig(backbone, 'movenet', channels), (64, 64),
+                                    mean=(mean,) * 3)).eval()
+
+
+def keep_neck(model, path):
+    retention = RetentionLoss(model, {'trunk.neck': 1.0}, path)
+    model.features(images(), ['pose'])
+    return retention.losses(images(), ['pose'])['keep/trunk.neck']
+
+
+def test_another_network_may_say_what_to_answer(tmp_path):
+    model, path = people(), str(tmp_path / 'other.safetensors')
+    # It sees the same images, as it is used to see them, through a backbone of its own.
+    other = people('mobilenet_v2_x1_5_same', mean=0.4)
+    save_model(other, path)
+    loss = keep_neck(model, path)
+    loss.backward()
+    assert loss > 0.1 and next(model.trunk.parameters()).grad.any()
+    assert keep_neck(other, path) == 0
+
+
+@pytest.mark.parametrize('other, message', [
+    (lambda: people(channels=16), 'the trunk of .* gives features of other shapes'),
+    (network, 'heads: pose')])
+def test_another_network_that_says_something_else_is_refused(other, message, tmp_path):
+    path = str(tmp_path / 'other.safetensors')
+    save_model(other(), path)
+    with pytest.raises(ValueError, match=message):
+        RetentionLoss(people(), {'trunk.neck': 1.0}, path)
+
+
+def test_each_level_of_a_pyramid_counts_by_its_own_scale():
+    neck = people().trunk.neck
+    maps = {name: torch.randn(1, 4, 8, 8) for name in neck.shapes}
+    nearly = {name: values + 0.1 * values.std() for name, values in maps.items()}
+    assert neck.distance(maps, maps) == 0
+    assert neck.distance(nearly, maps).item() == pytest.approx(0.01, rel=1e-4)
+    louder = [{name: 10 * each[name] for name in maps} for each in (nearly, maps)]
+    assert neck.distance(*louder).item() == pytest.approx(0.01, rel=1e-4)
 
 
 @pytest.mark.parametrize('part', ['trunk.neck', 'trunk.head', 'heads.segmentation'])
@@ -170,6 +214,11 @@ def test_a_training_keeps_and_goes_on_keeping(config, monitors, monkeypatch):
     first, second = (load_model(f'{config.run}{name}/weights.safetensors').state_dict()
                      for name in ('', '-at-once'))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_nothing_is_kept_of_another_network_without_a_part(config):
+    with pytest.raises(ValueError, match='keep_of: without keep'):
+        replace(config, keep_of='other.safetensors')
 
 
 def test_keep_needs_updates_after_every_batch(config):

@@ -7,8 +7,8 @@ from typing import Callable
 
 from mcn_ros.network.backbones.backbone import Backbone
 from mcn_ros.network.backbones.dla import dla34
-from mcn_ros.network.backbones.mobilenet import (mobilenet_v2_x1_0_same,
-                                                 mobilenet_v2_x1_5_same)
+from mcn_ros.network.backbones.mobilenet import (
+    mobilenet_v2_x1_0_same, mobilenet_v2_x1_5_same, mobilenet_v2_x1_5_slim)
 from mcn_ros.network.backbones.resnet import resnet101, resnet18, resnet34, resnet50
 from mcn_ros.network.backbones.shufflenet import (shufflenet_v2_x0_5, shufflenet_v2_x1_0,
                                                   shufflenet_v2_x1_0_leaky, shufflenet_v2_x1_5)
@@ -18,6 +18,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     'dla34': dla34,
     'mobilenet_v2_x1_0_same': mobilenet_v2_x1_0_same,
     'mobilenet_v2_x1_5_same': mobilenet_v2_x1_5_same,
+    'mobilenet_v2_x1_5_slim': mobilenet_v2_x1_5_slim,
     'resnet18': resnet18,
     'resnet34': resnet34,
     'resnet50': resnet50,

@@ -9,9 +9,12 @@ weights that were trained with it need it.
 """
 
 from collections import OrderedDict
+from itertools import count
+from typing import Any, Mapping
 
 from torch import nn
 from torchvision import models
+from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.ops import Conv2dNormActivation
 
 from mcn_ros.network.backbones.backbone import Backbone
@@ -21,6 +24,11 @@ from mcn_ros.network.backbones.backbone import Backbone
 # detectors.
 ENDS = (2, 4, 7, 11, 19)
 LAST = 1280  # channels of the last layer, of any width
+
+# Layer -> channels inside of its block, where they are fewer than six times those that it gets.
+# Late layers have most weights and can do without some of them; early ones cannot.
+SLIM = {12: 720, 13: 720, 14: 576, 15: 1088, 16: 1088, 17: 1152}
+SLIM_ENDS = (224, 640)  # channels that the last block and the last layer give
 
 
 def mobilenet_v2_x1_0_same() -> Backbone:
@@ -33,13 +41,35 @@ def mobilenet_v2_x1_5_same() -> Backbone:
     return _backbone(1.5)
 
 
-def _backbone(width: float) -> Backbone:
-    layers = list(models.MobileNetV2(width_mult=width).features)
-    before = layers[-2].out_channels
-    layers[-1] = Conv2dNormActivation(before, LAST, kernel_size=1, activation_layer=nn.ReLU6)
+def mobilenet_v2_x1_5_slim() -> Backbone:
+    """Return the one of 1.5 times the width with fewer channels in late layers; 0.56 GMAC."""
+    return _backbone(1.5, SLIM, SLIM_ENDS)
+
+
+def _backbone(width: float, inside: Mapping[int, int] = {},
+              ends: tuple[int | None, int] = (None, LAST)) -> Backbone:
+    """
+    Build one.
+
+    :param width: factor of the channels.
+    :param inside: layer -> channels inside of its block, where they are not as usual.
+    :param ends: channels that the last block, None for the usual, and the last layer give.
+    """
+    layers_of_blocks = count(1)
+
+    def block(inputs: int, outputs: int, stride: int, expand_ratio: float, norm_layer: Any,
+              ) -> InvertedResidual:
+        layer = next(layers_of_blocks)
+        outputs = ends[0] or outputs if layer == ENDS[-1] - 2 else outputs
+        return InvertedResidual(inputs, outputs, stride,
+                                inside.get(layer, expand_ratio * inputs) / inputs, norm_layer)
+
+    layers = list(models.MobileNetV2(width_mult=width, block=block).features)
+    layers[-1] = Conv2dNormActivation(layers[-2].out_channels, ends[1], kernel_size=1,
+                                      activation_layer=nn.ReLU6)
     layers[0] = _pad_same(layers[0])
-    for block in layers[1:-1]:
-        block.conv = nn.Sequential(*map(_pad_same, block.conv))
+    for layer in layers[1:-1]:
+        layer.conv = nn.Sequential(*map(_pad_same, layer.conv))
     stages = [nn.Sequential(*layers[start:end]) for start, end in zip((0, *ENDS), ENDS)]
     channels = tuple(stage[-1].out_channels for stage in stages)
     names = {f'features.{start + number}': f'stages.{stage}.{number}'
