@@ -5,16 +5,16 @@
 
 import argparse
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from mcn_ros.commands import check_writable, clear_errors
 from mcn_ros.data.calibration_images import CalibrationImages
-from mcn_ros.geometry import letterbox, Size, warp_image
+from mcn_ros.geometry import letterbox, warp_image
 from mcn_ros.network.backbones import BACKBONES
 from mcn_ros.pruning.mobilenet import prune
+from mcn_ros.runtime.int8 import Inputs
 from mcn_ros.weights_file import load_model, save_model
 
 COUNT = 192
@@ -46,31 +46,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Inputs:
-    """
-    Images as a network is to see them, to be gone through again and again.
-
-    :param source: (H, W, 3) uint8 RGB images of any size.
-    :param size: (height, width) of the inputs.
-    """
-
-    def __init__(self, source: CalibrationImages, size: Size):
-        self._source, self._size = source, size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        """Yield (1, 3, H, W) uint8 inputs."""
-        for image in self._source:
-            affine = letterbox(image.shape[:2], self._size)
-            yield torch.from_numpy(warp_image(image, affine, self._size)).permute(2, 0, 1)[None]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prune."""
     args = parse(arguments)
     with clear_errors():
         check_writable(args.out)
         model = load_model(args.weights)
-        images = Inputs(CalibrationImages(args.images, args.count), tuple(args.size))
+
+        def draw(image: np.ndarray) -> np.ndarray:
+            return warp_image(image, letterbox(image.shape[:2], args.size), args.size)
+
+        images = Inputs(CalibrationImages(args.images, args.count), draw)
         pruned = prune(model, args.backbone, images)
         save_model(pruned, args.out)
         count, left = (sum(parameter.numel() for parameter in network.parameters())

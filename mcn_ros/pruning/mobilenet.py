@@ -11,13 +11,16 @@ one layer alone, becomes fewer channels in the same way.
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import Iterable, NamedTuple
+from typing import Iterable, Mapping, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn, Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models.mobilenetv2 import InvertedResidual
 from tqdm import tqdm
 
+from mcn_ros.imports.folded import identity_with_bias
 from mcn_ros.model import MultiTaskNet
 from mcn_ros.network.movenet_neck import MoveNetNeck
 from mcn_ros.network.trunks.shared import SharedTrunk
@@ -34,36 +37,32 @@ class Layer(NamedTuple):
     conv: nn.Conv2d
     norm: nn.BatchNorm2d
 
-    @property
-    def weights(self) -> Tensor:
-        """Return the weights of both together, (C, inputs) float64, of a 1x1 convolution."""
-        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
-        return (self.conv.weight.flatten(1) * scale[:, None]).double()
-
-    @property
-    def bias(self) -> Tensor:
-        """Return the bias of both together, (C,) float64."""
-        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
-        return (self.norm.bias - self.norm.running_mean * scale).double()
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return weights (C, inputs) and bias (C,) of both together, float64; it is a 1x1 one."""
+        norm = self.norm
+        weight, bias = fuse_conv_bn_weights(
+            self.conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight,
+            norm.bias)
+        return weight.flatten(1).double(), bias.double()
 
     def become(self, weights: Tensor, bias: Tensor) -> None:
         """Be another 1x1 convolution (C, inputs) with a bias (C,)."""
         self.conv.weight = nn.Parameter(weights.float()[:, :, None, None])
-        self.norm.weight = nn.Parameter(torch.ones(len(bias)))
-        self.norm.bias = nn.Parameter(bias.float())
-        self.norm.running_mean = torch.zeros(len(bias))
-        # It is the root of this and epsilon that it divides by.
-        self.norm.running_var = torch.ones(len(bias)) - self.norm.eps
+        self._normalise_by(identity_with_bias(bias.float(), self.norm))
 
     def keep(self, rows: Tensor) -> None:
         """Keep some of the outputs; where each input has a filter of its own, of those, too."""
         self.conv.weight = nn.Parameter(self.conv.weight[rows])
         if self.conv.groups > 1:
             self.conv.groups = len(rows)
-        for name in ('weight', 'bias'):
-            setattr(self.norm, name, nn.Parameter(getattr(self.norm, name)[rows]))
-        for name in ('running_mean', 'running_var'):
-            setattr(self.norm, name, getattr(self.norm, name)[rows])
+        self._normalise_by({name: values[rows] for name, values in self.norm.state_dict().items()
+                            if values.ndim})
+
+    def _normalise_by(self, state: Mapping[str, Tensor]) -> None:
+        """Take over the state of a normalisation of any number of channels."""
+        for name, values in state.items():
+            learned = name in ('weight', 'bias')
+            setattr(self.norm, name, nn.Parameter(values) if learned else values)
 
     def equalise(self) -> None:
         """Make all filters of length 1, by the normalisation: steps of an optimiser are so."""
@@ -103,15 +102,15 @@ class Cut(NamedTuple):
         return len(self.layers[0].conv.weight[0])
 
 
-def prune(model: MultiTaskNet, backbone: str, images: Iterable[Tensor]) -> MultiTaskNet:
+def prune(model: MultiTaskNet, backbone: str, images: Iterable[np.ndarray]) -> MultiTaskNet:
     """
     Return a network whose backbone is a narrower MobileNetV2.
 
     :param model: with one trunk, whose backbone is a MobileNetV2 of the same blocks, and MoveNet's
         neck.
     :param backbone: key of ``BACKBONES``.
-    :param images: (1, 3, H, W) uint8 each, like those that it is to see; gone through once for
-        each block that gets narrower.
+    :param images: (H, W, 3) uint8 RGB each, of the size of an input, like those that it is to see;
+        gone through once for each block that gets narrower.
     :raises ValueError: if the one cannot be made of the other.
     """
     if not isinstance(model.trunk, SharedTrunk) or not isinstance(model.trunk.neck, MoveNetNeck):
@@ -162,7 +161,7 @@ def _cuts(model: MultiTaskNet) -> list[Cut]:
     return [*inside, Cut(LAST, layers[-1:], reader, READS_LAST, False, None)]
 
 
-def _observe(before: MultiTaskNet, after: MultiTaskNet, cut: Cut, images: Iterable[Tensor],
+def _observe(before: MultiTaskNet, after: MultiTaskNet, cut: Cut, images: Iterable[np.ndarray],
              ) -> Moments:
     """Look at the channels of a cut, and at what its reader is to make of them."""
     moments, seen = Moments(), {}
@@ -174,8 +173,9 @@ def _observe(before: MultiTaskNet, after: MultiTaskNet, cut: Cut, images: Iterab
         after.get_submodule(cut.giver).register_forward_hook(
             lambda _, __, output: seen.update(channels=output))]
     for image in images:
+        batch = torch.from_numpy(image).permute(2, 0, 1)[None]
         for model in (before, after):
-            model.features(image, list(model.tasks))
+            model.features(batch, list(model.tasks))
         target = seen['target'] - seen['shortcut'] if cut.shortcut else seen['target']
         moments.add(_cells(seen['channels']), _cells(target))
     for handle in handles:
@@ -193,14 +193,15 @@ def _narrow(cut: Cut, moments: Moments, width: int) -> None:
     """Keep so many channels, those with which the reader comes nearest to what it gave."""
     cross = moments.cross
     if cut.follower:
-        cross = cut.follower.weights @ cross
+        weights, _ = cut.follower.folded()
+        cross = weights @ cross
     kept = select(moments.covariance, cross, width)
     for layer in cut.layers:
         layer.keep(kept)
     cut.reader.become(*fit(moments, kept))
 
 
-def _factorise(before: MultiTaskNet, after: MultiTaskNet, images: Iterable[Tensor], rank: int,
+def _factorise(before: MultiTaskNet, after: MultiTaskNet, images: Iterable[np.ndarray], rank: int,
                ) -> None:
     """Let the last block give fewer channels, those of which the last layer makes the same."""
     *_, block, last = _cuts(after)
@@ -209,7 +210,8 @@ def _factorise(before: MultiTaskNet, after: MultiTaskNet, images: Iterable[Tenso
     # What the last layer saw is a function of what it sees by now.
     weights, bias = fit(moments, torch.arange(len(mean)))
     layer = last.layers[0]
-    weights, bias = layer.weights @ weights, layer.weights @ bias + layer.bias
+    own, own_bias = layer.folded()
+    weights, bias = own @ weights, own @ bias + own_bias
     first, second = factorise(weights, moments.covariance, rank)
     layer.become(second, bias + (weights - second @ first) @ mean)
-    block.reader.become(first @ block.reader.weights, first @ block.reader.bias)
+    block.reader.become(*(first @ values for values in block.reader.folded()))

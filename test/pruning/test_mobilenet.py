@@ -5,6 +5,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -30,14 +31,17 @@ def model():
     torch.manual_seed(0)
     model = MultiTaskNet(ModelConfig(
         TASKS, TrunkConfig('mobilenet_v2_x1_0_same', 'movenet', 24), (64, 64)))
-    model.train()(torch.cat(pictures(8)))
+    model.train()(batch(pictures(8)))
     return model.eval()
 
 
 def pictures(count, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(0, 256, (1, 3, 64, 64), generator=generator, dtype=torch.uint8)
-            for _ in range(count)]
+    generator = np.random.default_rng(seed)
+    return [generator.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def batch(images):
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def duplicate(model, block, half):
@@ -52,7 +56,7 @@ def duplicate(model, block, half):
 
 def difference(model, other):
     with torch.no_grad():
-        image = pictures(1, seed=1)[0]
+        image = batch(pictures(1, seed=1))
         mine, theirs = (net.features(image, ['pose'])['pose'] for net in (other, model))
     return max(((mine[name] - values).std() / values.std()).item()
                for name, values in theirs.items())
@@ -85,7 +89,7 @@ def test_the_channels_that_are_kept_and_the_fit_matter(model):
     found = difference(model, pruned)
     torch.manual_seed(0)
     other = MultiTaskNet(pruned.config)
-    other.train()(torch.cat(pictures(8)))
+    other.train()(batch(pictures(8)))
     assert found < 0.5 * difference(model, other.eval())
 
 
